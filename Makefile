@@ -1,0 +1,44 @@
+# make demo    photographs compressed, restored and cleaned, as one HTML page
+# make test    lint, types and tests
+# Each makes its own virtual environment, again only when pyproject.toml has changed.
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test clean
+
+# The first interpreter that is new enough; set PYTHON to choose another.
+CANDIDATES := python3 python3.13 python3.12 python3.11 python
+PYTHON ?= $(shell for p in $(CANDIDATES); do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+# Several photographs of your own: make demo PHOTOS="a.jpg b.png"
+PHOTOS ?=
+
+DEMO := .venv-demo
+TEST := .venv-test
+
+help:
+	@sed -n 's/^# //p;/^$$/q' Makefile
+
+demo: $(DEMO)/stamp
+	$(DEMO)/bin/python -m benchmarks.demo $(PHOTOS)
+
+test: $(TEST)/stamp
+	$(TEST)/bin/ruff check
+	$(TEST)/bin/ruff format --check
+	$(TEST)/bin/mypy
+	$(TEST)/bin/python -m pytest
+
+$(DEMO)/stamp: EXTRAS := cpu,images,demo
+$(TEST)/stamp: EXTRAS := cpu,images,train,benchmarks,demo,dev
+
+# Where Python comes without ensurepip (Debian's), pip is used from outside the environment.
+%/stamp: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer among $(CANDIDATES);" \
+		"install one, or say make PYTHON=/path/to/python" >&2; exit 1; }
+	rm -rf $*
+	$(PYTHON) -m venv $* 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $*
+	$(PYTHON) -m pip --python $*/bin/python install --quiet --editable '.[$(EXTRAS)]'
+	touch $@
+
+clean:
+	rm -rf $(DEMO) $(TEST) demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
