@@ -1,0 +1,92 @@
+"""The Bjontegaard delta rate, against published points and against cases solved by hand."""
+
+import math
+
+import pytest
+
+from benchmarks.bd_rate import Point, bd_rate_percent
+
+# The points in the README of FAU-LMS/bjontegaard (x265 presets), and an example that goes round
+# with the scripts for VCEG-M33. The expected values are `bd_rate(..., method="pchip")` of that
+# package, version 1.3.0, which is said to equal the spreadsheet of JVET-T2010 to 10 decimals.
+PUBLISHED: list[tuple[list[Point], list[Point], float]] = [
+    (
+        [(9487.76, 40.037), (4593.60, 38.615), (2486.44, 36.845), (1358.24, 34.851)],
+        [(9787.80, 40.121), (4469.00, 38.651), (2451.52, 36.970), (1356.24, 34.987)],
+        -4.417485350589,
+    ),
+    (
+        [(686.76, 40.28), (309.58, 37.18), (157.11, 34.24), (85.95, 31.42)],
+        [(893.34, 40.39), (407.80, 37.21), (204.93, 34.17), (112.75, 31.24)],
+        31.379878202398,
+    ),
+]
+
+
+@pytest.mark.parametrize(("anchor", "test", "percent"), PUBLISHED)
+def test_published_points(anchor: list[Point], test: list[Point], percent: float) -> None:
+    assert bd_rate_percent(anchor, test) == pytest.approx(percent, abs=1e-6)
+
+
+def logarithmic(scale: float, rates: list[float]) -> list[Point]:
+    """Return a curve whose quality is a straight line over the logarithm of the rate."""
+    return [(scale * rate, 30 + 6 * math.log2(rate)) for rate in rates]
+
+
+def test_a_scaled_curve_costs_its_scale() -> None:
+    anchor = logarithmic(1.0, [0.1, 0.3, 0.5, 1.0, 2.0])
+    assert bd_rate_percent(anchor, logarithmic(0.8, [0.1, 0.2, 0.6, 2.0])) == pytest.approx(-20)
+    assert bd_rate_percent(anchor, logarithmic(1.5, [0.1, 0.2, 0.6, 2.0])) == pytest.approx(50)
+    assert bd_rate_percent(anchor, anchor) == pytest.approx(0, abs=1e-9)
+
+
+def test_lines_that_cross_by_hand() -> None:
+    # log rate over quality 30..40: anchor 0..1, test 0.5..0.7; mean difference 0.6 - 0.5
+    anchor = [(math.exp(0.0), 30.0), (math.exp(1.0), 40.0)]
+    test = [(math.exp(0.5), 30.0), (math.exp(0.7), 40.0)]
+    assert bd_rate_percent(anchor, test) == pytest.approx(100 * (math.exp(0.1) - 1))
+
+
+def test_swapping_the_two_inverts_the_ratio() -> None:
+    anchor, test, _ = PUBLISHED[1]
+    there, back = bd_rate_percent(anchor, test), bd_rate_percent(test, anchor)
+    assert (1 + there / 100) * (1 + back / 100) == pytest.approx(1)
+
+
+def test_points_outside_the_rates_do_not_move_the_result() -> None:
+    anchor = logarithmic(1.0, [0.05, 0.15, 0.4, 1.0, 3.0])
+    test = logarithmic(0.7, [0.15 / 0.7, 0.4, 1.0, 1.0 / 0.7])
+    wild = [(0.01, 1.0), *test, (9.0, 80.0)]
+    rates = (0.15, 1.0)
+    assert bd_rate_percent(anchor, test, rates=rates) == pytest.approx(-30, abs=0.2)
+    assert bd_rate_percent(anchor, wild, rates=rates) == pytest.approx(-30, abs=1.5)
+
+
+def test_rates_cut_both_curves() -> None:
+    # cheaper by half below 30 dB, equal above: seen or not seen by the range of rates
+    anchor = [(0.1, 26.0), (0.2, 28.0), (0.4, 30.0), (0.8, 32.0), (1.6, 34.0)]
+    test = [(0.05, 26.0), (0.1, 28.0), (0.4, 30.0), (0.8, 32.0), (1.6, 34.0)]
+    assert bd_rate_percent(anchor, test, rates=(0.4, 1.6)) == pytest.approx(0, abs=1.5)
+    assert bd_rate_percent(anchor, test) < -20
+
+
+@pytest.mark.parametrize(
+    ("anchor", "test", "words"),
+    [
+        ([(1.0, 30.0)], [(1.0, 30.0), (2.0, 33.0)], "at least 2"),
+        ([(1.0, 30.0), (2.0, 29.0)], [(1.0, 30.0), (2.0, 33.0)], "anchor does not grow"),
+        ([(1.0, 30.0), (2.0, 33.0)], [(0.0, 30.0), (2.0, 33.0)], "rate of 0"),
+        ([(1.0, 30.0), (2.0, 33.0)], [(1.0, 40.0), (2.0, 43.0)], "nothing in common"),
+    ],
+)
+def test_what_is_no_pair_of_curves_is_refused(
+    anchor: list[Point], test: list[Point], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        bd_rate_percent(anchor, test)
+
+
+def test_a_curve_outside_the_rates_is_refused() -> None:
+    curve = logarithmic(1.0, [2.0, 3.0])
+    with pytest.raises(ValueError, match="no point near"):
+        bd_rate_percent(curve, curve, rates=(0.15, 1.0))
