@@ -1,10 +1,10 @@
 """The exceptions that venturi raises, sorted by who must act.
 
-    VenturiError
-     ├── BundleError     get another bundle: a file is missing, changed or not what it should be
-     ├── StreamError     get other bytes: damaged, truncated, or made with another bundle
-     ├── DeviceError     change the device: it is not there or cannot run the graphs
-     └── InputError      fix the argument (a ValueError as well)
+VenturiError
+ ├── BundleError     get another bundle: a file is missing, changed or not what it should be
+ ├── StreamError     get other bytes: damaged, truncated, or made with another bundle
+ ├── DeviceError     change the device: it is not there or cannot run the graphs
+ └── InputError      fix the argument (a ValueError as well)
 """
 
 

@@ -1,0 +1,294 @@
+"""The manifest of a bundle: what it is, which files it has, what was measured, where it is from.
+
+Export writes it and the runtime reads it, with this one class. Reading is strict: a bundle may come
+from anywhere, so unknown keys, wrong types and values that no graph could have are refused.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+from venturi.errors import BundleError
+
+FORMAT_VERSION = 1
+FILE_NAME = "manifest.json"
+MAX_BYTES = 2**20
+
+ROLES: Mapping[str, frozenset[str]] = {
+    "codec": frozenset({"encoder", "entropy", "decoder", "tables"}),
+    "denoiser": frozenset({"denoiser"}),
+    "autoencoder": frozenset({"encoder", "decoder"}),
+}
+"""The files that each task has, no more and no less."""
+
+DECODER_ROLES: Mapping[str, tuple[str, ...]] = {
+    "codec": ("decoder", "entropy", "tables"),
+    "denoiser": ("denoiser",),
+    "autoencoder": ("decoder",),
+}
+"""The files that a stream needs to be read, in the order in which the fingerprint takes them."""
+
+PARAMETERS: Mapping[str, Mapping[str, range]] = {
+    "codec": {
+        "latent_channels": range(2, 4097),
+        "latent_stride": range(16, 17),
+        "hyper_channels": range(1, 4097),
+        "hyper_stride": range(64, 65),
+        "mean_scale": range(16, 17),
+        "chunk": range(1024, 1025),
+        "encoder_margin": range(0, 4097, 64),
+        "decoder_margin": range(0, 4097, 64),
+    },
+    "denoiser": {"margin": range(0, 4097)},
+}
+"""The parameters that a task must have, with the values that this version of the runtime takes."""
+
+STRIDES: Mapping[str, tuple[int, ...]] = {
+    "codec": (64,),
+    "denoiser": (1, 2, 4, 8, 16, 32, 64),
+}
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of a bundle.
+
+    Attributes:
+        path: relative to the bundle, with forward slashes.
+        bytes: the file's size.
+        sha256: of its content, 64 lower-case hexadecimal digits.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        parts = self.path.split("/")
+        if not _plain(self.path) or not all(parts) or {".", ".."} & set(parts):
+            raise BundleError(
+                f"manifest: file path {self.path!r}; expected a relative path inside the bundle "
+                "such as 'encoder.onnx'; get the bundle from its source again"
+            )
+        if self.bytes < 0:
+            raise _refusal(f"files: {self.path}: bytes", self.bytes, "at least 0")
+        if not _SHA256.fullmatch(self.sha256):
+            raise _refusal(f"files: {self.path}: sha256", self.sha256, "64 digits of 0-9a-f")
+
+    @classmethod
+    def of(cls, folder: Path, path: str) -> Self:
+        """Describe a file that lies in ``folder``."""
+        data = (folder / path).read_bytes()
+        return cls(path, len(data), hashlib.sha256(data).hexdigest())
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle's ``manifest.json`` says.
+
+    Attributes:
+        name: what people call the bundle, in lower case.
+        task: ``codec``, ``denoiser`` or ``autoencoder``.
+        description: one sentence for people.
+        channels: of a picture, 3 for RGB.
+        stride: the graphs take sides that are multiples of it, in pixels.
+        files: the graphs and tables by role, such as ``encoder``.
+        parameters: numbers that steer the runtime, by name; margins are in pixels.
+        measured: errors and quality as export measured them; the unit ends each name.
+        provenance: data, licence, recipe and whatever else tells where the weights come from.
+        format_version: of the bundle, as FORMAT.md describes it.
+
+    Raises:
+        BundleError: a value is none of these.
+    """
+
+    name: str
+    task: str
+    description: str
+    channels: int
+    stride: int
+    files: Mapping[str, FileEntry]
+    parameters: Mapping[str, int]
+    measured: Mapping[str, float]
+    provenance: Mapping[str, str | int | float]
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.format_version != FORMAT_VERSION:
+            raise BundleError(
+                f"manifest: format_version is {self.format_version}; this version of venturi reads "
+                f"{FORMAT_VERSION}; install the version of venturi that the bundle was made for"
+            )
+        if not _NAME.fullmatch(self.name):
+            raise _refusal("name", self.name, "1 to 64 of a-z 0-9 . _ -")
+        if self.task not in ROLES:
+            raise _refusal("task", self.task, "one of " + ", ".join(sorted(ROLES)))
+        if self.channels not in (1, 3):
+            raise _refusal("channels", self.channels, "1 or 3")
+        if self.stride not in STRIDES.get(self.task, range(1, 4097)):
+            raise _refusal("stride", self.stride, f"one of {STRIDES[self.task]}")
+        self._check_files()
+        self._check_parameters()
+
+    def _check_files(self) -> None:
+        roles = ROLES[self.task]
+        if set(self.files) != roles:
+            raise _refusal("files", sorted(self.files), f"exactly {sorted(roles)}")
+        paths = [entry.path for entry in self.files.values()]
+        if len({path.casefold() for path in paths} | {FILE_NAME}) != len(paths) + 1:
+            raise _refusal("files: paths", paths, "a file of its own for each role")
+
+    def _check_parameters(self) -> None:
+        allowed = PARAMETERS.get(self.task)
+        if allowed is None:
+            return
+        if set(self.parameters) != set(allowed):
+            raise _refusal("parameters", sorted(self.parameters), f"exactly {sorted(allowed)}")
+        for name, values in allowed.items():
+            if self.parameters[name] not in values:
+                raise _refusal(f"parameters: {name}", self.parameters[name], f"in {values}")
+        if self.parameters.get("margin", 0) % self.stride:
+            margin = self.parameters["margin"]
+            raise _refusal("parameters: margin", margin, f"a multiple of the stride, {self.stride}")
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The 8 bytes by which a stream names the files that can read it."""
+        entries = (self.files[role] for role in DECODER_ROLES[self.task])
+        digests = b"".join(bytes.fromhex(entry.sha256) for entry in entries)
+        return hashlib.sha256(digests).digest()[:8]
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read ``manifest.json`` of a bundle.
+
+        Raises:
+            BundleError: it is not there, or not a manifest.
+        """
+        path = Path(folder) / FILE_NAME
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+        except OSError as error:
+            raise BundleError(
+                f"{path}: {error.strerror}; expected a bundle: a folder with a {FILE_NAME}, "
+                "as python -m export writes it"
+            ) from error
+        try:
+            return cls.from_json(data)
+        except BundleError as error:
+            raise BundleError(f"{path}: {error}") from error
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a manifest from JSON.
+
+        Raises:
+            BundleError: the text is not a manifest.
+        """
+        values = _parse(text)
+        _expect_keys(cls, "manifest", values)
+        files = _mapping("files", values["files"], dict)
+        entries = {}
+        for role, entry in files.items():
+            _expect_keys(FileEntry, f"files: {role}", entry)
+            entries[role] = FileEntry(
+                _typed(f"files: {role}: path", entry["path"], str),
+                _typed(f"files: {role}: bytes", entry["bytes"], int),
+                _typed(f"files: {role}: sha256", entry["sha256"], str),
+            )
+        measured = _mapping("measured", values["measured"], int | float)
+        return cls(
+            name=_typed("name", values["name"], str),
+            task=_typed("task", values["task"], str),
+            description=_typed("description", values["description"], str),
+            channels=_typed("channels", values["channels"], int),
+            stride=_typed("stride", values["stride"], int),
+            files=entries,
+            parameters=_mapping("parameters", values["parameters"], int),
+            measured={name: float(value) for name, value in measured.items()},
+            provenance=_mapping("provenance", values["provenance"], str | int | float),
+            format_version=_typed("format_version", values["format_version"], int),
+        )
+
+    def to_json(self) -> str:
+        """Return the manifest as JSON: the same manifest, the same text.
+
+        Raises:
+            BundleError: a value is not finite, or the text is longer than a reader takes.
+        """
+        try:
+            text = json.dumps(asdict(self), sort_keys=True, indent=2, allow_nan=False) + "\n"
+        except ValueError as error:
+            raise BundleError(
+                f"manifest {self.name!r}: {error}; expected finite numbers; measure it again"
+            ) from error
+        if len(text.encode()) > MAX_BYTES:
+            raise _refusal("the text", f"{len(text.encode())} bytes", f"at most {MAX_BYTES}")
+        return text
+
+
+def _plain(path: str) -> bool:
+    return path.isascii() and path.isprintable() and not set(path) & set('\\:*?"<>|')
+
+
+def _refusal(thing: str, value: object, expected: str) -> BundleError:
+    shown = repr(value)
+    shown = shown if len(shown) <= 200 else shown[:200] + "…"
+    return BundleError(
+        f"manifest: {thing} is {shown}; expected {expected}; get the bundle from its source again"
+    )
+
+
+def _parse(text: str | bytes) -> dict[str, Any]:
+    size = len(text)
+    if size > MAX_BYTES:
+        raise _refusal("the text", "longer", f"at most {MAX_BYTES} bytes")
+    try:
+        values = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        reason = str(error) or type(error).__name__
+        raise BundleError(
+            f"manifest: {reason}; expected UTF-8 JSON; get the bundle from its source again"
+        ) from error
+    parsed: dict[str, Any] = _typed("the text", values, dict)
+    return parsed
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError(f"a key occurs twice among {[key for key, _ in pairs]!r:.200}")
+    return values
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a finite number")
+
+
+def _typed(thing: str, value: Any, kind: Any) -> Any:
+    is_bool = isinstance(value, bool)  # bool is an int for isinstance, and never meant here
+    is_infinite = isinstance(value, float) and not math.isfinite(value)
+    if is_bool or is_infinite or not isinstance(value, kind):
+        raise _refusal(thing, value, f"a finite {getattr(kind, '__name__', kind)}")
+    return value
+
+
+def _mapping(thing: str, value: Any, kind: Any) -> dict[str, Any]:
+    values = _typed(thing, value, dict)
+    return {name: _typed(f"{thing}: {name}", item, kind) for name, item in values.items()}
+
+
+def _expect_keys(cls: type, thing: str, values: Any) -> None:
+    expected = {field.name for field in fields(cls)}
+    if set(_typed(thing, values, dict)) != expected:
+        odd = sorted(set(values) ^ expected)
+        raise _refusal(thing, f"different in {odd}", f"exactly the keys {sorted(expected)}")
