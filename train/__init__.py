@@ -1,0 +1,1 @@
+"""Train Venturi's networks in PyTorch: ``python -m train RECIPE``."""

@@ -1,0 +1,64 @@
+"""``python -m train RECIPE [--FIELD VALUE …]``: train a network in a run folder."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from train.loop import Trainer, write_recipe
+from train.photo import PhotoTask
+from train.recipes import PhotoRecipe, Recipe
+from train.task import Task
+
+TASKS: dict[str, tuple[type[Recipe], Callable[[Any], Task]]] = {
+    "photo": (PhotoRecipe, PhotoTask),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line: one subcommand per recipe, one option per field."""
+    top = argparse.ArgumentParser(prog="python -m train", description=__doc__)
+    recipes = top.add_subparsers(dest="recipe", required=True)
+    for name, (recipe, _) in TASKS.items():
+        sub = recipes.add_parser(name, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        sub.add_argument("--run", type=Path, default=Path("runs") / name, help="run folder")
+        sub.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+        sub.add_argument("--from", dest="start", type=Path, help="checkpoint to start weights from")
+        for field in fields(recipe):
+            assert field.default is not MISSING, field.name
+            kind = type(field.default)
+            option = "--" + field.name.replace("_", "-")
+            if kind is bool:
+                action = argparse.BooleanOptionalAction
+                sub.add_argument(option, action=action, default=field.default, help=" ")
+            else:
+                sub.add_argument(option, type=kind, default=field.default, help=" ")
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train; print the hash of the averaged weights at the end."""
+    arguments = vars(parser().parse_args(argv))
+    name, run = arguments.pop("recipe"), arguments.pop("run")
+    resume, start = arguments.pop("resume"), arguments.pop("start")
+    recipe_type, task_type = TASKS[name]
+    try:
+        trainer = Trainer(task_type(recipe_type(**arguments)), run, name)
+        if resume:
+            trainer.resume()
+        elif any(run.glob("step-*.pt")):
+            raise FileExistsError(f"{run} holds a run; expected --resume, or another --run folder")
+        elif start is not None:
+            trainer.start_from(start)
+        write_recipe(run, name, trainer.task.recipe)
+        print(f"weights {trainer.train()}")
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"train: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""The photo codec's task: crops at random qualities, rate plus weighted squared error."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from train.codec import CodecNetwork
+from train.photographs import Image, centre, crop, data_folder, load_folder, split, step_generator
+from train.recipes import PhotoRecipe
+from train.task import Metrics
+
+_VALIDATION_QUALITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_VALIDATION_SIDE = 384
+
+
+class PhotoTask:
+    """See :class:`train.task.Task`."""
+
+    def __init__(self, recipe: PhotoRecipe) -> None:
+        self.recipe = recipe
+        folder = Path(recipe.data) if recipe.data else data_folder() / "photos"
+        self.pictures, self.held_out = split(load_folder(folder))
+
+    def build(self) -> nn.Module:
+        """See the protocol; latents are scaled to the first batch."""
+        r = self.recipe
+        model = CodecNetwork(r.width, r.deep_width, r.latent, r.hyper, r.depth)
+        model.calibrate(self.batch(0, 0, r.batch)["image"])
+        return model
+
+    def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
+        """Return crops, a quality for each, and the noise that stands for rounding."""
+        r = self.recipe
+        rng = step_generator(r.seed, step, rank)
+        crops = [crop(self.pictures, rng, r.crop) for _ in range(size)]
+        torch_rng = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        side = r.crop // 64
+        return {
+            "image": to_tensor(crops),
+            "quality": torch.rand(size, generator=torch_rng),
+            "noise": torch.rand(size, r.latent, 4 * side, 4 * side, generator=torch_rng) - 0.5,
+            "hyper_noise": torch.rand(size, r.hyper, side, side, generator=torch_rng) - 0.5,
+        }
+
+    def weight(self, quality: Tensor) -> Tensor:
+        """Return lambda for each quality in [0, 1]."""
+        r = self.recipe
+        return r.lambda_min * torch.pow(
+            torch.as_tensor(r.lambda_max / r.lambda_min, device=quality.device), quality
+        )
+
+    def _cost(self, bpp: Tensor, error: Tensor, quality: Tensor) -> Tensor:
+        weight = self.weight(quality)
+        middle = (self.recipe.lambda_min * self.recipe.lambda_max) ** 0.5
+        balance = torch.pow(weight / middle, -self.recipe.balance)
+        return (bpp + weight * 255**2 * error) * balance
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return bits per pixel plus lambda times squared error, balanced over qualities."""
+        image, quality = batch["image"], batch["quality"]
+        coded = model(image, quality, (batch["noise"], batch["hyper_noise"]))
+        pixels = image.shape[2] * image.shape[3]
+        bpp = (coded.latent_bits + coded.hyper_bits) / pixels
+        error = functional.mse_loss(coded.image, image, reduction="none").mean((1, 2, 3))
+        return self._cost(bpp, error, quality).mean(), {
+            "bpp": bpp.mean().detach(),
+            "hyper_bpp": coded.hyper_bits.mean().detach() / pixels,
+            "psnr_db": (-10 * torch.log10(error.detach())).mean(),
+        }
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module, device: torch.device) -> Metrics:
+        """Return loss, rate and PSNR, with true symbols, at five qualities."""
+        image = to_tensor([centre(p, _VALIDATION_SIDE) for p in self.held_out]).to(device)
+        found: Metrics = {}
+        total = 0.0
+        for quality in _VALIDATION_QUALITIES:
+            level = torch.full((len(image),), quality, device=device)
+            coded = model(image, level, None)
+            bpp = (coded.latent_bits + coded.hyper_bits).mean() / _VALIDATION_SIDE**2
+            error = (coded.image.clamp(0, 1) - image).square().mean((1, 2, 3))
+            found[f"bpp_{quality:.2f}"] = float(bpp)
+            found[f"psnr_{quality:.2f}"] = float((-10 * torch.log10(error)).mean())
+            cost = self._cost(bpp, error, level).mean()
+            total += float(cost) / len(_VALIDATION_QUALITIES)
+        return {"loss": total, **found}
+
+
+def to_tensor(images: list[Image]) -> Tensor:
+    """Return float32 (N, 3, H, W) in [0, 1] of equal-sized uint8 (H, W, 3) pictures."""
+    stacked = torch.stack([torch.from_numpy(image.copy()) for image in images])
+    return stacked.permute(0, 3, 1, 2).float() / 255

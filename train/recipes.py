@@ -1,0 +1,81 @@
+"""Recipes: what is trained, on what, how long. Every field can be set on the command line."""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What every training shares.
+
+    Attributes:
+        data: folder of pictures; empty means the recipe's default in the data folder.
+        steps: optimiser steps.
+        batch: crops per step (over all processes).
+        crop: side of a crop, pixels.
+        learning_rate: peak of the cosine, reached after ``warmup`` steps.
+        final_learning_rate: where the cosine ends.
+        warmup: steps of linear rise.
+        clip_norm: largest gradient norm.
+        average: decay of the exponential moving average of the weights, which is what is exported.
+        seed: of weights, crops and noise.
+        threads: CPU threads.
+        device: "auto" (CUDA when present), "cpu" or "cuda".
+        bfloat16: autocast the pixel networks to bfloat16.
+        compile: use torch.compile (worth it on a GPU; on a CPU it was slower when measured).
+        checkpoint_every, validate_every: steps.
+    """
+
+    data: str = ""
+    steps: int
+    batch: int
+    crop: int
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-5
+    warmup: int = 500
+    clip_norm: float = 1.0
+    average: float = 0.999
+    seed: int = 0
+    threads: int = 2
+    device: str = "auto"
+    bfloat16: bool = True
+    compile: bool = False
+    checkpoint_every: int = 500
+    validate_every: int = 1000
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "crop", "checkpoint_every", "validate_every", "threads"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"{name} is {value}; expected at least 1")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average is {self.average}; expected a decay in [0, 1)")
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the names of all fields."""
+        return [field.name for field in fields(cls)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoRecipe(Recipe):
+    """The photo codec.
+
+    Attributes:
+        lambda_min, lambda_max: weight of the squared error (on the 0–255 scale) against bits per
+            pixel at quality 1 and quality 100; logarithmic between.
+        balance: each crop's loss is divided by (lambda / middle lambda) to this power, so that high
+            rates do not outshout low ones.
+        width, deep_width, latent, hyper, depth: sizes of the networks.
+    """
+
+    steps: int = 100_000
+    batch: int = 6
+    crop: int = 192
+    lambda_min: float = 0.0008
+    lambda_max: float = 0.3
+    balance: float = 0.35
+    width: int = 128
+    deep_width: int = 192
+    latent: int = 256
+    hyper: int = 96
+    depth: int = 6

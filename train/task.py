@@ -1,0 +1,39 @@
+"""What the training loop asks of a recipe's task."""
+
+from dataclasses import asdict
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from train.recipes import Recipe
+
+Metrics = dict[str, float]
+
+
+class Task(Protocol):
+    """One thing to train: its network, its batches and its loss.
+
+    Batches and noise depend on (seed, step, rank) alone; so a resumed run is identical.
+    """
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is trained, on what, how long."""
+
+    def build(self) -> nn.Module:
+        """Return the network, freshly initialised."""
+
+    def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
+        """Return the inputs of one step for one process, on the CPU."""
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss to minimise and what to log."""
+
+    def validate(self, model: nn.Module, device: torch.device) -> Metrics:
+        """Return figures on pictures that were kept out of training."""
+
+
+def recipe_values(recipe: Recipe) -> dict[str, str | int | float | bool]:
+    """Return the fields of a recipe as plain values, for checkpoints and manifests."""
+    return asdict(recipe)
