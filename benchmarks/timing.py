@@ -1,0 +1,62 @@
+"""Percentiles that say when they have too few samples to mean anything.
+
+The fewest samples follow the early-stopping rule of MLPerf's inference benchmark (at 99 %
+confidence). Below that a percentile is None in results and "n/a (needs N)" in print.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+
+import numpy as np
+
+NEEDED: Mapping[float, int] = {50: 11, 90: 64, 95: 130, 99: 662, 99.9: 6636}
+
+Summary = dict[str, float | int | None]
+
+
+def milliseconds(call: Callable[[], object]) -> float:
+    """Return how long one call took, in ms of wall time."""
+    start = time.perf_counter_ns()
+    call()
+    return (time.perf_counter_ns() - start) / 1e6
+
+
+def percentile(samples: Sequence[float], percent: float) -> float | None:
+    """Return a percentile of the samples (linear interpolation), or None with too few of them."""
+    if len(samples) < NEEDED[percent]:
+        return None
+    return float(np.percentile(np.asarray(samples, np.float64), percent))
+
+
+def summary(samples_ms: Sequence[float]) -> Summary:
+    """Return the number of samples, their plain median in ms, and the percentiles that hold.
+
+    The plain median is there however few the samples are; `samples` says how few.
+    """
+    result: Summary = {"samples": len(samples_ms), "median_ms": round(median(samples_ms), 3)}
+    for percent in (50, 90, 99):
+        value = percentile(samples_ms, percent)
+        result[f"p{percent}_ms"] = None if value is None else round(value, 3)
+    return result
+
+
+def shown(value: float | int | None, percent: float) -> str:
+    """Return a percentile as it is printed."""
+    return f"n/a (needs {NEEDED[percent]})" if value is None else f"{value:.1f}"
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], object]], *, runs: int, warm_up: int = 2
+) -> dict[str, list[float]]:
+    """Time several calls in turn, so that a disturbance of the machine meets them all.
+
+    Returns the samples of each, in ms, `runs` of them after `warm_up` that are not kept.
+    """
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    for run in range(warm_up + runs):
+        for name, call in calls.items():
+            took = milliseconds(call)
+            if run >= warm_up:
+                samples[name].append(took)
+    return samples
