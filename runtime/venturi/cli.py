@@ -1,0 +1,415 @@
+"""The command line: ``venturi compress``, ``decompress``, ``denoise`` and ``info``.
+
+    inputs (files or -)  ->  Work on each  ->  outputs (a file, a folder or -), written aside and
+                                               renamed
+
+Exit code: 0 when everything worked, 1 when something failed (each failure is one line on standard
+error, and the other inputs are still done), 2 when the command line itself is wrong, 130 when
+interrupted. Notes and the progress bar go to standard error.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from venturi import Codec, Denoiser, images
+from venturi._progress import Progress
+from venturi._version import __version__
+from venturi.bundle import locate
+from venturi.errors import InputError, VenturiError
+from venturi.files import write_atomically
+from venturi.manifest import Manifest
+from venturi.stream import read_header
+
+STANDARD = "-"
+"""As an input: standard input. As an output: standard output."""
+
+Notes = tuple[str, ...]
+Work = Callable[[bytes, str, str], tuple[bytes, Notes]]
+"""From an input's bytes, its name and the output's suffix to the output's bytes and notes."""
+
+_FAILURES = (VenturiError, OSError, ImportError, MemoryError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; ``argv`` defaults to the process's arguments.
+
+    Raises:
+        SystemExit: with code 2 for a command line that cannot be understood, and with code 0
+            after ``--help`` and ``--version``.
+    """
+    arguments = _parse(argv)
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        print("venturi: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep the interpreter from complaining as it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except _FAILURES as error:
+        print(f"venturi: error: {_one_line(error)}", file=sys.stderr)
+        return 1
+
+
+def _compress(arguments: argparse.Namespace) -> int:
+    """Make a stream of every picture."""
+    jobs = _plan(arguments.paths, ".vnt")
+    codec = Codec(arguments.bundle, device=arguments.device, threads=arguments.threads)
+
+    def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
+        picture = _decode_picture(data, name)
+        if arguments.max_bytes is not None:
+            stream = codec.compress(picture.pixels, max_bytes=arguments.max_bytes)
+        else:
+            stream = codec.compress(picture.pixels, quality=arguments.quality)
+        return stream, picture.notes
+
+    return _run(jobs, work)
+
+
+def _decompress(arguments: argparse.Namespace) -> int:
+    """Make a picture of every stream."""
+    jobs = _plan(arguments.paths, ".png")
+    codec = Codec(arguments.bundle, device=arguments.device, threads=arguments.threads)
+
+    def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
+        pixels = codec.decompress(data, region=arguments.region)
+        return images.encode(pixels, suffix), ()
+
+    return _run(jobs, work)
+
+
+def _denoise(arguments: argparse.Namespace) -> int:
+    """Make a clean picture of every noisy one."""
+    jobs = _plan(arguments.paths, ".png")
+    denoiser = Denoiser(arguments.bundle, device=arguments.device, threads=arguments.threads)
+
+    def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
+        picture = _decode_picture(data, name)
+        clean = denoiser.denoise(picture.pixels, strength=arguments.strength)
+        return images.encode(clean, suffix), picture.notes
+
+    return _run(jobs, work)
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    """Describe a stream or a bundle, without decoding anything."""
+    subject = arguments.subject
+    if subject == STANDARD or Path(subject).is_file():
+        facts = _stream_facts(_read(subject))
+    else:
+        facts = _bundle_facts(subject)
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        for name, value in facts.items():
+            _print_fact(name, value)
+    return 0
+
+
+def _stream_facts(data: bytes) -> dict[str, object]:
+    header = read_header(data).header
+    return {
+        "kind": "stream",
+        "width": header.width,
+        "height": header.height,
+        "grey": header.grey,
+        "quality": header.quality_q8 / 256,
+        "bytes": len(data),
+        "rate_bpp": round(8 * len(data) / (header.width * header.height), 4),
+        "fingerprint": header.fingerprint.hex(),
+    }
+
+
+def _bundle_facts(name_or_path: str) -> dict[str, object]:
+    manifest = Manifest.load(locate(name_or_path))
+    content: dict[str, object] = json.loads(manifest.to_json())
+    return {"kind": "bundle", "fingerprint": manifest.fingerprint.hex()} | content
+
+
+def _print_fact(name: str, value: object, indent: str = "") -> None:
+    if isinstance(value, dict):
+        print(f"{indent}{name}:")
+        for key, inner in value.items():
+            _print_fact(key, inner, indent + "  ")
+    else:
+        print(f"{indent}{name}: {value}")
+
+
+def _plan(paths: Sequence[str], suffix: str) -> list[tuple[str, str]]:
+    """Pair every input with its output, before any work is done.
+
+    The last path is the output: a file or ``-`` for one input, a folder for several. In a folder,
+    which is made when it is not there, each output is named after its input, with ``suffix``.
+
+    Raises:
+        InputError: an output has no name, two would be one file, or one is an input.
+    """
+    *inputs, output = paths
+    if len(inputs) == 1 and not _is_folder(output):
+        jobs = [(inputs[0], output)]
+        _check_distinct(jobs)
+        return jobs
+    if output == STANDARD or Path(output).is_file():
+        raise InputError(
+            f"output {output}: expected a folder for {len(inputs)} inputs, as the last argument"
+        )
+    if STANDARD in inputs:
+        raise InputError("standard input: has no name for a file in a folder; name the output file")
+    jobs = [(name, str(Path(output) / (Path(name).stem + suffix))) for name in inputs]
+    _check_distinct(jobs)
+    Path(output).mkdir(parents=True, exist_ok=True)
+    return jobs
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(("/", os.sep)) or Path(output).is_dir()
+
+
+def _check_distinct(jobs: Sequence[tuple[str, str]]) -> None:
+    writers = {Path(name).resolve(): name for name, _ in jobs if name != STANDARD}
+    outputs: dict[Path, str] = {}
+    for name, output in jobs:
+        if output == STANDARD:
+            continue
+        path = Path(output).resolve()
+        if path in writers and path.is_file():
+            raise InputError(f"{output}: is an input and an output; choose another output")
+        if path in outputs:
+            raise InputError(
+                f"{outputs[path]} and {name}: both would become {output}; expected different "
+                "names, or two commands with two folders"
+            )
+        outputs[path] = name
+
+
+def _run(jobs: Sequence[tuple[str, str]], work: Work) -> int:
+    """Do every job, also after one has failed; 0 when all of them worked."""
+    progress = Progress(len(jobs))
+    progress.draw()
+    failures = 0
+    for name, output in jobs:
+        try:
+            suffix = ".png" if output == STANDARD else Path(output).suffix
+            data, notes = work(_read(name), _shown(name), suffix)
+            _write(output, data)
+            for note in notes:
+                progress.say(f"venturi: note: {_shown(name)}: {note}")
+        except BrokenPipeError:
+            raise
+        except _FAILURES as error:
+            failures += 1
+            progress.say(f"venturi: error: {_naming(name, error)}")
+        progress.advance()
+    return 1 if failures else 0
+
+
+def _read(name: str) -> bytes:
+    if name == STANDARD:
+        return sys.stdin.buffer.read()
+    return Path(name).read_bytes()
+
+
+def _write(output: str, data: bytes) -> None:
+    if output == STANDARD:
+        if sys.stdout.isatty():
+            raise InputError(
+                "standard output is a terminal, which cannot show binary data; "
+                "expected a file or a pipe"
+            )
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        write_atomically(Path(output), data)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write: {error.strerror}", output) from error
+
+
+def _decode_picture(data: bytes, name: str) -> images.Picture:
+    with _quiet_libraries():
+        return images.decode(data, name=name)
+
+
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep what libpng and its like print themselves off standard error.
+
+    They write to the descriptor, not through Python; what matters of it is in our own errors.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _shown(name: str) -> str:
+    return "standard input" if name == STANDARD else name
+
+
+def _naming(name: str, error: BaseException) -> str:
+    """Put the input's name before an error that does not have it yet."""
+    line = _one_line(error)
+    return line if _shown(name) in line else f"{_shown(name)}: {line}"
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif isinstance(error, MemoryError):
+        text = f"not enough memory: {error}" if str(error) else "not enough memory"
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        self.exit(2, f"venturi: error: {message} (try: {self.prog} --help)\n")
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line; paths may stand before, between and after the options."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    paths = getattr(arguments, "paths", None)
+    unknown = [text for text in rest if paths is None or (text[:1] == "-" and text != STANDARD)]
+    if unknown:
+        parser.error(f"unknown argument {unknown[0]}")
+    if paths is not None:
+        paths += rest
+        if len(paths) < 2:
+            parser.error(f"{paths[0]}: expected an input and an output")
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="venturi",
+        description="Compress photographs and clean camera frames with small neural networks.",
+        epilog="Exit code: 0 when everything worked, 1 when something failed, 2 for wrong usage.",
+    )
+    parser.add_argument("--version", action="version", version=f"venturi {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_compress(commands)
+    _add_decompress(commands)
+    _add_denoise(commands)
+    _add_info(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # the type has no public name
+
+
+def _add_compress(commands: "_Commands[_Parser]") -> None:
+    command = commands.add_parser("compress", help="pictures to streams (.vnt)")
+    _add_common(command, _compress, what="picture", bundle="photo")
+    rate = command.add_mutually_exclusive_group()
+    rate.add_argument(
+        "--quality", type=_quality, default=50.0, metavar="1..100", help="default: 50"
+    )
+    rate.add_argument(
+        "--max-bytes",
+        type=_positive,
+        metavar="N",
+        help="the best quality whose stream has at most N bytes",
+    )
+
+
+def _add_decompress(commands: "_Commands[_Parser]") -> None:
+    command = commands.add_parser("decompress", help="streams to pictures")
+    _add_common(command, _decompress, what="stream", bundle="photo")
+    command.add_argument(
+        "--region",
+        type=_region,
+        metavar="TOP,LEFT,HEIGHT,WIDTH",
+        help="decode this part only, in pixels",
+    )
+
+
+def _add_denoise(commands: "_Commands[_Parser]") -> None:
+    command = commands.add_parser("denoise", help="noisy pictures to clean ones")
+    _add_common(command, _denoise, what="picture", bundle="camera")
+    command.add_argument(
+        "--strength", type=_strength, default=1.0, metavar="S", help="0 leaves as is; default: 1"
+    )
+
+
+def _add_info(commands: "_Commands[_Parser]") -> None:
+    command = commands.add_parser("info", help="what a stream or a bundle is")
+    command.add_argument("subject", metavar="FILE_OR_BUNDLE", help="a stream, a bundle, or -")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=_info)
+
+
+def _add_common(
+    command: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    what: str,
+    bundle: str,
+) -> None:
+    command.usage = f"{command.prog} [options] IN... OUT"
+    command.add_argument(
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help=f"one {what} and an output file, or several and a folder; "
+        "- is standard input or output (PNG, when it is a picture)",
+    )
+    command.add_argument(
+        "--bundle", default=bundle, metavar="NAME_OR_PATH", help=f"default: {bundle}"
+    )
+    command.add_argument("--device", default="cpu", help="cpu, cuda, ...; default: cpu")
+    command.add_argument(
+        "--threads", type=_positive, metavar="N", help="default: one for each core"
+    )
+    command.set_defaults(run=run)
+
+
+def _quality(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from 1 to 100")
+    return value
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 1 or more")
+    return int(text)
+
+
+def _region(text: str) -> tuple[int, int, int, int]:
+    try:
+        top, left, height, width = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected TOP,LEFT,HEIGHT,WIDTH in pixels, such as 0,0,256,256"
+        ) from None
+    return top, left, height, width
+
+
+def _strength(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number") from None
