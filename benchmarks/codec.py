@@ -1,0 +1,370 @@
+"""The photo codec beside the classic ones: rate, distortion, time and arithmetic in one run.
+
+Rates are real file sizes. A point of a curve is the mean of the pictures' bits per pixel and the
+mean of their PSNR (RGB) or MS-SSIM, at one quality setting; a picture that came back exactly counts
+as 100 dB. Times in the points are medians over the pictures, those under `latency` medians of
+repeated calls on one picture, the codecs in turn.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, median
+from typing import Protocol
+
+import cv2
+
+from benchmarks import environment, pictures, plot, results
+from benchmarks.arithmetic import kmac_per_pixel
+from benchmarks.bd_rate import bd_rate_percent
+from benchmarks.metrics import decibels, ms_ssim, psnr_db
+from benchmarks.parts import share_outside_graphs, split
+from benchmarks.peers import PEERS
+from benchmarks.pictures import Picture
+from benchmarks.timing import interleaved, milliseconds, summary
+from venturi import Codec
+from venturi.bundle import locate
+
+RATES = (0.15, 1.0)
+QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+EVERYDAY = 50
+LOSSLESS_DB = 100.0
+OURS = "venturi"
+
+Point = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    data: folder of lossless pictures. bundle: name or path. pictures: how many of them at most.
+    threads: for the graphs and for OpenCV. runs: repeated calls for the latency.
+    """
+
+    data: Path
+    bundle: str
+    pictures: int | None
+    threads: int
+    runs: int
+
+
+class Scheme(Protocol):
+    """A way to compress: what Venturi and its peers have in common."""
+
+    @property
+    def name(self) -> str:
+        """The key in the results."""
+
+    @property
+    def label(self) -> str:
+        """The name for people."""
+
+    @property
+    def qualities(self) -> Sequence[int]:
+        """The settings that the curve is drawn through."""
+
+    def encode(self, image: Picture, quality: int) -> bytes:
+        """Return the file's bytes."""
+
+    def decode(self, data: bytes) -> Picture:
+        """Return the picture."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Venturi's codec as a scheme."""
+
+    codec: Codec
+    name: str = OURS
+    label: str = "Venturi"
+    qualities: Sequence[int] = QUALITIES
+
+    def encode(self, image: Picture, quality: int) -> bytes:
+        """Return the stream."""
+        return self.codec.compress(image, quality=quality)
+
+    def decode(self, data: bytes) -> Picture:
+        """Return uint8 (H, W, 3) RGB."""
+        return self.codec.decompress(data)
+
+
+def measure(options: Options) -> results.Results:
+    """Measure everything and return it under the keys of the results file."""
+    cv2.setNumThreads(options.threads)
+    before = environment.describe(threads=options.threads)
+    codec = Codec(options.bundle, threads=options.threads)
+    schemes: list[Scheme] = [Ours(codec), *(peer for peer in PEERS if peer.present())]
+    paths = pictures.listed(options.data, limit=options.pictures)
+    samples = _samples(schemes, paths)
+    points = {scheme.name: _points(samples[scheme.name]) for scheme in schemes}
+    notes = [f"{peer.label}: absent, OpenCV cannot write it" for peer in PEERS
+             if peer.name not in points]  # fmt: skip
+    notes += filter(None, [environment.busy(before)])
+    return {
+        "schema_version": results.SCHEMA_VERSION,
+        "benchmark": "codec",
+        "environment": before,
+        "bundle": {"name": codec.manifest.name, "fingerprint": codec.manifest.fingerprint.hex()},
+        "data": {"folder": options.data.resolve().name, "pictures": len(paths)},
+        "labels": {scheme.name: scheme.label for scheme in schemes},
+        "points": points,
+        "rates_bpp": list(RATES),
+        "bd_rate_percent": _against(points, "psnr_db", notes),
+        "bd_rate_msssim_percent": _against(points, "msssim", notes),
+        "bd_rate_percent_by_anchor": _by_anchor(points),
+        "grows_with_quality_on_every_picture": _grows(samples[OURS]),
+        "notes": notes,
+        **_costs(options, codec, schemes, points, paths),
+    }
+
+
+Samples = dict[int, list[Point]]
+
+
+def _samples(schemes: Sequence[Scheme], paths: Sequence[Path]) -> dict[str, Samples]:
+    """Code every picture with every scheme at every quality, the schemes in turn."""
+    samples: dict[str, Samples] = {s.name: {q: [] for q in s.qualities} for s in schemes}
+    for number, path in enumerate(paths, 1):
+        image = pictures.read(path)
+        for scheme in schemes:
+            if number == 1:
+                scheme.decode(scheme.encode(image, scheme.qualities[0]))
+            for quality in scheme.qualities:
+                samples[scheme.name][quality].append(_sample(scheme, image, quality))
+        print(f"{number}/{len(paths)} {path.name}", file=sys.stderr)
+    return samples
+
+
+def _sample(scheme: Scheme, image: Picture, quality: int) -> Point:
+    data, back = b"", image
+
+    def encode() -> None:
+        nonlocal data
+        data = scheme.encode(image, quality)
+
+    def decode() -> None:
+        nonlocal back
+        back = scheme.decode(data)
+
+    encode_ms, decode_ms = milliseconds(encode), milliseconds(decode)
+    return {
+        "bpp": len(data) * 8 / (image.shape[0] * image.shape[1]),
+        "psnr_db": min(psnr_db(image, back), LOSSLESS_DB),
+        "msssim": ms_ssim(image, back),
+        "encode_ms": encode_ms,
+        "decode_ms": decode_ms,
+    }
+
+
+def _points(samples: Samples) -> list[Point]:
+    points = []
+    for quality, found in samples.items():
+        mean = {key: fmean(s[key] for s in found) for key in ("bpp", "psnr_db", "msssim")}
+        times = {key: median(s[key] for s in found) for key in ("encode_ms", "decode_ms")}
+        points.append({"quality": quality} | {k: round(v, 6) for k, v in (mean | times).items()})
+    return points
+
+
+def _grows(samples: Samples) -> bool:
+    """Tell whether bytes and PSNR grow with the quality on each picture."""
+    in_order = [samples[quality] for quality in sorted(samples)]
+    return all(
+        low[key] < high[key]
+        for lows, highs in pairwise(in_order)
+        for low, high in zip(lows, highs, strict=True)
+        for key in ("bpp", "psnr_db")
+    )
+
+
+def _curve(points: Sequence[Point], key: str) -> list[tuple[float, float]]:
+    """Return (bpp, dB) points. key: psnr_db, or msssim, which is taken to dB here."""
+    if key == "msssim":
+        return [(p["bpp"], min(decibels(p["msssim"]), LOSSLESS_DB)) for p in points]
+    return [(point["bpp"], point[key]) for point in points]
+
+
+def _against(
+    points: Mapping[str, Sequence[Point]], key: str, notes: list[str]
+) -> dict[str, float | None]:
+    """Return Venturi's BD-rate against each other codec; None with a note where there is none."""
+    found: dict[str, float | None] = {}
+    for name in points:
+        if name == OURS:
+            continue
+        try:
+            found[name] = _bd_rate(points, name, OURS, key)
+        except ValueError as error:
+            found[name] = None
+            notes.append(f"no BD-rate ({key}) against {name}: {error}")
+    return found
+
+
+def _by_anchor(points: Mapping[str, Sequence[Point]]) -> dict[str, dict[str, float]]:
+    """Return every codec's BD-rate (PSNR) against every other, where there is one."""
+    found: dict[str, dict[str, float]] = {}
+    for anchor in points:
+        for test in points:
+            if anchor == test:
+                continue
+            try:
+                value = _bd_rate(points, anchor, test, "psnr_db")
+            except ValueError:
+                continue
+            found.setdefault(anchor, {})[test] = value
+    return found
+
+
+def _bd_rate(points: Mapping[str, Sequence[Point]], anchor: str, test: str, key: str) -> float:
+    curves = _curve(points[anchor], key), _curve(points[test], key)
+    return round(bd_rate_percent(*curves, rates=RATES), 3)
+
+
+def _costs(
+    options: Options,
+    codec: Codec,
+    schemes: Sequence[Scheme],
+    points: Mapping[str, Sequence[Point]],
+    paths: Sequence[Path],
+) -> results.Results:
+    """Time repeated calls on the first picture, split Venturi's, and count its arithmetic."""
+    image = pictures.read(paths[0])
+    rate = min(points[OURS], key=lambda p: abs(p["quality"] - EVERYDAY))["bpp"]
+    settings = {s.name: _nearest(points[s.name], rate) for s in schemes} | {OURS: EVERYDAY}
+    files = {s.name: s.encode(image, settings[s.name]) for s in schemes}
+    encode = interleaved(
+        {s.name: lambda s=s: s.encode(image, settings[s.name]) for s in schemes},  # type: ignore[misc]
+        runs=options.runs,
+    )
+    decode = interleaved(
+        {s.name: lambda s=s: s.decode(files[s.name]) for s in schemes},  # type: ignore[misc]
+        runs=options.runs,
+    )
+    parts, calls = split(lambda: codec.compress(image, quality=EVERYDAY), runs=options.runs)
+    back, _ = split(lambda: codec.decompress(files[OURS]), runs=options.runs)
+    return {
+        "latency": {
+            "picture": {"name": paths[0].name, "height": image.shape[0], "width": image.shape[1]},
+            **{
+                s.name: {
+                    "quality": settings[s.name],
+                    "bytes": len(files[s.name]),
+                    "encode": summary(encode[s.name]),
+                    "decode": summary(decode[s.name]),
+                }
+                for s in schemes
+            },
+        },
+        "parts_ms": {"compress": parts, "decompress": back},
+        "share_outside_graphs": {
+            "compress": share_outside_graphs(parts),
+            "decompress": share_outside_graphs(back),
+        },
+        "kmac_per_pixel": _arithmetic(codec, options.bundle, runs=calls["entropy"]),
+    }
+
+
+def _nearest(points: Sequence[Point], rate: float) -> int:
+    """Return the quality whose mean rate is nearest to one."""
+    return int(min(points, key=lambda p: abs(p["bpp"] - rate))["quality"])
+
+
+def _arithmetic(codec: Codec, bundle: str, *, runs: int) -> dict[str, float]:
+    """Return kMAC per pixel of each graph, for a 768x512 picture.
+
+    runs: how often the entropy graph runs for one chunk; its figure is for all of them.
+    """
+    folder, manifest = locate(bundle), codec.manifest
+    size = manifest.parameters
+    height, width = 512, 768
+
+    def planes(channels: int, stride: int) -> tuple[int, ...]:
+        return (1, channels, height // stride, width // stride)
+
+    latent = planes(size["latent_channels"], size["latent_stride"])
+    hyper = planes(size["hyper_channels"], size["hyper_stride"])
+    inputs: dict[str, dict[str, Sequence[int]]] = {
+        "encoder": {"image": planes(3, 1), "quality": (1,)},
+        "entropy": {"hyper_latent": hyper, "context": latent, "quality": (1,), "step": (1,)},
+        "decoder": {"latent": latent, "quality": (1,)},
+    }
+    found = {
+        role: kmac_per_pixel(folder / manifest.files[role].path, shapes, height * width)
+        for role, shapes in inputs.items()
+    }
+    found["entropy"] *= runs
+    return {role: round(value, 4) for role, value in found.items()}
+
+
+def write(path: Path, found: results.Results) -> None:
+    """Write the results, and the curves beside them."""
+    results.write(path, found)
+    for key, suffix in (("psnr_db", ".svg"), ("msssim", "-msssim.svg")):
+        path.with_name(path.stem + suffix).write_text(curves(found, key), encoding="utf-8")
+
+
+def curves(found: results.Results, key: str) -> str:
+    """Return the rate-distortion curves of a results file as SVG. key: psnr_db or msssim."""
+    quality = {"psnr_db": "PSNR, dB", "msssim": "MS-SSIM, dB"}[key]
+    title = f"{found['data']['pictures']} pictures of {found['data']['folder']}"
+    named = {found["labels"][name]: _curve(p, key) for name, p in found["points"].items()}
+    return plot.rate_distortion(named, title=title, quality=quality)
+
+
+def text(found: results.Results) -> str:
+    """Return the results as people read them."""
+    return "\n\n".join((_points_text(found), _summary_text(found), _parts_text(found)))
+
+
+def _points_text(found: results.Results) -> str:
+    rows = [["codec", "quality", "bpp", "PSNR dB", "MS-SSIM", "encode ms", "decode ms"]]
+    for name, points in found["points"].items():
+        rows += [
+            [
+                found["labels"][name],
+                f"{point['quality']:g}",
+                f"{point['bpp']:.3f}",
+                f"{point['psnr_db']:.2f}",
+                f"{point['msssim']:.4f}",
+                f"{point['encode_ms']:.1f}",
+                f"{point['decode_ms']:.1f}",
+            ]
+            for point in points
+        ]
+    return results.table(rows)
+
+
+def _summary_text(found: results.Results) -> str:
+    rows = [["codec", "BD-rate PSNR", "MS-SSIM", "encode ms", "decode ms"]]
+    for name, label in found["labels"].items():
+        times = found["latency"][name]
+        ours = name == OURS
+        rows.append(
+            [
+                label,
+                "" if ours else _percent(found["bd_rate_percent"][name]),
+                "" if ours else _percent(found["bd_rate_msssim_percent"][name]),
+                f"{times['encode']['median_ms']:.1f}",
+                f"{times['decode']['median_ms']:.1f}",
+            ]
+        )
+    low, high = found["rates_bpp"]
+    head = f"Venturi's BD-rate against each, {low} to {high} bpp; medians at Venturi's quality 50"
+    return f"{head}\n{results.table(rows)}"
+
+
+def _parts_text(found: results.Results) -> str:
+    lines = []
+    for call, parts in found["parts_ms"].items():
+        share = found["share_outside_graphs"][call]
+        shown = ", ".join(f"{name} {value:.1f}" for name, value in parts.items())
+        lines.append(f"{call} ms: {shown} ({share:.0%} outside the graphs)")
+    arithmetic = ", ".join(f"{k} {v:.2f}" for k, v in found["kmac_per_pixel"].items())
+    lines.append(f"kMAC per pixel: {arithmetic}")
+    return "\n".join([*lines, *(f"note: {note}" for note in found["notes"])])
+
+
+def _percent(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:+.1f} %"

@@ -1,0 +1,221 @@
+"""The camera denoiser beside OpenCV's: quality on Gaussian and real noise, and time, in one run.
+
+Gaussian noise is clipped and rounded to uint8, with a seed of its own for each picture and sigma.
+A figure is the mean of the pictures' PSNR (RGB). Venturi is blind, at strength 1; the others are
+told the noise (see `filters`).
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import cv2
+import numpy as np
+
+from benchmarks import environment, pictures, results
+from benchmarks.filters import CAMERA, LABELS, SIGMAS, Filter, filters
+from benchmarks.metrics import psnr_db
+from benchmarks.parts import TOTAL, share_outside_graphs, split
+from benchmarks.pictures import Picture
+from benchmarks.timing import interleaved, summary
+from venturi import Denoiser
+
+OURS = "venturi"
+NOISY = "noisy"
+GAUSSIAN_SETS = ("kodak", "cbsd68")
+CLEAN_SET = "kodak"
+REAL_SET = "cc15"
+SIZES = ((640, 480), (1280, 720))
+LATENCY_SIGMA = 25
+LOSSLESS_DB = 100.0
+CROP = 192
+CROPS_OF_EACH_SET = 4
+
+Pair = tuple[str, Picture, Picture]
+Means = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to measure.
+
+    data: folder that holds kodak, cbsd68 and cc15 (an absent one is said to be absent).
+    json: results; the crops go beside it. bundle: name or path. pictures: of each set at most.
+    threads: for the graph and for OpenCV. runs: repeated calls for the latency.
+    """
+
+    data: Path
+    json: Path
+    bundle: str
+    pictures: int | None
+    threads: int
+    runs: int
+
+    @property
+    def crops(self) -> Path:
+        """The folder of the crops to look at."""
+        return self.json.with_name(self.json.stem + "-crops")
+
+
+def measure(options: Options) -> results.Results:
+    """Measure everything, write the crops, and return what goes into the results file."""
+    cv2.setNumThreads(options.threads)
+    before = environment.describe(threads=options.threads)
+    denoiser = Denoiser(options.bundle, threads=options.threads)
+    notes = [note for note in (environment.busy(before),) if note]
+    gaussian = {
+        name: {str(sigma): _gaussian(options, denoiser, name, sigma) for sigma in SIGMAS}
+        for name in _present(options, GAUSSIAN_SETS, notes)
+    }
+    real = {name: _real(options, denoiser) for name in _present(options, (REAL_SET,), notes)}
+    clean = {n: _clean(options, denoiser) for n in _present(options, (CLEAN_SET,), notes)}
+    return {
+        "schema_version": results.SCHEMA_VERSION,
+        "benchmark": "denoise",
+        "environment": before,
+        "bundle": {
+            "name": denoiser.manifest.name,
+            "fingerprint": denoiser.manifest.fingerprint.hex(),
+        },
+        "labels": {NOISY: "noisy", OURS: "Venturi", **LABELS},
+        "gaussian_psnr_db": gaussian,
+        "real_psnr_db": real,
+        "clean_psnr_db": clean,
+        "latency": {f"{w}x{h}": _latency(options, denoiser, w, h) for w, h in SIZES},
+        "crops": options.crops.name,
+        "notes": notes,
+    }
+
+
+def _present(options: Options, names: Sequence[str], notes: list[str]) -> list[str]:
+    """Return the sets that are there, and note those that are not."""
+    there = [name for name in names if (options.data / name).is_dir()]
+    for name in names:
+        note = f"{name}: absent from the data, not measured"
+        if name not in there and note not in notes:
+            notes.append(note)
+    return there
+
+
+def _methods(denoiser: Denoiser, noise: str) -> dict[str, Filter]:
+    return {NOISY: lambda image: image, OURS: denoiser.denoise, **filters(noise)}
+
+
+def _gaussian(options: Options, denoiser: Denoiser, name: str, sigma: int) -> Means:
+    def pairs() -> Iterable[Pair]:
+        for path in pictures.listed(options.data / name, limit=options.pictures):
+            image = pictures.read(path)
+            yield path.stem, image, pictures.noisy(image, sigma, name=path.name)
+
+    label = f"{name}-sigma{sigma}"
+    return _means(pairs(), _methods(denoiser, str(sigma)), options.crops / label)
+
+
+def _real(options: Options, denoiser: Denoiser) -> Means:
+    folder = options.data / REAL_SET
+
+    def pairs() -> Iterable[Pair]:
+        for path in pictures.listed(folder / "noisy", limit=options.pictures):
+            yield path.stem, pictures.read(folder / "clean" / path.name), pictures.read(path)
+
+    return _means(pairs(), _methods(denoiser, CAMERA), options.crops / REAL_SET)
+
+
+def _clean(options: Options, denoiser: Denoiser) -> Means:
+    """Give clean pictures in: what comes out should be the same."""
+
+    def pairs() -> Iterable[Pair]:
+        for path in pictures.listed(options.data / CLEAN_SET, limit=options.pictures):
+            image = pictures.read(path)
+            yield path.stem, image, image
+
+    return _means(pairs(), {OURS: denoiser.denoise}, options.crops / "clean")
+
+
+def _means(pairs: Iterable[Pair], methods: Mapping[str, Filter], crops: Path) -> Means:
+    """Return each method's mean PSNR, and write crops of the first pictures."""
+    found: dict[str, list[float]] = {name: [] for name in methods}
+    for number, (stem, clean, noisy) in enumerate(pairs):
+        results_of = {name: method(noisy) for name, method in methods.items()}
+        for name, image in results_of.items():
+            found[name].append(min(psnr_db(clean, image), LOSSLESS_DB))
+        if number < CROPS_OF_EACH_SET:
+            row = [_crop(image) for image in (clean, *results_of.values())]
+            pictures.write(crops / f"{stem}.png", pictures.beside(row))
+        print(f"{crops.name} {stem}", file=sys.stderr)
+    return {name: round(fmean(values), 4) for name, values in found.items()}
+
+
+def _crop(image: Picture) -> Picture:
+    """Return the middle of a picture, each pixel as 2x2."""
+    top, left = (max(0, (side - CROP) // 2) for side in image.shape[:2])
+    crop = image[top : top + CROP, left : left + CROP]
+    return np.repeat(np.repeat(crop, 2, axis=0), 2, axis=1)
+
+
+def _latency(options: Options, denoiser: Denoiser, width: int, height: int) -> results.Results:
+    """Time whole calls on one noisy frame, the methods in turn, and split Venturi's."""
+    frame = _frame(options, width, height)
+    methods = _methods(denoiser, str(LATENCY_SIGMA))
+    calls: dict[str, Callable[[], object]] = {
+        name: _call(method, frame) for name, method in methods.items() if name != NOISY
+    }
+    samples = interleaved(calls, runs=options.runs)
+    parts, _ = split(calls[OURS], runs=options.runs)
+    session = {name: ms for name, ms in parts.items() if name not in ("other", TOTAL)}
+    return {
+        **{name: summary(found) for name, found in samples.items()},
+        "parts_ms": parts,
+        "session_run_ms": round(sum(session.values()), 3),
+        "share_outside_graphs": share_outside_graphs(parts),
+    }
+
+
+def _call(method: Filter, frame: Picture) -> Callable[[], object]:
+    return lambda: method(frame)
+
+
+def _frame(options: Options, width: int, height: int) -> Picture:
+    """Return a real picture in the size of a frame, with noise."""
+    folders = [options.data / name for name in GAUSSIAN_SETS if (options.data / name).is_dir()]
+    if not folders:
+        raise ValueError(
+            f"{options.data} holds none of {', '.join(GAUSSIAN_SETS)}: name a folder that does"
+        )
+    image = pictures.read(pictures.listed(folders[0], limit=1)[0])
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return pictures.noisy(np.asarray(resized, np.uint8), LATENCY_SIGMA, name="frame")
+
+
+def text(found: results.Results) -> str:
+    """Return the results as people read them."""
+    return "\n\n".join((_quality_text(found), _latency_text(found)))
+
+
+def _quality_text(found: results.Results) -> str:
+    columns: list[tuple[str, Means]] = [
+        (f"{name} σ={sigma}", means)
+        for name, sigmas in found["gaussian_psnr_db"].items()
+        for sigma, means in sigmas.items()
+    ]
+    columns += list(found["real_psnr_db"].items())
+    columns += [(f"{name} clean", means) for name, means in found["clean_psnr_db"].items()]
+    rows = [["PSNR dB", *(title for title, _ in columns)]]
+    for name, label in found["labels"].items():
+        cells = [f"{means[name]:.2f}" if name in means else "" for _, means in columns]
+        rows.append([label, *cells])
+    return results.table(rows)
+
+
+def _latency_text(found: results.Results) -> str:
+    sizes = found["latency"]
+    rows = [["median ms", *sizes]]
+    for name, label in found["labels"].items():
+        if name != NOISY:
+            rows.append([label, *(f"{sizes[size][name]['median_ms']:.1f}" for size in sizes)])
+    inside = [f"{sizes[size]['session_run_ms']:.1f}" for size in sizes]
+    outside = [f"{sizes[size]['share_outside_graphs']:.0%}" for size in sizes]
+    rows += [["  in session.run", *inside], ["  outside it", *outside]]
+    return "\n".join([results.table(rows), *(f"note: {note}" for note in found["notes"])])
