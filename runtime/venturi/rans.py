@@ -1,0 +1,215 @@
+"""The entropy coder: symbols to bytes and back, by interleaved rANS over integer tables.
+
+    symbols, table of each ──► entries ──► kernel ──► states, rows, words ─┬─► payload
+                          └──► escapes (magnitudes beyond the radius) ────┘
+
+The kernel codes entries of tables; the escapes are numbers that no table has. Two kernels make the
+same bytes: NumPy's is the reference; a small one in C is used where the installation could build
+it. VENTURI_KERNEL=numpy or =native in the environment chooses one. FORMAT.md has the payload.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _rans_numpy
+from ._rans_numpy import MAX_LANES, WORD, Coded
+from ._varint import read_varint, write_varint
+from .errors import BundleError, InputError, StreamError
+from .tables import PRECISION_BITS, Tables
+
+Segment = tuple[NDArray[np.int32], NDArray[np.uint8]]
+
+BYTES_PER_LANE = 128
+"""A lane costs one byte, so the overhead stays under one per cent."""
+
+_HAS_ESCAPES = 0x10
+_COST_UNIT = 256
+_DAMAGED = "get the stream from its source again, or the bundle that wrote it"
+
+
+def encode(segments: Sequence[Segment], tables: Tables) -> bytes:
+    """Return the payload of some segments of symbols.
+
+    Args:
+        segments: per segment the symbols int32 (n,) and the table of each, uint8 (n,).
+        tables: of the bundle.
+
+    Raises:
+        InputError: a symbol is not 0 where its table has radius 0, or shapes or types differ.
+        BundleError: there is no such table.
+    """
+    parts = [_entries(symbols, index, tables) for symbols, index in segments]
+    entries = np.concatenate([np.zeros(0, np.int64), *(entry for entry, _ in parts)])
+    escapes = np.concatenate([np.zeros(0, np.int64), *(escape for _, escape in parts)])
+    ends = np.cumsum([0, *(entry.size for entry, _ in parts)]).tolist()
+    lanes = _lanes(entries, tables)
+    coded = _rans_numpy.encode(tables.frequency[entries], tables.start[entries], ends[1:], lanes)
+    return _pack(coded, _write_escapes(escapes))
+
+
+class Decoder:
+    """Decodes a payload, segment by segment in the order of encoding; not for several threads."""
+
+    def __init__(self, payload: bytes, tables: Tables) -> None:
+        """Read the payload's head.
+
+        Raises:
+            StreamError: it is malformed.
+        """
+        coded, escapes = _unpack(payload)
+        self._tables = tables
+        self._escapes = _read_escapes(escapes)
+        self._lanes = _rans_numpy.LaneDecoder(coded, tables)
+
+    def decode(self, table_index: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Return the symbols int32 (n,) of the next segment, whose tables are uint8 (n,).
+
+        Raises:
+            StreamError: the payload is damaged, or was made with other tables.
+            BundleError: there is no such table.
+        """
+        radius = _radii(table_index, self._tables)
+        symbols = np.zeros(table_index.size, np.int32)
+        coded = np.flatnonzero(radius)
+        index, radius = table_index[coded], radius[coded]
+        value = self._lanes.decode(index) - self._tables.first_entry[index] - radius
+        escaped = np.flatnonzero(value > radius)
+        if escaped.size:
+            value[escaped] = self._take_escapes(radius[escaped])
+        symbols[coded] = value
+        return symbols
+
+    def finish(self) -> None:
+        """Check that the payload ends where its symbols do.
+
+        Raises:
+            StreamError: something is left, or the coder is not back at its beginning.
+        """
+        if self._escapes.size or not self._lanes.finished():
+            raise StreamError(f"the payload does not end where its symbols do; {_DAMAGED}")
+
+    def _take_escapes(self, radius: NDArray[np.int32]) -> NDArray[np.int64]:
+        if radius.size > self._escapes.size:
+            raise StreamError(f"the payload has too few escaped symbols; {_DAMAGED}")
+        numbers, self._escapes = np.split(self._escapes, [radius.size])
+        magnitude = (numbers >> 1) + radius + 1
+        values = np.where(numbers & 1, -magnitude, magnitude)
+        if (values != values.astype(np.int32)).any():
+            raise StreamError(f"an escaped symbol of {magnitude.max()} is no int32; {_DAMAGED}")
+        return values
+
+
+def _radii(index: NDArray[np.uint8], tables: Tables) -> NDArray[np.int32]:
+    if index.ndim != 1 or index.dtype != np.uint8:
+        raise InputError(f"table indices {index.dtype} {index.shape}; expected uint8 (symbols,)")
+    if index.size and index.max() >= len(tables.radius):
+        raise BundleError(
+            f"entropy table {index.max()} was asked for; expected 0..{len(tables.radius) - 1}; "
+            "get the bundle from its source again"
+        )
+    return tables.radius[index]
+
+
+def _entries(
+    symbols: NDArray[np.int32], index: NDArray[np.uint8], tables: Tables
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the table entry of each coded symbol, and the numbers that stand for the escapes."""
+    radius = _radii(index, tables)
+    if symbols.shape != index.shape or symbols.dtype != np.int32:
+        raise InputError(f"symbols {symbols.dtype} {symbols.shape}; expected int32 {index.shape}")
+    coded = radius > 0
+    if symbols[~coded].any():
+        raise InputError("a symbol whose table has radius 0 is not 0; expected 0")
+    value, radius = symbols[coded].astype(np.int64), radius[coded]
+    first = tables.first_entry[index[coded]]
+    excess = np.abs(value) - radius - 1
+    escaped = excess >= 0
+    entries = first + np.where(escaped, 2 * radius + 1, value + radius)
+    return entries, excess[escaped] << 1 | (value[escaped] < 0)
+
+
+def _lanes(entries: NDArray[np.int64], tables: Tables) -> int:
+    """Choose the lanes by the size to come, in whole numbers so that every machine agrees."""
+    cost = np.rint(_COST_UNIT * (PRECISION_BITS - np.log2(tables.frequency))).astype(np.int64)
+    size = int(cost[entries].sum()) // (8 * _COST_UNIT)
+    lanes = 1
+    while lanes < MAX_LANES and 2 * lanes * BYTES_PER_LANE <= size:
+        lanes *= 2
+    return lanes
+
+
+def _pack(coded: Coded, escapes: bytes) -> bytes:
+    lanes = coded.states.size
+    state_bytes = 4 if lanes > 1 else max(1, -(-int(coded.states[0]).bit_length() // 8))
+    head = (lanes.bit_length() - 1) | (state_bytes - 1) << 5 | (_HAS_ESCAPES if escapes else 0)
+    return b"".join(
+        (
+            bytes([head]),
+            write_varint(len(escapes)) if escapes else b"",
+            *map(write_varint, coded.rows),
+            coded.states.astype("<u4").tobytes()[: lanes * state_bytes],
+            coded.words.astype("<u2").tobytes(),
+            escapes,
+        )
+    )
+
+
+def _unpack(payload: bytes) -> tuple[Coded, bytes]:
+    view = memoryview(payload)
+    if not payload:
+        raise StreamError(f"the payload is empty; {_DAMAGED}")
+    doublings, state_bytes = payload[0] & 15, (payload[0] >> 5) + 1
+    lanes = 1 << doublings
+    if lanes > MAX_LANES or state_bytes > 4 or (lanes > 1 and state_bytes < 4):
+        raise StreamError(f"the payload begins with {payload[0]:#04x}; {_DAMAGED}")
+    position, escape_bytes, rows = 1, 0, []
+    if payload[0] & _HAS_ESCAPES:
+        escape_bytes, position = read_varint(view, position)
+    for _ in range(doublings):
+        count, position = read_varint(view, position)
+        rows.append(count)
+    words = position + lanes * state_bytes
+    escapes = len(payload) - escape_bytes
+    if words > escapes or (escapes - words) % 2 or not all(rows):
+        raise StreamError(f"the parts of a payload of {len(payload)} bytes do not fit; {_DAMAGED}")
+    states = _states(payload[position:words], lanes)
+    if bool(escape_bytes) != bool(payload[0] & _HAS_ESCAPES) or (
+        (lanes > 1 or escapes > words) and states.min() < WORD
+    ):
+        raise StreamError(f"the payload's head contradicts itself; {_DAMAGED}")
+    return Coded(states, tuple(rows), np.frombuffer(payload[words:escapes], "<u2")), payload[
+        escapes:
+    ]
+
+
+def _states(data: bytes, lanes: int) -> NDArray[np.uint32]:
+    if lanes == 1 and len(data) > 1 and not data[-1]:
+        raise StreamError(f"the payload's state is longer than needed; {_DAMAGED}")
+    return np.frombuffer(data.ljust(4 * lanes, b"\0"), "<u4").astype(np.uint32)
+
+
+def _write_escapes(numbers: NDArray[np.int64]) -> bytes:
+    """Return numbers in 0..2^32 - 1 as LEB128, all of them at once."""
+    place = np.arange(5)
+    length = 1 + (numbers[:, None] >> 7 * place[1:] > 0).sum(axis=1)
+    digits = numbers[:, None] >> 7 * place & 127
+    digits |= np.where(place < length[:, None] - 1, 128, 0)
+    return bytes(digits[place < length[:, None]].astype(np.uint8))
+
+
+def _read_escapes(data: bytes) -> NDArray[np.int64]:
+    digits = np.frombuffer(data, np.uint8).astype(np.int64)
+    if not digits.size:
+        return digits
+    ends = np.flatnonzero(digits < 128)
+    starts = np.concatenate([[0], ends + 1])
+    length = np.diff(starts)
+    if starts[-1] != digits.size or length.max() > 5 or (digits[ends][length > 1] == 0).any():
+        raise StreamError(f"the payload's escaped symbols are malformed; {_DAMAGED}")
+    place = np.arange(digits.size) - np.repeat(starts[:-1], length)
+    numbers: NDArray[np.int64] = np.add.reduceat((digits & 127) << 7 * place, starts[:-1])
+    if numbers.max() >= 2**32:
+        raise StreamError(f"an escaped symbol is above 2^32 - 1; {_DAMAGED}")
+    return numbers
