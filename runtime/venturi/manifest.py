@@ -48,6 +48,12 @@ PARAMETERS: Mapping[str, Mapping[str, range]] = {
 }
 """The parameters that a task must have, with the values that this version of the runtime takes."""
 
+CHANNELS: Mapping[str, tuple[int, ...]] = {
+    "codec": (3,),
+    "denoiser": (3,),
+    "autoencoder": (1, 3),
+}
+
 STRIDES: Mapping[str, tuple[int, ...]] = {
     "codec": (64,),
     "denoiser": (1, 2, 4, 8, 16, 32, 64),
@@ -131,10 +137,10 @@ class Manifest:
             raise _refusal("name", self.name, "1 to 64 of a-z 0-9 . _ -")
         if self.task not in ROLES:
             raise _refusal("task", self.task, "one of " + ", ".join(sorted(ROLES)))
-        if self.channels not in (1, 3):
-            raise _refusal("channels", self.channels, "1 or 3")
+        if self.channels not in CHANNELS[self.task]:
+            raise _refusal("channels", self.channels, f"one of {CHANNELS[self.task]}")
         if self.stride not in STRIDES.get(self.task, range(1, 4097)):
-            raise _refusal("stride", self.stride, f"one of {STRIDES[self.task]}")
+            raise _refusal("stride", self.stride, "a side that this task's windows take")
         self._check_files()
         self._check_parameters()
 

@@ -1,0 +1,27 @@
+"""Your own pictures' compressor and denoiser, on any edge device with onnxruntime alone.
+
+    codec = Codec("photo")
+    data = codec.compress(image, quality=50)    # uint8 (H, W, 3) RGB -> bytes
+    image = codec.decompress(data)
+    clean = Denoiser("camera").denoise(image)
+
+onnxruntime is loaded by the first ``Codec`` or ``Denoiser``; torch, onnx and OpenCV never are.
+"""
+
+from venturi._version import __version__
+from venturi.codec import Codec
+from venturi.denoiser import Denoiser
+from venturi.errors import BundleError, DeviceError, InputError, StreamError, VenturiError
+from venturi.manifest import Manifest
+
+__all__ = [
+    "BundleError",
+    "Codec",
+    "Denoiser",
+    "DeviceError",
+    "InputError",
+    "Manifest",
+    "StreamError",
+    "VenturiError",
+    "__version__",
+]

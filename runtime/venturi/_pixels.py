@@ -1,0 +1,104 @@
+"""Between uint8 pictures and the float32 planes that graphs take and give."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from venturi import stream
+from venturi.errors import BundleError, InputError
+from venturi.windows import Box
+
+Pixels = NDArray[np.uint8]
+Planes = NDArray[np.float32]
+
+
+def check_image(image: Pixels) -> Pixels:
+    """Return the picture if it is one: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(image, np.ndarray):
+        raise _no_image(f"a {type(image).__name__}", "numpy.asarray(image) makes an array")
+    if image.dtype != np.uint8:
+        remedy = "scale floats: (255 * image).round().clip(0, 255).astype(numpy.uint8)"
+        raise _no_image(f"of dtype {image.dtype}", remedy)
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        remedy = "drop alpha with image[..., :3]; a channel or batch of one with image.squeeze()"
+        raise _no_image(f"of shape {image.shape}", remedy)
+    if not all(1 <= side <= stream.MAX_SIDE for side in image.shape[:2]):
+        raise _no_image(f"of shape {image.shape}", f"sides are 1 to {stream.MAX_SIDE} pixels")
+    return image
+
+
+def _no_image(found: str, remedy: str) -> InputError:
+    return InputError(f"image is {found}; expected uint8 (H, W, 3) RGB or (H, W) grey; {remedy}")
+
+
+def whole(image: Pixels) -> Box:
+    """Return the box of all of a picture."""
+    return Box(0, 0, image.shape[0], image.shape[1])
+
+
+def to_planes(image: Pixels, reach: Box, border: Literal["edge", "reflect"]) -> Planes:
+    """Cut a window out of a picture.
+
+    Args:
+        image: uint8 (H, W, 3) or (H, W); grey is repeated in three planes.
+        reach: the window, which may go beyond the picture below and to the right.
+        border: how the picture goes on there: repeated, or reflected.
+
+    Returns:
+        float32 (1, 3, height, width) in [0, 1].
+    """
+    inside = reach.clipped(whole(image))
+    part = image[inside.slices]
+    below, right = reach.bottom - inside.bottom, reach.right - inside.right
+    if below or right:
+        padding = [(0, below), (0, right), (0, 0)][: image.ndim]
+        part = np.pad(part, padding, mode=border)
+    planes = np.empty((1, 3, reach.height, reach.width), np.float32)
+    source = part[None] if part.ndim == 2 else part.transpose(2, 0, 1)
+    np.divide(source, np.float32(255), out=planes[0], dtype=np.float32)
+    return planes
+
+
+def from_planes(planes: Planes, out: Pixels, name: str) -> None:
+    """Write a graph's picture: clipped, rounded half up; grey is the mean of the three planes.
+
+    Args:
+        planes: float32 (3, H, W), in [0, 1] but for overshoot.
+        out: uint8 (H, W, 3) or (H, W), written.
+        name: the graph, for the message.
+
+    Raises:
+        BundleError: a value is not a number.
+    """
+    if out.ndim == 2:
+        planes = planes.sum(axis=0, keepdims=True) / np.float32(3)
+    scaled = planes * np.float32(255)
+    scaled += np.float32(0.5)
+    np.clip(scaled, 0, 255, out=scaled)
+    levels = integers(scaled, np.uint8, name)
+    if out.ndim == 2:
+        out[...] = levels[0]
+    else:
+        for channel, plane in enumerate(levels):  # faster than one transposed copy
+            out[..., channel] = plane
+
+
+def integers(values: Planes, dtype: type[np.integer[Any]], name: str) -> NDArray[Any]:
+    """Cast clipped values to integers, towards zero.
+
+    Raises:
+        BundleError: one is not a number; the cast itself notices, at no cost.
+    """
+    try:
+        with np.errstate(invalid="raise"):
+            return values.astype(dtype)
+    except FloatingPointError as error:
+        raise BundleError(
+            f"{name}: it gave a value that is not a number; expected finite values for every "
+            "picture; export the bundle again or get another"
+        ) from error

@@ -1,0 +1,384 @@
+"""The codec: pictures to bytes and back, with one bundle, at any quality.
+
+    image ──windows──▶ encoder.onnx ─▶ latent, hyper-latent ──chunks──▶ LatentCoder ─▶ stream
+    image ◀─windows─── decoder.onnx ◀─ latent ◀───────────────chunks─── LatentCoder ◀─ stream
+
+A window is what a graph sees at once; a chunk is what is coded by itself.
+"""
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from venturi import _search, stream
+from venturi._arguments import integer, real
+from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes, whole
+from venturi.bundle import Bundle
+from venturi.errors import InputError, StreamError
+from venturi.latents import HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, Latent, LatentCoder
+from venturi.manifest import Manifest
+from venturi.sessions import Graph, Signature, check_device
+from venturi.tables import Tables
+from venturi.windows import Box, tiles, windows
+
+QUALITY_SCALE = 256
+QUALITY_MIN, QUALITY_MAX = 1, 100
+DEFAULT_QUALITY = 50.0
+
+_LOWEST, _HIGHEST = QUALITY_MIN * QUALITY_SCALE, QUALITY_MAX * QUALITY_SCALE
+_CORE = 2 * stream.CHUNK
+_ENOUGH_DB = 100.0  # a lossless picture has no PSNR to search by
+
+Region = tuple[int, int, int, int]
+
+
+class _Coded(NamedTuple):
+    """A stream, and the latents of its chunks as the decoder will see them."""
+
+    data: bytes
+    latents: list[Latent]
+
+
+class Codec:
+    """Compresses and decompresses pictures with one bundle.
+
+    Immutable and safe to share between threads; pickles by its arguments.
+
+    Attributes:
+        manifest: of the bundle.
+    """
+
+    manifest: Manifest
+
+    def __init__(
+        self,
+        bundle: str | os.PathLike[str] = "photo",
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+    ) -> None:
+        """Load a bundle.
+
+        Args:
+            bundle: the name of a shipped bundle, or the path of a folder.
+            device: runs the encoder and the decoder: ``cpu``, ``cuda`` and others that the
+                installed onnxruntime has. The entropy network always runs on the CPU.
+            threads: for one operator; None leaves it to onnxruntime.
+
+        Raises:
+            BundleError: there is no such bundle, or it is damaged.
+            DeviceError: the device is not there or cannot run the graphs.
+            InputError: ``threads`` is not at least 1.
+            ImportError: onnxruntime is not installed.
+        """
+        check_device(device, threads)
+        loaded = Bundle.load(bundle, task="codec")
+        self.manifest = loaded.manifest
+        self._arguments = loaded.source, device, threads
+        self._core = _CORE
+        signatures = _signatures(self.manifest)
+        graphs = {
+            role: Graph(
+                loaded.files[role],
+                self.manifest.files[role].path,
+                device="cpu" if role == "entropy" else device,
+                threads=threads,
+                inputs=inputs,
+                outputs=outputs,
+            )
+            for role, (inputs, outputs) in signatures.items()
+        }
+        self._encoder, self._decoder = graphs["encoder"], graphs["decoder"]
+        tables = Tables.from_bytes(loaded.files["tables"])
+        self._coder = LatentCoder(graphs["entropy"], tables, self.manifest)
+
+    def __repr__(self) -> str:
+        source, device, threads = self._arguments
+        return f"Codec({source!r}, device={device!r}, threads={threads!r})"
+
+    def __reduce__(self) -> tuple[Callable[[str], "Codec"], tuple[str]]:
+        source, device, threads = self._arguments
+        return partial(Codec, device=device, threads=threads), (source,)
+
+    def compress(
+        self,
+        image: Pixels,
+        *,
+        quality: float | None = None,
+        max_bytes: int | None = None,
+        min_psnr_db: float | None = None,
+    ) -> bytes:
+        """Compress a picture at a quality, to a size or to a fidelity.
+
+        A size or a fidelity takes up to nine encodings.
+
+        Args:
+            image: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout; never changed. Other
+                dtypes are refused, so values that are not numbers cannot occur.
+            quality: 1 to 100; 50 if nothing else is asked for.
+            max_bytes: take the best quality whose stream is not longer.
+            min_psnr_db: take the lowest quality whose picture is at least as close, in RGB.
+
+        Returns:
+            A stream as FORMAT.md describes it.
+
+        Raises:
+            InputError: an argument is none of these, more than one of the last three is given, or
+                no quality meets the target.
+        """
+        check_image(image)
+        targets = {"quality": quality, "max_bytes": max_bytes, "min_psnr_db": min_psnr_db}
+        given = [name for name, value in targets.items() if value is not None]
+        if len(given) > 1:
+            raise InputError(
+                f"{' and '.join(given)} are given together; expected one; leave out the rest"
+            )
+        if max_bytes is not None:
+            return self._compress_to_size(image, max_bytes)
+        if min_psnr_db is not None:
+            return self._compress_to_psnr(image, min_psnr_db)
+        level = quality_level(DEFAULT_QUALITY if quality is None else quality)
+        return self._compress(image, level).data
+
+    def decompress(
+        self,
+        data: stream.Data,
+        *,
+        region: Region | None = None,
+        max_pixels: int = stream.MAX_PIXELS,
+    ) -> Pixels:
+        """Decompress a picture or a part of one.
+
+        Args:
+            data: a stream that this bundle wrote.
+            region: top, left, height and width in pixels: decode that part alone, equal to the same
+                part of the whole.
+            max_pixels: refuse to decode more.
+
+        Returns:
+            uint8 (H, W, 3) RGB, or (H, W) if a grey picture was compressed.
+
+        Raises:
+            StreamError: the stream is damaged, another bundle's, or larger than ``max_pixels``.
+            InputError: the region does not lie in the picture.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
+        info = stream.read_header(data, max_pixels=stream.MAX_SIDE**2)
+        header = info.header
+        self._check_header(header)
+        picture = Box(0, 0, header.height, header.width)
+        part = picture if region is None else _box(region, picture)
+        if part.height * part.width > max_pixels:
+            raise StreamError(
+                f"the picture to decode has {part.width} x {part.height} pixels; expected at most "
+                f"{max_pixels}; raise max_pixels or decode a region"
+            )
+        padded = picture.aligned(HYPER_STRIDE)
+        area = part.aligned(HYPER_STRIDE)
+        seen = area.grown(self.manifest.parameters["decoder_margin"]).clipped(padded)
+        latents = (
+            (chunk, self._decode_chunk(info, data, index, chunk))
+            for index, chunk in enumerate(tiles(padded, stream.CHUNK))
+            if _meet(chunk, seen)
+        )
+        latent = self._assemble(latents, seen)
+        shape = (part.height, part.width) if header.grey else (part.height, part.width, 3)
+        out = np.empty(shape, np.uint8)
+        self._draw(latent, seen, padded, part, header.quality_q8, out)
+        return out
+
+    def _compress(self, image: Pixels, level: int) -> _Coded:
+        height, width = image.shape[:2]
+        padded = whole(image).aligned(HYPER_STRIDE)
+        order = {chunk: index for index, chunk in enumerate(tiles(padded, stream.CHUNK))}
+        coded: dict[int, tuple[bytes, Latent]] = {}
+        margin = self.manifest.parameters["encoder_margin"]
+        for window in windows(padded, padded, core=self._core, margin=margin):
+            latent, hyper = self._analyse(to_planes(image, window.reach, "edge"), level)
+            for chunk in tiles(window.core, stream.CHUNK):
+                part = chunk.within(window.reach)
+                coded[order[chunk]] = self._coder.encode(
+                    latent[0][(slice(None), *part.divided(LATENT_STRIDE).slices)],
+                    hyper[0][(slice(None), *part.divided(HYPER_STRIDE).slices)],
+                    quality_byte(level),
+                )
+        chunks = [coded[index] for index in range(len(order))]
+        grey = image.ndim == 2
+        header = stream.Header(grey, self.manifest.fingerprint, level, width, height)
+        data = stream.pack(header, [payload for payload, _ in chunks])
+        return _Coded(data, [latent for _, latent in chunks])
+
+    def _analyse(self, planes: Planes, level: int) -> tuple[Planes, Planes]:
+        """Run encoder.onnx: latent and hyper-latent of a window."""
+        latent, hyper = self._encoder.run(planes, quality_input(level))
+        return latent, hyper
+
+    def _synthesise(self, latent: Latent, level: int) -> Planes:
+        """Run decoder.onnx: planes (3, H, W) of a window's latents in 1/16."""
+        scaled = np.multiply(latent[None], np.float32(1 / MEAN_SCALE), dtype=np.float32)
+        planes: Planes = self._decoder.run(scaled, quality_input(level))[0][0]
+        return planes
+
+    def _decode_chunk(
+        self, info: stream.StreamInfo, data: stream.Data, index: int, chunk: Box
+    ) -> Latent:
+        payload = stream.chunk(info, data, index)
+        size = chunk.divided(LATENT_STRIDE)
+        try:
+            return self._coder.decode(
+                payload, size.height, size.width, quality_byte(info.header.quality_q8)
+            )
+        except StreamError as error:
+            raise StreamError(f"chunk {index}: {error}") from error
+
+    def _assemble(self, latents: Iterator[tuple[Box, Latent]], seen: Box) -> Latent:
+        """Put the latents of chunks together, as far as they are seen."""
+        size = seen.divided(LATENT_STRIDE)
+        channels = self.manifest.parameters["latent_channels"]
+        joined = np.empty((channels, size.height, size.width), np.int16)
+        for chunk, latent in latents:
+            common = chunk.clipped(seen)
+            source = common.within(chunk).divided(LATENT_STRIDE).slices
+            joined[(slice(None), *common.within(seen).divided(LATENT_STRIDE).slices)] = latent[
+                (slice(None), *source)
+            ]
+        return joined
+
+    def _draw(
+        self, latent: Latent, seen: Box, padded: Box, part: Box, level: int, out: Pixels
+    ) -> None:
+        """Draw ``part`` of a picture from the latents of ``seen``."""
+        margin = self.manifest.parameters["decoder_margin"]
+        area = part.aligned(HYPER_STRIDE)
+        for window in windows(area, padded, core=self._core, margin=margin):
+            place = window.reach.within(seen).divided(LATENT_STRIDE).slices
+            planes = self._synthesise(latent[(slice(None), *place)], level)
+            kept = window.core.clipped(part)
+            planes = planes[(slice(None), *kept.within(window.reach).slices)]
+            from_planes(planes, out[kept.within(part).slices], self._decoder.name)
+
+    def _check_header(self, header: stream.Header) -> None:
+        if header.fingerprint != self.manifest.fingerprint:
+            raise StreamError(
+                f"the stream was written with bundle {header.fingerprint.hex()}; this codec has "
+                f"{self.manifest.name!r}, {self.manifest.fingerprint.hex()}; "
+                "open the bundle that wrote it"
+            )
+        if not _LOWEST <= header.quality_q8 <= _HIGHEST:
+            raise StreamError(
+                f"the stream has quality {header.quality_q8 / QUALITY_SCALE}; expected 1 to 100; "
+                "get the stream from its source again"
+            )
+
+    def _compress_to_size(self, image: Pixels, max_bytes: int) -> bytes:
+        budget = integer("max_bytes", max_bytes)
+        if budget < 1:
+            raise InputError(f"max_bytes is {budget}; expected at least 1; raise it")
+        tried: dict[int, bytes] = {}
+
+        def gap(level: int) -> float:
+            tried[level] = self._compress(image, level).data
+            return math.log(len(tried[level]) / budget)
+
+        level = _search.largest(gap, _LOWEST, _HIGHEST, slope=0.035 / QUALITY_SCALE, close=0.01)
+        if level is None:
+            least = min(len(data) for data in tried.values())
+            raise InputError(
+                f"max_bytes is {budget}; expected at least {least}, what this picture takes at "
+                "quality 1; raise it or make the picture smaller"
+            )
+        return tried[level]
+
+    def _compress_to_psnr(self, image: Pixels, min_psnr_db: float) -> bytes:
+        target = real("min_psnr_db", min_psnr_db)
+        tried: dict[int, tuple[float, bytes]] = {}
+
+        def gap(place: int) -> float:  # places run from the best quality down
+            level = _LOWEST + _HIGHEST - place
+            coded = self._compress(image, level)
+            tried[place] = self._psnr_db(image, coded, level), coded.data
+            return max(target - tried[place][0], -_ENOUGH_DB)
+
+        place = _search.largest(gap, _LOWEST, _HIGHEST, slope=0.15 / QUALITY_SCALE, close=0.05)
+        if place is None:
+            best = max(psnr_db for psnr_db, _ in tried.values())
+            raise InputError(
+                f"min_psnr_db is {target}; expected at most {best:.2f}, what this picture reaches "
+                "at quality 100; lower it"
+            )
+        return tried[place][1]
+
+    def _psnr_db(self, image: Pixels, coded: _Coded, level: int) -> float:
+        """Return the PSNR that a stream will decode to, in dB, without decoding its bytes."""
+        picture = whole(image)
+        padded = picture.aligned(HYPER_STRIDE)
+        chunks = zip(tiles(padded, stream.CHUNK), coded.latents, strict=True)
+        out = np.empty(image.shape, np.uint8)
+        self._draw(self._assemble(chunks, padded), padded, padded, picture, level, out)
+        error = float(np.square(out.astype(np.float32) - image).mean(dtype=np.float64))
+        return 10 * math.log10(255**2 / error) if error else math.inf
+
+
+def quality_level(quality: float) -> int:
+    """Return a quality in 1/256, as streams carry it.
+
+    Raises:
+        InputError: it is not between 1 and 100.
+    """
+    value = real("quality", quality)
+    if not QUALITY_MIN <= value <= QUALITY_MAX:
+        raise InputError(
+            f"quality is {quality!r}; expected {QUALITY_MIN} to {QUALITY_MAX}; 50 is a good start"
+        )
+    return round(value * QUALITY_SCALE)
+
+
+def quality_byte(level: int) -> int:
+    """Return what the entropy network takes for a quality in 1/256: 0 to 255."""
+    return (level - _LOWEST) * 255 // (_HIGHEST - _LOWEST)
+
+
+def quality_input(level: int) -> Planes:
+    """Return what encoder and decoder take for a quality in 1/256: float32 (1,) in [0, 1]."""
+    return np.array([(level / QUALITY_SCALE - QUALITY_MIN) / (QUALITY_MAX - QUALITY_MIN)], "f4")
+
+
+def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
+    latents = manifest.parameters["latent_channels"]
+    hypers = manifest.parameters["hyper_channels"]
+    image, quality, step = ("float", 3), ("float", None), ("float", None)
+    latent, hyper = ("float", latents), ("float", hypers)
+    return {
+        "encoder": (
+            {"image": image, "quality": quality},
+            {"latent": latent, "hyper_latent": hyper},
+        ),
+        "entropy": (
+            {"hyper_latent": hyper, "quality": quality, "context": latent, "step": step},
+            {"mean": ("int32", latents), "scale_index": ("uint8", latents)},
+        ),
+        "decoder": ({"latent": latent, "quality": quality}, {"image": image}),
+    }
+
+
+def _box(region: Region, picture: Box) -> Box:
+    sides = [integer("region", side) for side in region]
+    if len(sides) == 4:
+        top, left, height, width = sides
+        box = Box(top, left, top + height, left + width)
+        if height > 0 and width > 0 and box.clipped(picture) == box:
+            return box
+    raise InputError(
+        f"region is {region!r}; expected (top, left, height, width) within the picture's "
+        f"{picture.height} rows and {picture.width} columns; choose a part of it"
+    )
+
+
+def _meet(one: Box, other: Box) -> bool:
+    common = one.clipped(other)
+    return common.height > 0 and common.width > 0

@@ -1,0 +1,190 @@
+"""Graphs that run: an onnxruntime session with the device that was asked for, or an error.
+
+onnxruntime answers a missing or misspelt provider with a warning and a CPU session; here it raises.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from numpy.typing import NDArray
+
+from venturi.errors import BundleError, DeviceError, InputError
+
+PROVIDERS: Mapping[str, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "migraphx": "MIGraphXExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "qnn": "QNNExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+}
+"""Device names and what onnxruntime calls them."""
+
+Signature = Mapping[str, tuple[str, int | None]]
+"""Names of tensors in order, each with its type as ONNX names it and its channels (axis 1)."""
+
+_FATAL_ONLY = 4
+_INSTALL = "pip install 'venturi[cpu]' (every machine) or pip install 'venturi[gpu]' (CUDA)"
+
+
+class Graph:
+    """One ONNX graph on one device; safe to share between threads."""
+
+    def __init__(
+        self,
+        model: bytes,
+        name: str,
+        *,
+        device: str,
+        threads: int | None,
+        inputs: Signature,
+        outputs: Signature,
+    ) -> None:
+        """Make the session.
+
+        Args:
+            model: the ONNX file, checked by :class:`venturi.bundle.Bundle`.
+            name: what to call it in a message.
+            device: a key of ``PROVIDERS``.
+            threads: for one operator; None leaves it to onnxruntime.
+            inputs: what the graph takes, in the order in which ``run`` takes it.
+            outputs: what the graph gives, in the order in which ``run`` gives it.
+
+        Raises:
+            ImportError: onnxruntime is not installed.
+            BundleError: the graph does not load, or has other inputs or outputs.
+            DeviceError: the device is not there or cannot run all of the graph.
+        """
+        self.name = name
+        self.device = device
+        self._inputs, self._outputs = list(inputs), list(outputs)
+        self._session = _session(model, name, device, threads)
+        _expect(name, "inputs", self._session.get_inputs(), inputs)
+        _expect(name, "outputs", self._session.get_outputs(), outputs)
+
+    def run(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
+        """Run the graph on arrays of the dtypes and shapes that it declares.
+
+        Raises:
+            DeviceError: the run failed, most often for want of memory.
+        """
+        try:
+            found: list[NDArray[Any]] = self._session.run(
+                self._outputs, dict(zip(self._inputs, arrays, strict=True))
+            )
+        except _runtime_errors() as error:
+            raise DeviceError(
+                f"{self.name} on device {self.device!r}: {_first_line(error)}; expected it to run "
+                f"on inputs {[array.shape for array in arrays]}; free memory or change the device"
+            ) from error
+        return found
+
+
+def check_device(device: str, threads: int | None) -> None:
+    """Refuse a device that is not there, before anything is loaded.
+
+    Raises:
+        DeviceError: no such device, or this onnxruntime was built without it.
+        InputError: ``threads`` is not at least 1.
+    """
+    if threads is not None and (
+        isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024
+    ):
+        raise InputError(
+            f"threads is {threads!r}; expected None or an int from 1 to 1024; "
+            "leave it out to let onnxruntime choose"
+        )
+    there = _available()
+    if device not in there:
+        remedy = _INSTALL if device in PROVIDERS else "choose one of them"
+        raise DeviceError(
+            f"device is {device!r}; expected one that this onnxruntime has: "
+            f"{', '.join(there)}; {remedy}"
+        )
+
+
+def _available() -> list[str]:
+    providers = set(_onnxruntime().get_available_providers())
+    return [device for device, provider in PROVIDERS.items() if provider in providers]
+
+
+def _session(model: bytes, name: str, device: str, threads: int | None) -> Any:
+    check_device(device, threads)
+    runtime = _onnxruntime()
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = _FATAL_ONLY  # what goes wrong is raised, not printed
+    # Threads that spin while they wait slow down whatever runs next to the graph.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    if device != "cpu":
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    if device == "cuda" and hasattr(runtime, "preload_dlls"):
+        runtime.preload_dlls()  # CUDA's libraries may lie in wheels of their own
+    try:
+        session = runtime.InferenceSession(model, options, providers=[PROVIDERS[device]])
+    except _runtime_errors() as error:
+        raise _not_loaded(name, device, error) from error
+    if session.get_providers()[0] != PROVIDERS[device]:
+        raise _not_loaded(name, device, "onnxruntime fell back to the CPU")
+    return session
+
+
+def _not_loaded(name: str, device: str, reason: object) -> BundleError | DeviceError:
+    if device == "cpu":
+        return BundleError(
+            f"{name}: {_first_line(reason)}; expected a graph that onnxruntime "
+            f"{_onnxruntime().__version__} loads; update onnxruntime or export the bundle again"
+        )
+    return DeviceError(
+        f"{name} on device {device!r}: {_first_line(reason)}; expected a device that runs the "
+        f"whole graph; there are {', '.join(_available())}; check its driver or change the device"
+    )
+
+
+def _expect(name: str, what: str, found: Sequence[Any], expected: Signature) -> None:
+    """Compare a graph's tensors with what the runtime will feed it; symbolic axes fit anything."""
+    seen = {value.name: (value.type, value.shape) for value in found}
+    wanted = {key: (f"tensor({kind})", channels) for key, (kind, channels) in expected.items()}
+    if not set(seen) == set(wanted) or not all(
+        seen[key][0] == kind and (channels is None or _fits(seen[key][1], channels))
+        for key, (kind, channels) in wanted.items()
+    ):
+        raise BundleError(
+            f"{name}: {what} are {seen}; expected {wanted} (type, channels); "
+            "export the bundle again"
+        )
+
+
+def _fits(shape: Sequence[int | str | None], channels: int) -> bool:
+    return len(shape) == 4 and (shape[1] == channels or not isinstance(shape[1], int))
+
+
+def _first_line(reason: object) -> str:
+    lines = str(reason).splitlines() or [type(reason).__name__]
+    return lines[0][:300]
+
+
+def _onnxruntime() -> ModuleType:
+    try:
+        return import_module("onnxruntime")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"onnxruntime is not installed in {sys.prefix}; expected one of its two builds; "
+            f"install one: {_INSTALL}"
+        ) from error
+
+
+def _runtime_errors() -> tuple[type[Exception], ...]:
+    """Return what onnxruntime raises: classes without a common base, and two of Python's."""
+    state = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    own = (kind for kind in vars(state).values() if isinstance(kind, type))
+    errors = [kind for kind in own if issubclass(kind, Exception)]
+    return (*errors, RuntimeError, ValueError)

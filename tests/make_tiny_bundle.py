@@ -1,0 +1,270 @@
+"""Make the tiny bundles in tests/data: python -m tests.make_tiny_bundle (from the repository).
+
+Real graphs with the real names, a few kB, so that tests need neither torch nor a download. All
+arithmetic before the last division is exact in float32 (integers and powers of two), so the tests
+may ask for equal bits whatever the windows and the machine.
+"""
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import ArrayLike, NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from venturi.manifest import FileEntry, Manifest
+from venturi.tables import Tables
+
+DATA = Path(__file__).parent / "data"
+LATENTS, HYPERS = 12, 2
+RADII = (0, 1, 2, 4, 8, 16, 32, 64)
+OPSET, IR_VERSION = 17, 8
+
+_TYPES = {"f": TensorProto.FLOAT, "i": TensorProto.INT32, "u": TensorProto.UINT8}
+Value = tuple[str, str, Sequence[int | str]]
+Node = tuple[str, str, str, dict[str, Any]]
+Array = NDArray[np.float64]
+
+
+def main(folder: Path = DATA) -> None:
+    make_codec(folder / "tiny_codec")
+    make_denoiser(folder / "tiny_denoiser")
+
+
+def make_codec(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    graphs = {"encoder.onnx": _encoder(), "entropy.onnx": _entropy(), "decoder.onnx": _decoder()}
+    for name, model in graphs.items():
+        (folder / name).write_bytes(model)
+    (folder / "tables.bin").write_bytes(_tables().to_bytes())
+    files = {name.partition(".")[0]: FileEntry.of(folder, name) for name in graphs}
+    manifest = Manifest(
+        name="tiny-codec",
+        task="codec",
+        description="Block means of 8 pixels; for tests.",
+        channels=3,
+        stride=64,
+        files=files | {"tables": FileEntry.of(folder, "tables.bin")},
+        parameters={
+            "latent_channels": LATENTS,
+            "latent_stride": 16,
+            "hyper_channels": HYPERS,
+            "hyper_stride": 64,
+            "mean_scale": 16,
+            "chunk": 1024,
+            "encoder_margin": 64,
+            "decoder_margin": 64,
+        },
+        measured={},
+        provenance={"made_by": "tests/make_tiny_bundle.py", "licence": "Apache-2.0"},
+    )
+    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8", newline="\n")
+
+
+def make_denoiser(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "denoiser.onnx").write_bytes(_denoiser())
+    manifest = Manifest(
+        name="tiny-denoiser",
+        task="denoiser",
+        description="A blur of 3x3 pixels; for tests.",
+        channels=3,
+        stride=8,
+        files={"denoiser": FileEntry.of(folder, "denoiser.onnx")},
+        parameters={"margin": 8},
+        measured={},
+        provenance={"made_by": "tests/make_tiny_bundle.py", "licence": "Apache-2.0"},
+    )
+    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8", newline="\n")
+
+
+def _blur(channels: int) -> Array:
+    """A 3x3 kernel that reaches into the neighbouring window: 1/2 itself, 1/8 each neighbour."""
+    kernel = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]]) / 8
+    return np.tile(kernel, (channels, 1, 1, 1))
+
+
+def _walsh() -> Array:
+    """Four patterns of 4x4 for each colour: mean, left-right, top-bottom, both."""
+    side = np.array([[1, 1, 1, 1], [1, 1, -1, -1]])
+    patterns = np.einsum("ai,bj->abij", side, side).reshape(4, 1, 4, 4)
+    return np.tile(patterns, (3, 1, 1, 1))
+
+
+def _encoder() -> bytes:
+    constants: dict[str, ArrayLike] = {
+        "levels": 255.0, "half": 0.5, "middle": 128.0, "blur": _blur(3), "walsh": _walsh() / 16,
+        "steps": [15.0], "one": [1.0], "unit": [1 / 32], "pick": _pick(),
+    }  # fmt: skip
+    nodes: list[Node] = [
+        *_to_levels("image", "centred"),
+        ("Conv", "centred blur", "soft", {"pads": [1, 1, 1, 1], "group": 3}),
+        ("AveragePool", "soft", "small", {"kernel_shape": [4, 4], "strides": [4, 4]}),
+        ("Conv", "small walsh", "patterns", {"strides": [4, 4], "group": 3}),
+        *_to_gain(),
+        ("Mul", "patterns gain", "latent", {}),
+        ("Abs", "latent", "size", {}),
+        ("AveragePool", "size", "sizes", {"kernel_shape": [4, 4], "strides": [4, 4]}),
+        ("Conv", "sizes pick", "hyper_latent", {}),
+    ]
+    inputs = [_image("image"), ("quality", "f", [1])]
+    outputs = [_latent("latent", "f"), _hyper()]
+    return _model("encoder", nodes, inputs, outputs, constants)
+
+
+def _entropy() -> bytes:
+    near = np.tile(np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4, (LATENTS, 1, 1, 1))
+    constants: dict[str, ArrayLike] = {
+        "spread": np.full((LATENTS, HYPERS, 1, 1), 0.25), "near": near, "scales": [1.0, 1, 4, 4],
+        "bucket": [1 / 128], "low": 0.0, "high": len(RADII) - 1.0, "two": [2.0],
+    }  # fmt: skip
+    nodes: list[Node] = [
+        ("Conv", "hyper_latent spread", "rough", {}),
+        ("Resize", "rough  scales", "wide", _NEAREST),
+        ("Mul", "quality bucket", "share", {}),
+        ("Floor", "share", "more", {}),
+        ("Add", "wide more", "fuller", {}),
+        ("Add", "fuller two", "fullest", {}),
+        ("Sub", "fullest step", "sharper", {}),
+        ("Floor", "sharper", "whole", {}),
+        ("Clip", "whole low high", "index", {}),
+        ("Cast", "index", "scale_index", {"to": TensorProto.UINT8}),
+        ("Conv", "context near", "around", {"pads": [1, 1, 1, 1], "group": LATENTS}),
+        ("Floor", "around", "guess", {}),
+        ("Cast", "guess", "mean", {"to": TensorProto.INT32}),
+    ]
+    inputs = [_hyper(), ("quality", "f", [1]), _latent("context", "f"), ("step", "f", [1])]
+    return _model("entropy", nodes, inputs, [_latent("mean", "i"), _latent("scale_index", "u")],
+                  constants)  # fmt: skip
+
+
+def _decoder() -> bytes:
+    constants: dict[str, ArrayLike] = {
+        "blur": _blur(3), "walsh": _walsh(), "scales": [1.0, 1, 4, 4], "levels": 255.0,
+        "middle": 128.0, "steps": [15.0], "one": [1.0], "unit": [1 / 32],
+    }  # fmt: skip
+    nodes: list[Node] = [
+        ("ConvTranspose", "latent walsh", "small", {"strides": [4, 4], "group": 3}),
+        ("Resize", "small  scales", "sharp", _NEAREST),
+        ("Conv", "sharp blur", "soft", {"pads": [1, 1, 1, 1], "group": 3}),
+        *_to_gain(),
+        ("Div", "soft gain", "centred", {}),
+        ("Add", "centred middle", "level", {}),
+        ("Div", "level levels", "image", {}),
+    ]
+    inputs = [_latent("latent", "f"), ("quality", "f", [1])]
+    return _model("decoder", nodes, inputs, [_image("image")], constants)
+
+
+def _denoiser() -> bytes:
+    constants: dict[str, ArrayLike] = {
+        "levels": 255.0,
+        "half": 0.5,
+        "middle": 128.0,
+        "blur": _blur(3),
+    }
+    nodes: list[Node] = [
+        ("SpaceToDepth", "frame", "deep", {"blocksize": 8}),  # insists on the stride
+        ("DepthToSpace", "deep", "same", {"blocksize": 8}),
+        *_to_levels("same", "centred"),
+        ("Conv", "centred blur", "soft", {"pads": [1, 1, 1, 1], "group": 3}),
+        ("Sub", "soft centred", "noise", {}),
+        ("Mul", "noise strength", "some", {}),
+        ("Add", "centred some", "cleaned", {}),
+        ("Add", "cleaned middle", "level", {}),
+        ("Div", "level levels", "clean", {}),
+    ]
+    inputs = [_image("frame"), ("strength", "f", [1])]
+    return _model("denoiser", nodes, inputs, [_image("clean")], constants)
+
+
+_NEAREST = {
+    "mode": "nearest",
+    "coordinate_transformation_mode": "asymmetric",
+    "nearest_mode": "floor",
+}
+
+
+def _to_levels(image: str, centred: str) -> list[Node]:
+    """From [0, 1] back to the exact integers 0..255, minus 128."""
+    return [
+        ("Mul", f"{image} levels", "scaled", {}),
+        ("Add", "scaled half", "raised", {}),
+        ("Floor", "raised", "integer", {}),
+        ("Sub", "integer middle", centred, {}),
+    ]
+
+
+def _to_gain() -> list[Node]:
+    """From quality in [0, 1] to one of 1/32, 2/32, ... 16/32."""
+    return [
+        ("Mul", "quality steps", "stepped", {}),
+        ("Add", "stepped one", "raised_step", {}),
+        ("Floor", "raised_step", "whole_step", {}),
+        ("Mul", "whole_step unit", "gain", {}),
+    ]
+
+
+def _pick() -> Array:
+    """Sum what the mean patterns and the other patterns have."""
+    is_mean = np.arange(LATENTS) % 4 == 0
+    return np.stack([is_mean, ~is_mean]).reshape(HYPERS, LATENTS, 1, 1) / 4
+
+
+def _tables() -> Tables:
+    def frequencies(radius: int) -> list[int]:
+        if not radius:
+            return []
+        magnitude = np.abs(np.arange(-radius, radius + 1))
+        shape = np.append(np.exp2(-2.0 * magnitude / radius), 2.0**-8)
+        counts = [1 + math.floor(x) for x in shape / shape.sum() * (65536 - shape.size)]
+        counts[radius] += 65536 - sum(counts)
+        return counts
+
+    return Tables.from_lists([frequencies(radius) for radius in RADII], [[5, 4], [6, 5]])
+
+
+def _image(name: str) -> Value:
+    return name, "f", [1, 3, "height", "width"]
+
+
+def _latent(name: str, kind: str) -> Value:
+    return name, kind, [1, LATENTS, "latent_height", "latent_width"]
+
+
+def _hyper() -> Value:
+    return "hyper_latent", "f", [1, HYPERS, "hyper_height", "hyper_width"]
+
+
+def _model(
+    name: str,
+    nodes: Sequence[Node],
+    inputs: Sequence[Value],
+    outputs: Sequence[Value],
+    constants: dict[str, ArrayLike],
+) -> bytes:
+    graph = helper.make_graph(
+        [
+            helper.make_node(kind, taken.split(" "), [given], name=f"{name}/{given}", **attributes)
+            for kind, taken, given, attributes in nodes
+        ],
+        name,
+        [helper.make_tensor_value_info(n, _TYPES[kind], shape) for n, kind, shape in inputs],
+        [helper.make_tensor_value_info(n, _TYPES[kind], shape) for n, kind, shape in outputs],
+        [numpy_helper.from_array(np.asarray(v, np.float32), n) for n, v in constants.items()],
+    )
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+    )
+    model.producer_name = "venturi-tests"
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA)
