@@ -1,0 +1,317 @@
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from venturi import Codec, Denoiser, __version__, images
+from venturi.cli import main
+
+DATA = Path(__file__).parent / "data"
+CODEC = str(DATA / "tiny_codec")
+DENOISER = str(DATA / "tiny_denoiser")
+
+Run = Callable[..., int]
+
+
+def photograph(height: int = 70, width: int = 90) -> NDArray[np.uint8]:
+    """Smooth enough for a tiny model, and its corners differ."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    return np.stack([rows * 2 + 20, columns * 2 + 10, rows + columns], -1).astype(np.uint8)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Call the command line in a folder with one picture, ``a.png``."""
+    monkeypatch.chdir(tmp_path)
+    images.write(tmp_path / "a.png", photograph())
+
+    def call(command: str, *arguments: str) -> int:
+        bundle = DENOISER if command == "denoise" else CODEC
+        extra = [] if command == "info" else ["--bundle", bundle]
+        return main([command, *arguments, *extra])
+
+    return call
+
+
+class Feed:
+    """Standard input that holds the given bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+
+def test_compress_and_decompress_do_what_the_library_does(run: Run, tmp_path: Path) -> None:
+    assert run("compress", "a.png", "a.vnt", "--quality", "70") == 0
+    assert run("decompress", "a.vnt", "b.png") == 0
+    codec = Codec(CODEC)
+    stream = codec.compress(photograph(), quality=70)
+    assert (tmp_path / "a.vnt").read_bytes() == stream
+    np.testing.assert_array_equal(images.read(tmp_path / "b.png").pixels, codec.decompress(stream))
+
+
+def test_success_is_silent(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compress", "a.png", "a.vnt") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_max_bytes(run: Run, tmp_path: Path) -> None:
+    assert run("compress", "a.png", "low.vnt", "--quality", "1") == 0
+    limit = (tmp_path / "low.vnt").stat().st_size + 5
+    assert run("compress", "a.png", "a.vnt", "--max-bytes", str(limit)) == 0
+    assert (tmp_path / "a.vnt").stat().st_size <= limit
+
+
+def test_region(run: Run, tmp_path: Path) -> None:
+    assert run("compress", "a.png", "a.vnt") == 0
+    assert run("decompress", "a.vnt", "whole.png") == 0
+    assert run("decompress", "a.vnt", "part.png", "--region", "3,5,20,30") == 0
+    whole = images.read(tmp_path / "whole.png").pixels
+    np.testing.assert_array_equal(images.read(tmp_path / "part.png").pixels, whole[3:23, 5:35])
+
+
+def test_denoise(run: Run, tmp_path: Path) -> None:
+    assert run("denoise", "a.png", "b.png", "--strength", "0.5") == 0
+    expected = Denoiser(DENOISER).denoise(photograph(), strength=0.5)
+    np.testing.assert_array_equal(images.read(tmp_path / "b.png").pixels, expected)
+
+
+def test_grey_stays_grey(run: Run, tmp_path: Path) -> None:
+    images.write(tmp_path / "grey.png", photograph()[:, :, 0])
+    assert run("compress", "grey.png", "grey.vnt") == 0
+    assert run("decompress", "grey.vnt", "grey2.png") == 0
+    assert images.read(tmp_path / "grey2.png").pixels.shape == (70, 90)
+
+
+def test_several_inputs_and_a_new_folder(run: Run, tmp_path: Path) -> None:
+    images.write(tmp_path / "b.jpg", photograph())
+    assert run("compress", "a.png", "b.jpg", "new/streams") == 0
+    assert run("decompress", "new/streams/a.vnt", "new/streams/b.vnt", "out/") == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.png", "b.png"]
+
+
+def test_one_input_and_a_folder(run: Run, tmp_path: Path) -> None:
+    assert run("compress", "a.png", "out/") == 0
+    assert (tmp_path / "out" / "a.vnt").is_file()
+
+
+def test_paths_around_an_option(run: Run, tmp_path: Path) -> None:
+    images.write(tmp_path / "b.png", photograph())
+    assert run("compress", "a.png", "b.png", "--quality", "30", "out") == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.vnt", "b.vnt"]
+
+
+def test_one_failure_does_not_stop_the_others(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images.write(tmp_path / "c.png", photograph())
+    (tmp_path / "b.png").write_bytes(b"text")
+    assert run("compress", "a.png", "b.png", "absent.png", "c.png", "out") == 1
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a.vnt", "c.vnt"]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("venturi: error: b.png: 4 bytes that are no picture")
+    assert lines[1] == "venturi: error: absent.png: No such file or directory"
+
+
+def test_pipes(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Feed((tmp_path / "a.png").read_bytes()))
+    assert run("compress", "-", "-") == 0
+    stream = capsysbinary.readouterr().out
+    assert stream == Codec(CODEC).compress(photograph(), quality=50)
+    monkeypatch.setattr(sys, "stdin", Feed(stream))
+    assert run("decompress", "-", "-") == 0
+    picture = images.decode(capsysbinary.readouterr().out, name="output")
+    np.testing.assert_array_equal(picture.pixels, Codec(CODEC).decompress(stream))
+
+
+def test_a_terminal_gets_no_binary(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run("compress", "a.png", "-") == 1
+    assert "is a terminal" in capsys.readouterr().err
+
+
+def test_conversion_is_noted(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cv2
+
+    deep = photograph()[:, :, 0].astype(np.uint16) * 257
+    (tmp_path / "deep.png").write_bytes(bytes(cv2.imencode(".png", deep)[1]))
+    assert run("compress", "deep.png", "deep.vnt") == 0
+    expected = "venturi: note: deep.png: 16 bits per channel were rounded to 8\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_libraries_are_kept_from_standard_error(
+    run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    assert run("compress", "cut.png", "cut.vnt") == 1
+    assert len(capfd.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "cut.vnt").exists()
+
+
+def test_damage_is_one_line_and_leaves_nothing(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("compress", "a.png", "a.vnt") == 0
+    stream = bytearray((tmp_path / "a.vnt").read_bytes())
+    stream[-1] ^= 1
+    (tmp_path / "a.vnt").write_bytes(stream)
+    assert run("decompress", "a.vnt", "b.png") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("venturi: error: a.vnt: ")
+    assert error.count("\n") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "a.vnt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("compress", "a.png", "absent/a.vnt"), "absent/a.vnt: cannot write: No such file"),
+        (("compress", "a.png", "a.png"), "a.png: is an input and an output"),
+        (("compress", "a.png", "b.png", "-"), "output -: expected a folder for 2 inputs"),
+        (("compress", "-", "a.png", "out"), "standard input: has no name"),
+        (("compress", "a.png", "x/a.jpg", "out"), "a.png and x/a.jpg: both would become"),
+        (("denoise", "a.png", "./"), "is an input and an output"),
+        (("denoise", "a.png", "b.xyz"), "image format '.xyz'"),
+        (("denoise", "a.png", "b.png", "--strength", "nan"), "strength"),
+        (("decompress", "a.png", "b.png"), "a.png"),
+        (("compress", "a.png", "a.vnt", "--device", "abacus"), "abacus"),
+        (("info", "absent"), "absent"),
+    ],
+)
+def test_failures(
+    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    part: str,
+) -> None:
+    before = (tmp_path / "a.png").read_bytes()
+    assert run(*arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("venturi: error: ")
+    assert part in error
+    assert error.count("\n") == 1
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == ["a.png"]
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ((), "COMMAND"),
+        (("squash",), "squash"),
+        (("compress",), "PATH"),
+        (("compress", "a.png"), "a.png: expected an input and an output"),
+        (("compress", "a.png", "b.vnt", "--quality", "0"), "0: expected a number from 1 to 100"),
+        (("compress", "a.png", "b.vnt", "--quality", "nan"), "nan: expected a number"),
+        (("compress", "a.png", "b.vnt", "--quality", "high"), "high: expected a number"),
+        (("compress", "a.png", "b.vnt", "--max-bytes", "1k"), "1k: expected a whole number"),
+        (("compress", "a.png", "b.vnt", "--quality", "5", "--max-bytes", "9"), "not allowed with"),
+        (("compress", "a.png", "b.vnt", "--threads", "0"), "0: expected a whole number"),
+        (("compress", "a.png", "b.vnt", "--fast"), "unknown argument --fast"),
+        (("decompress", "a.vnt", "b.png", "--region", "1,2,3"), "1,2,3: expected TOP,LEFT"),
+        (("denoise", "a.png", "b.png", "--strength", "much"), "much: expected a number"),
+        (("info", "photo", "camera"), "unknown argument camera"),
+    ],
+)
+def test_wrong_usage(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], part: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    error = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert error.startswith("venturi: error: ")
+    assert part in error
+    assert error.count("\n") == 1
+
+
+def test_info_of_a_stream(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compress", "a.png", "a.vnt", "--quality", "70") == 0
+    assert run("info", "a.vnt", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    size = (tmp_path / "a.vnt").stat().st_size
+    assert facts == {
+        "kind": "stream",
+        "width": 90,
+        "height": 70,
+        "grey": False,
+        "quality": 70.0,
+        "bytes": size,
+        "rate_bpp": round(8 * size / (90 * 70), 4),
+        "fingerprint": Codec(CODEC).manifest.fingerprint.hex(),
+    }
+    assert run("info", "a.vnt") == 0
+    assert "width: 90\n" in capsys.readouterr().out
+
+
+def test_info_of_a_bundle(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info", CODEC, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["kind"] == "bundle"
+    assert facts["fingerprint"] == Codec(CODEC).manifest.fingerprint.hex()
+    assert facts["task"] == "codec"
+    assert run("info", CODEC) == 0
+    assert "  encoder:\n    bytes: " in capsys.readouterr().out
+
+
+def test_progress_on_a_terminal(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "b.png").write_bytes(b"text")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert run("compress", "a.png", "b.png", "out") == 1
+    error = capsys.readouterr().err
+    assert "0/2" in error
+    assert "[############............] 1/2" in error
+    assert error.endswith("[########################] 2/2\n")
+    assert "\r\x1b[Kventuri: error: b.png" in error
+
+
+def test_interruption(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Codec, "compress", interrupt)
+    assert run("compress", "a.png", "a.vnt") == 130
+    assert capsys.readouterr().err == "venturi: interrupted\n"
+
+
+def venturi(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[bytes]":
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "venturi", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": str(DATA.parent.parent / "runtime")},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_version_as_a_process(tmp_path: Path) -> None:
+    done = venturi("--version", folder=tmp_path)
+    assert (done.returncode, done.stdout.decode().split()) == (0, ["venturi", __version__])
+
+
+def test_failure_as_a_process(tmp_path: Path) -> None:
+    done = venturi("decompress", "absent.vnt", "a.png", "--bundle", CODEC, folder=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == b"venturi: error: absent.vnt: No such file or directory\n"
