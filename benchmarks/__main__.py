@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks import results
 from venturi.errors import VenturiError
+from venturi.files import write_atomically
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +30,17 @@ def _parser() -> argparse.ArgumentParser:
     denoise = commands.add_parser("denoise", help="quality and time beside OpenCV's denoisers")
     _measuring(denoise, data="folder that holds kodak, cbsd68, cc15", bundle="camera")
     denoise.set_defaults(run=_denoise)
+    readme = commands.add_parser("readme", help="write the README's figures from the results")
+    readme.add_argument("--check", action="store_true", help="only tell whether they are the same")
+    readme.set_defaults(run=_readme)
+    compare = commands.add_parser("compare", help="what changed; exits with 1 on a regression")
+    compare.add_argument("old", type=Path, metavar="OLD")
+    compare.add_argument("new", type=Path, metavar="NEW")
+    compare.set_defaults(run=_compare)
+    report = commands.add_parser("report", help="one HTML page of the results")
+    report.add_argument("--results", type=Path, default=results.FOLDER, metavar="FOLDER")
+    report.add_argument("--html", type=Path, required=True, metavar="FILE", help="the page")
+    report.set_defaults(run=_report)
     return parser
 
 
@@ -78,6 +90,36 @@ def _denoise(options: argparse.Namespace) -> int:
     )
     results.write(options.json, found)
     print(denoise.text(found))
+    return 0
+
+
+def _readme(options: argparse.Namespace) -> int:
+    from benchmarks import readme
+
+    old = readme.README.read_text(encoding="utf-8")
+    new = readme.rewritten(old)
+    if options.check:
+        print("same as the results" if new == old else "not as the results: run without --check")
+        return int(new != old)
+    write_atomically(readme.README, new.encode())
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from benchmarks import compare
+
+    old, new = results.read(options.old), results.read(options.new)
+    found = compare.changes(old, new)
+    print(compare.text(found))
+    print(compare.untimed(old, new) or "times compared: one machine, nothing else running")
+    return int(any(change.verdict == "worse" for change in found))
+
+
+def _report(options: argparse.Namespace) -> int:
+    from benchmarks import report
+
+    write_atomically(options.html, report.page(options.results).encode())
+    print(options.html)
     return 0
 
 

@@ -7,6 +7,7 @@ Method (Bjontegaard, VCEG-M33, 2001, with the interpolation of JCTVC-E137 and HS
    through the points and add no wiggles of their own.
 2. The quality interval is the one that both curves cover. With a range of rates given, each curve
    is first cut to it: a cut end's quality is the pchip of quality over log rate, at that rate.
+   Of the points outside the range the two next to either end are used, and no others.
 3. The difference of the two log rates is averaged over that interval (exactly: the integral of
    the polynomials), and its exponential, less 1, is the result in percent. Negative: the tested
    codec needs fewer bytes than the anchor.
@@ -15,6 +16,7 @@ Quality is in dB: PSNR, or -10 log10(1 - MS-SSIM).
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,8 @@ from scipy.interpolate import PchipInterpolator  # type: ignore[import-untyped]
 
 Point = tuple[float, float]
 Floats = NDArray[np.float64]
+
+NEIGHBOURS = 2  # a slope of pchip depends on the points on either side of it
 
 
 def bd_rate_percent(
@@ -37,8 +41,8 @@ def bd_rate_percent(
 
     Raises ValueError when a curve is not one, or when the two have no quality in common.
     """
-    anchor_rates, anchor_quality = _curve(anchor, "anchor")
-    test_rates, test_quality = _curve(test, "test")
+    anchor_rates, anchor_quality = _curve(anchor, "anchor", rates)
+    test_rates, test_quality = _curve(test, "test", rates)
     low_a, high_a = _covered(anchor_rates, anchor_quality, rates, "anchor")
     low_t, high_t = _covered(test_rates, test_quality, rates, "test")
     low, high = max(low_a, low_t), min(high_a, high_t)
@@ -53,16 +57,32 @@ def bd_rate_percent(
     return float(100 * np.expm1(difference))
 
 
-def _curve(points: Sequence[Point], name: str) -> tuple[Floats, Floats]:
+def _curve(
+    points: Sequence[Point], name: str, rates: tuple[float, float] | None
+) -> tuple[Floats, Floats]:
     """Return log rates and qualities, sorted, after checking that they make a curve."""
+    points = _near(sorted(points), rates)
     if len(points) < 2:
         raise ValueError(f"{name} has {len(points)} points; a curve needs at least 2: measure more")
-    array = np.array(sorted(points), dtype=np.float64)
+    array = np.array(points, dtype=np.float64)
     if not np.isfinite(array).all() or array[0, 0] <= 0:
         raise ValueError(f"{name} has a rate of 0 or less, or a value that is not finite")
-    if not (np.diff(array, axis=0) > 0).all():
-        raise ValueError(f"{name} does not grow in rate and quality together: {array.tolist()}")
+    for low, high in pairwise(array):
+        if not (high > low).all():
+            raise ValueError(
+                f"{name} does not grow in rate and quality together, from ({low[0]:.4g}, "
+                f"{low[1]:.4g} dB) to ({high[0]:.4g}, {high[1]:.4g} dB): leave one of them out"
+            )
     return np.log(array[:, 0]), array[:, 1]
+
+
+def _near(points: list[Point], rates: tuple[float, float] | None) -> list[Point]:
+    """Leave out the points too far outside the rates to have any part in the interpolation."""
+    if rates is None:
+        return points
+    first = sum(rate <= rates[0] for rate, _ in points) - NEIGHBOURS
+    last = sum(rate < rates[1] for rate, _ in points) + NEIGHBOURS
+    return points[max(first, 0) : last]
 
 
 def _covered(

@@ -23,7 +23,7 @@ from benchmarks.metrics import decibels, ms_ssim, psnr_db
 from benchmarks.parts import share_outside_graphs, split
 from benchmarks.peers import PEERS
 from benchmarks.pictures import Picture
-from benchmarks.timing import interleaved, milliseconds, summary
+from benchmarks.timing import interleaved, milliseconds, shown, summary
 from venturi import Codec
 from venturi.bundle import locate
 
@@ -315,10 +315,14 @@ def curves(found: results.Results, key: str) -> str:
 
 def text(found: results.Results) -> str:
     """Return the results as people read them."""
-    return "\n\n".join((_points_text(found), _summary_text(found), _parts_text(found)))
+    low, high = found["rates_bpp"]
+    head = f"Venturi's BD-rate against each, {low} to {high} bpp; medians at Venturi's quality 50"
+    summary_table = f"{head}\n{results.table(summary_rows(found))}"
+    return "\n\n".join((results.table(point_rows(found)), summary_table, _parts_text(found)))
 
 
-def _points_text(found: results.Results) -> str:
+def point_rows(found: results.Results) -> list[list[str]]:
+    """Return all points as cells of a table, headings first."""
     rows = [["codec", "quality", "bpp", "PSNR dB", "MS-SSIM", "encode ms", "decode ms"]]
     for name, points in found["points"].items():
         rows += [
@@ -333,34 +337,34 @@ def _points_text(found: results.Results) -> str:
             ]
             for point in points
         ]
-    return results.table(rows)
+    return rows
 
 
-def _summary_text(found: results.Results) -> str:
-    rows = [["codec", "BD-rate PSNR", "MS-SSIM", "encode ms", "decode ms"]]
+def summary_rows(found: results.Results) -> list[list[str]]:
+    """Return a line for each codec as cells of a table, headings first."""
+    rows = [["codec", "BD-rate PSNR", "MS-SSIM", "encode ms", "p90", "decode ms", "p90"]]
     for name, label in found["labels"].items():
-        times = found["latency"][name]
-        ours = name == OURS
+        encode, decode = (found["latency"][name][call] for call in ("encode", "decode"))
+        rates = (found["bd_rate_percent"], found["bd_rate_msssim_percent"])
         rows.append(
             [
                 label,
-                "" if ours else _percent(found["bd_rate_percent"][name]),
-                "" if ours else _percent(found["bd_rate_msssim_percent"][name]),
-                f"{times['encode']['median_ms']:.1f}",
-                f"{times['decode']['median_ms']:.1f}",
+                *("" if name == OURS else _percent(rate[name]) for rate in rates),
+                f"{encode['median_ms']:.1f}",
+                shown(encode["p90_ms"], 90),
+                f"{decode['median_ms']:.1f}",
+                shown(decode["p90_ms"], 90),
             ]
         )
-    low, high = found["rates_bpp"]
-    head = f"Venturi's BD-rate against each, {low} to {high} bpp; medians at Venturi's quality 50"
-    return f"{head}\n{results.table(rows)}"
+    return rows
 
 
 def _parts_text(found: results.Results) -> str:
     lines = []
     for call, parts in found["parts_ms"].items():
         share = found["share_outside_graphs"][call]
-        shown = ", ".join(f"{name} {value:.1f}" for name, value in parts.items())
-        lines.append(f"{call} ms: {shown} ({share:.0%} outside the graphs)")
+        spent = ", ".join(f"{name} {value:.1f}" for name, value in parts.items())
+        lines.append(f"{call} ms: {spent} ({share:.0%} outside the graphs)")
     arithmetic = ", ".join(f"{k} {v:.2f}" for k, v in found["kmac_per_pixel"].items())
     lines.append(f"kMAC per pixel: {arithmetic}")
     return "\n".join([*lines, *(f"note: {note}" for note in found["notes"])])

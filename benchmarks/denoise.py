@@ -19,7 +19,7 @@ from benchmarks.filters import CAMERA, LABELS, SIGMAS, Filter, filters
 from benchmarks.metrics import psnr_db
 from benchmarks.parts import TOTAL, share_outside_graphs, split
 from benchmarks.pictures import Picture
-from benchmarks.timing import interleaved, summary
+from benchmarks.timing import interleaved, shown, summary
 from venturi import Denoiser
 
 OURS = "venturi"
@@ -191,10 +191,12 @@ def _frame(options: Options, width: int, height: int) -> Picture:
 
 def text(found: results.Results) -> str:
     """Return the results as people read them."""
-    return "\n\n".join((_quality_text(found), _latency_text(found)))
+    tables = (results.table(rows(found)) for rows in (quality_rows, latency_rows))
+    return "\n\n".join([*tables, *(f"note: {note}" for note in found["notes"])])
 
 
-def _quality_text(found: results.Results) -> str:
+def quality_rows(found: results.Results) -> list[list[str]]:
+    """Return the mean PSNR of each method as cells of a table, headings first."""
     columns: list[tuple[str, Means]] = [
         (f"{name} σ={sigma}", means)
         for name, sigmas in found["gaussian_psnr_db"].items()
@@ -206,16 +208,21 @@ def _quality_text(found: results.Results) -> str:
     for name, label in found["labels"].items():
         cells = [f"{means[name]:.2f}" if name in means else "" for _, means in columns]
         rows.append([label, *cells])
-    return results.table(rows)
+    return rows
 
 
-def _latency_text(found: results.Results) -> str:
+def latency_rows(found: results.Results) -> list[list[str]]:
+    """Return the time of each method as cells of a table, headings first."""
     sizes = found["latency"]
-    rows = [["median ms", *sizes]]
+    rows = [["ms", *(f"{size} {kind}" for size in sizes for kind in ("median", "p90"))]]
     for name, label in found["labels"].items():
         if name != NOISY:
-            rows.append([label, *(f"{sizes[size][name]['median_ms']:.1f}" for size in sizes)])
-    inside = [f"{sizes[size]['session_run_ms']:.1f}" for size in sizes]
-    outside = [f"{sizes[size]['share_outside_graphs']:.0%}" for size in sizes]
-    rows += [["  in session.run", *inside], ["  outside it", *outside]]
-    return "\n".join([results.table(rows), *(f"note: {note}" for note in found["notes"])])
+            found_of = [sizes[size][name] for size in sizes]
+            cells = [(f"{t['median_ms']:.1f}", shown(t["p90_ms"], 90)) for t in found_of]
+            rows.append([label, *(cell for pair in cells for cell in pair)])
+    inside, outside = [], []
+    for size in sizes.values():
+        inside += [f"{size['session_run_ms']:.1f}", ""]
+        outside += [f"{size['share_outside_graphs']:.0%}", ""]
+    rows += [["Venturi, in session.run", *inside], ["Venturi, share outside it", *outside]]
+    return rows

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 
 SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".ppm"}
+GAP = 4
 
 
 def listed(folder: Path, *, limit: int | None = None) -> list[Path]:
@@ -52,10 +53,16 @@ def noisy(image: Picture, sigma: float, *, name: str) -> Picture:
     return np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
 
 
-def beside(images: Sequence[Picture], *, gap: int = 4) -> Picture:
+def beside(images: Sequence[Picture]) -> Picture:
     """Return pictures of one height in a row, with a white gap between them."""
-    white = np.full((images[0].shape[0], gap, 3), 255, np.uint8)
+    white = np.full((images[0].shape[0], GAP, 3), 255, np.uint8)
     parts: list[Picture] = []
     for image in images:
         parts += [white, image]
     return np.concatenate(parts[1:], axis=1)
+
+
+def apart(row: Picture, count: int) -> list[Picture]:
+    """Return the pictures that `beside` has put in a row; all must have one width."""
+    width = (row.shape[1] - GAP * (count - 1)) // count
+    return [row[:, left : left + width] for left in range(0, row.shape[1], width + GAP)]

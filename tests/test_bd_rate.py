@@ -56,10 +56,19 @@ def test_swapping_the_two_inverts_the_ratio() -> None:
 def test_points_outside_the_rates_do_not_move_the_result() -> None:
     anchor = logarithmic(1.0, [0.05, 0.15, 0.4, 1.0, 3.0])
     test = logarithmic(0.7, [0.15 / 0.7, 0.4, 1.0, 1.0 / 0.7])
-    wild = [(0.01, 1.0), *test, (9.0, 80.0)]
+    wild = [(0.01, 1.0), (0.02, 2.0), *test, (8.0, 79.0), (9.0, 80.0)]
     rates = (0.15, 1.0)
     assert bd_rate_percent(anchor, test, rates=rates) == pytest.approx(-30, abs=0.2)
     assert bd_rate_percent(anchor, wild, rates=rates) == pytest.approx(-30, abs=1.5)
+
+
+def test_points_far_outside_the_rates_may_be_no_curve() -> None:
+    anchor = logarithmic(1.0, [0.05, 0.1, 0.3, 0.9, 1.5, 2.0])
+    test = logarithmic(0.7, [0.05, 0.1, 0.3, 0.9, 1.5, 2.0, 3.0])
+    rates = (0.15, 1.0)
+    expected = bd_rate_percent(anchor, test, rates=rates)
+    assert bd_rate_percent(anchor, [(0.001, 9.0), *test], rates=rates) == expected
+    assert bd_rate_percent(anchor, [*test, (6.0, 1.0)], rates=rates) == expected
 
 
 def test_rates_cut_both_curves() -> None:
