@@ -1,0 +1,337 @@
+"""The benchmarks measure what they say, on tiny bundles and small generated pictures."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
+
+from benchmarks import codec, compare, denoise, environment, pictures, plot, readme, report, results
+from benchmarks.__main__ import main
+from benchmarks.arithmetic import kmac_per_pixel
+from benchmarks.filters import SIGMAS, filters
+from benchmarks.metrics import psnr_db
+from benchmarks.parts import split
+from benchmarks.peers import PEERS, Peer
+from benchmarks.timing import interleaved, percentile, shown, summary
+from venturi import Codec
+
+DATA = Path(__file__).parent / "data"
+CODEC, DENOISER = str(DATA / "tiny_codec"), str(DATA / "tiny_denoiser")
+
+
+def picture(seed: int, height: int = 176, width: int = 192) -> NDArray[np.uint8]:
+    """Return waves with a little texture: something that a codec can work on."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    wave = 128 + 90 * np.sin(rows / (11 + seed)) * np.cos(columns / 17)
+    planes = np.stack([wave, wave[::-1], 255 - wave], axis=2)
+    return np.clip(planes + rng.normal(0, 4, planes.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder laid out like the real data, but for cbsd68, which is absent."""
+    folder = tmp_path_factory.mktemp("data")
+    for seed in (1, 2):
+        image = picture(seed)
+        pictures.write(folder / "kodak" / f"{seed}.png", image)
+        pictures.write(folder / "cc15" / "clean" / f"{seed}.png", image)
+        noisy = pictures.noisy(image, 8, name=str(seed))
+        pictures.write(folder / "cc15" / "noisy" / f"{seed}.png", noisy)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the results of both benchmarks."""
+    folder = tmp_path_factory.mktemp("results")
+    common = ["--runs", "1", "--threads", "1"]
+    kodak = ["--data", str(data / "kodak"), "--json", str(folder / "codec.json")]
+    assert main(["codec", *kodak, "--bundle", CODEC, *common]) == 0
+    whole = ["--data", str(data), "--json", str(folder / "denoise.json")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(denoise, "SIZES", ((96, 64),))
+        assert main(["denoise", *whole, "--bundle", DENOISER, "--pictures", "1", *common]) == 0
+    return folder
+
+
+def test_codec_results(measured: Path) -> None:
+    found = results.read(measured / "codec.json")
+    for name in ("environment", "points", "bd_rate_percent", "bd_rate_msssim_percent"):
+        assert name in found
+    assert {"venturi", "jpeg", "webp"} <= set(found["points"])
+    for name, points in found["points"].items():
+        for point in points:
+            assert set(point) == {
+                "quality", "bpp", "psnr_db", "msssim", "encode_ms", "decode_ms",
+            }  # fmt: skip
+        assert len(points) >= 5, name
+    jpeg = found["points"]["jpeg"]
+    assert [p["bpp"] for p in jpeg] == sorted(p["bpp"] for p in jpeg)
+    assert set(found["bd_rate_percent"]) == set(found["points"]) - {"venturi"}
+    assert set(found["kmac_per_pixel"]) == {"encoder", "entropy", "decoder"}
+    assert found["kmac_per_pixel"]["decoder"] > 0
+    assert found["data"] == {"folder": "kodak", "pictures": 2}
+    for suffix in (".svg", "-msssim.svg"):
+        assert (measured / f"codec{suffix}").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_codec_points_are_real_file_sizes(measured: Path, data: Path) -> None:
+    found = results.read(measured / "codec.json")
+    ours = Codec(CODEC, threads=1)
+    images = [pictures.read(path) for path in pictures.listed(data / "kodak")]
+    sizes = [len(ours.compress(image, quality=50)) for image in images]
+    point = next(p for p in found["points"]["venturi"] if p["quality"] == 50)
+    assert point["bpp"] == pytest.approx(np.mean(sizes) * 8 / (176 * 192), abs=1e-5)
+    qualities = [psnr_db(i, ours.decompress(ours.compress(i, quality=50))) for i in images]
+    assert point["psnr_db"] == pytest.approx(np.mean(qualities), abs=1e-5)
+
+
+def test_denoise_results(measured: Path) -> None:
+    found = results.read(measured / "denoise.json")
+    methods = {"noisy", "venturi", "nlmeans", "bilateral", "median"}
+    assert set(found["gaussian_psnr_db"]["kodak"]) == {str(sigma) for sigma in SIGMAS}
+    for means in found["gaussian_psnr_db"]["kodak"].values():
+        assert set(means) == methods
+        assert means["nlmeans"] > means["noisy"]
+    assert set(found["real_psnr_db"]["cc15"]) == methods
+    assert set(found["clean_psnr_db"]["kodak"]) == {"venturi"}
+    times = found["latency"]["96x64"]
+    assert times["venturi"]["samples"] == 1
+    assert 0 < times["session_run_ms"] <= times["parts_ms"]["total"]
+    assert "cbsd68: absent from the data, not measured" in found["notes"]
+    crops = sorted(path.name for path in (measured / found["crops"]).iterdir())
+    assert crops == ["cc15", "clean", "kodak-sigma15", "kodak-sigma25", "kodak-sigma50"]
+
+
+def test_noise_is_the_same_in_every_run() -> None:
+    flat = np.full((400, 400, 3), 128, np.uint8)
+    first = pictures.noisy(flat, 25, name="a.png")
+    assert np.array_equal(first, pictures.noisy(flat, 25, name="a.png"))
+    assert not np.array_equal(first, pictures.noisy(flat, 25, name="b.png"))
+    assert psnr_db(flat, first) == pytest.approx(20 * math.log10(255 / 25), abs=0.05)
+
+
+def test_filters_remove_noise() -> None:
+    clean = picture(3)
+    noisy = pictures.noisy(clean, 25, name="x")
+    for name, method in filters("25").items():
+        assert psnr_db(clean, method(noisy)) > psnr_db(clean, noisy) + 3, name
+
+
+def test_parts_add_up_to_the_total() -> None:
+    ours, image = Codec(CODEC, threads=1), picture(1)
+    parts, calls = split(lambda: ours.compress(image), runs=1)
+    assert set(parts) == {"encoder", "entropy", "coding", "other", "total"}
+    assert calls == {"encoder": 1, "entropy": 2, "coding": 1}
+    assert sum(parts.values()) - parts["total"] == pytest.approx(parts["total"], abs=0.01)
+    data = ours.compress(image)
+    parts, calls = split(lambda: ours.decompress(data), runs=1)
+    assert set(parts) == {"decoder", "entropy", "coding", "other", "total"}
+    assert calls["entropy"] == 2
+    assert min(parts.values()) >= 0
+
+
+def test_percentiles_need_samples() -> None:
+    assert percentile([1.0] * 10, 50) is None
+    assert percentile([float(n) for n in range(11)], 50) == 5
+    assert percentile([1.0] * 661, 99) is None
+    assert summary([3.0, 1.0, 2.0]) == {
+        "samples": 3, "median_ms": 2.0, "p50_ms": None, "p90_ms": None, "p99_ms": None,
+    }  # fmt: skip
+    assert shown(None, 90) == "n/a (needs 64)"
+    assert shown(12.34, 50) == "12.3"
+
+
+def test_interleaved_calls_take_turns() -> None:
+    order: list[str] = []
+    calls = {name: lambda name=name: order.append(name) for name in "ab"}
+    samples = interleaved(calls, runs=3, warm_up=1)
+    assert order == ["a", "b"] * 4
+    assert {name: len(found) for name, found in samples.items()} == {"a": 3, "b": 3}
+
+
+def test_multiplications_by_hand(tmp_path: Path) -> None:
+    # 3 to 8 channels by 3x3, stride 2: (32/2)(64/2) places x 8 x 27; then 1x1 in two groups
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["y", "v"], ["z"], group=2),
+    ]
+    weights = [
+        helper.make_tensor("w", TensorProto.FLOAT, (8, 3, 3, 3), np.zeros(8 * 27)),
+        helper.make_tensor("v", TensorProto.FLOAT, (6, 4, 1, 1), np.zeros(24)),
+    ]
+    sides = ["height", "width"]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *sides])
+    out = helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 6, None, None])
+    model = helper.make_model(helper.make_graph(nodes, "g", [image], [out], weights))
+    onnx.save(model, tmp_path / "g.onnx")
+    expected = (16 * 32 * 8 * 27 + 16 * 32 * 6 * 4) / (32 * 64) / 1000
+    found = kmac_per_pixel(tmp_path / "g.onnx", {"image": (1, 3, 32, 64)}, 32 * 64)
+    assert found == pytest.approx(expected)
+    with pytest.raises(ValueError, match="'image'"):
+        kmac_per_pixel(tmp_path / "g.onnx", {}, 1)
+
+
+def test_environment_is_json_and_names_the_machine() -> None:
+    found = environment.describe(threads=2)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["threads"] == 2
+    assert found["cpu"]
+    assert environment.busy(found | {"load_average": [0.1, 0.0, 0.0]}) is None
+    assert "load average 3.0" in str(environment.busy(found | {"load_average": [3.0, 0.0, 0.0]}))
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_peers_keep_red_red(peer: Any) -> None:
+    if not peer.present():
+        pytest.skip(f"this OpenCV has no {peer.label}")
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[..., 0] = 200
+    back = peer.decode(peer.encode(red, peer.qualities[-1]))
+    assert np.abs(back.astype(int) - red).max() < 12
+
+
+def test_an_absent_peer_is_said_to_be_absent(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Peer("none", "No codec", ".none", 1, (), (50,))
+    monkeypatch.setattr(codec, "PEERS", (PEERS[0], gone))
+    options = codec.Options(data / "kodak", CODEC, 1, 1, 1)
+    found = codec.measure(options)
+    assert set(found["points"]) == {"venturi", "jpeg"}
+    assert "No codec: absent, OpenCV cannot write it" in found["notes"]
+
+
+def test_curves_are_drawn_inside_the_frame() -> None:
+    drawn = plot.rate_distortion(
+        {"a & b": [(0.1, 25.0), (2.0, 42.0)]}, title="t", quality="PSNR, dB"
+    )
+    assert "a &amp; b" in drawn
+    assert drawn.count("<circle") == 2
+
+
+def test_readme_block(measured: Path, tmp_path: Path) -> None:
+    text = f"# Title\n{readme.BEGIN}\nstale figures\n{readme.END}\nend\n"
+    new = readme.rewritten(text, measured)
+    assert new.startswith("# Title\n")
+    assert new.endswith(f"{readme.END}\nend\n")
+    assert "stale figures" not in new
+    found = results.read(measured / "codec.json")
+    assert f"{found['latency']['webp']['encode']['median_ms']:.1f} ms" in new
+    assert readme.rewritten(new, measured) == new
+    with pytest.raises(ValueError, match="expected once"):
+        readme.rewritten("no marks", measured)
+    with pytest.raises(ValueError, match="python -m benchmarks"):
+        readme.block(tmp_path)
+
+
+def test_the_readme_has_the_figures_of_the_results_files() -> None:
+    if not any(results.FOLDER.glob("*.json")):
+        pytest.skip("benchmarks/results is empty: nothing was measured yet")
+    text = readme.README.read_text(encoding="utf-8")
+    assert readme.rewritten(text) == text, "run python -m benchmarks readme"
+
+
+def quiet(found: results.Results) -> results.Results:
+    """Return results as if nothing else had been running."""
+    machine = found["environment"] | {"load_average": [0.0, 0.0, 0.0]}
+    return found | {"environment": machine}
+
+
+def test_compare_finds_what_got_worse(measured: Path, tmp_path: Path) -> None:
+    old = quiet(results.read(measured / "denoise.json"))
+    same, new = tmp_path / "old.json", tmp_path / "new.json"
+    results.write(same, old)
+    assert main(["compare", str(same), str(same)]) == 0
+    worse = json.loads(same.read_text())
+    worse["gaussian_psnr_db"]["kodak"]["25"]["venturi"] -= 0.2
+    worse["latency"]["96x64"]["venturi"]["median_ms"] *= 0.5
+    results.write(new, worse)
+    assert main(["compare", str(same), str(new)]) == 1
+    verdicts = {c.name: c.verdict for c in compare.changes(old, worse)}
+    assert verdicts["PSNR kodak sigma 25, dB"] == "worse"
+    assert verdicts["PSNR kodak sigma 15, dB"] == "same"
+    assert verdicts["median 96x64, ms"] == "better"
+
+
+def curves(scale: float) -> results.Results:
+    """Return results of the codec with a curve of our own making."""
+    points = [{"bpp": scale * 2.0**n, "psnr_db": 30.0 + 3 * n} for n in range(-4, 2)]
+    return {
+        "benchmark": "codec",
+        "data": {},
+        "points": {"venturi": points},
+        "bd_rate_percent": {"jpeg": -30.0 * scale},
+        "kmac_per_pixel": {"encoder": 10.0},
+        "environment": {"load_average": [9.0], "cpu": "x", "threads": 2},
+    }
+
+
+def test_compare_rates() -> None:
+    found = {change.name: change for change in compare.changes(curves(1.0), curves(1.1))}
+    change = found["rate at equal PSNR, old to new, %"]
+    assert change.new == pytest.approx(10, abs=0.5)
+    assert change.verdict == "worse"
+    assert found["kMAC per pixel, encoder"].verdict == "same"
+    assert "median encode, ms" not in found, "the machine was busy"
+
+
+def test_compare_refuses_different_things(measured: Path) -> None:
+    names = [str(measured / f"{name}.json") for name in ("codec", "denoise")]
+    assert main(["compare", *names]) == 1
+
+
+def test_report_is_one_page_of_its_own(measured: Path, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    assert main(["report", "--results", str(measured), "--html", str(path)]) == 0
+    page = path.read_text(encoding="utf-8")
+    assert page == report.page(measured)
+    for word in ("<svg", "AVIF speed 6", "OpenCV bilateral", 'type="range"', "aria-sort"):
+        assert word in page
+    assert 'src="http' not in page
+    assert "href" not in page
+    assert page.count("<figure>") == 5
+
+
+def test_rows_come_apart_as_they_were_joined() -> None:
+    images = [picture(seed, 16, 24) for seed in range(3)]
+    back = pictures.apart(pictures.beside(images), 3)
+    assert all(np.array_equal(a, b) for a, b in zip(images, back, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["codec", "--data", "nowhere", "--json", "x.json", "--bundle", CODEC], "no lossless"),
+        (["codec", "--data", "nowhere", "--json", "x.json", "--bundle", "none"], "no such bundle"),
+        (["compare", "nothing.json", "nothing.json"], "nothing.json"),
+    ],
+)
+def test_errors_are_one_line(
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    shown_lines = capsys.readouterr().err.splitlines()
+    assert len(shown_lines) == 1
+    assert words in shown_lines[0]
+
+
+def test_results_of_another_schema_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text('{"schema_version": 99}')
+    with pytest.raises(ValueError, match="schema_version is 99"):
+        results.read(path)
+    with pytest.raises(ValueError, match="JSON"):
+        results.write(path, {"a": float("nan")})
