@@ -237,25 +237,23 @@ class CodecNetwork(nn.Module):
             index = row.clamp(0, SCALE_COUNT - 1).unsqueeze(2).unsqueeze(3)
             hyper_seen = hyper_hat if noise is None else hyper + noise[1]
             hyper_bits = bits(hyper_seen, index).sum((1, 2, 3))
-            latent_hat, latent_bits = self._two_steps(
-                latent, hyper_hat, byte, None if noise is None else noise[0]
-            )
-        return Coded(self.synthesis(latent_hat, quality), latent_bits, hyper_bits)
+            residual, mean, index = self.two_steps(latent, hyper_hat, byte)
+            symbol = round_through(residual)
+            latent_bits = bits(symbol if noise is None else residual + noise[0], index)
+        image = self.synthesis(symbol + mean, quality)
+        return Coded(image, latent_bits.sum((1, 2, 3)), hyper_bits)
 
-    def _two_steps(
-        self, latent: Tensor, hyper_hat: Tensor, byte: Tensor, noise: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def two_steps(
+        self, latent: Tensor, hyper_hat: Tensor, byte: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return latent minus mean, mean, and scale index, as the coder's two steps see them."""
         mask = first_step_mask(latent)
         step = torch.zeros_like(byte)
         mean0, index0 = self.entropy(hyper_hat, byte, torch.zeros_like(latent), step)
         known = (round_through(latent - mean0 / MEAN_UNIT) * MEAN_UNIT + mean0) * mask
         mean1, index1 = self.entropy(hyper_hat, byte, known, step + 1)
         mean = torch.where(mask, mean0, mean1) / MEAN_UNIT
-        index = torch.where(mask, index0, index1)
-        exact = latent - mean
-        symbol = round_through(exact)
-        cost = bits(symbol if noise is None else exact + noise, index)
-        return symbol + mean, cost.sum((1, 2, 3))
+        return latent - mean, mean, torch.where(mask, index0, index1)
 
 
 def first_step_mask(latent: Tensor) -> Tensor:

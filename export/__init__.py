@@ -1,0 +1,1 @@
+"""Turn a trained run into a bundle that the runtime takes: ``python -m export RUN``."""

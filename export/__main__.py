@@ -1,0 +1,51 @@
+"""``python -m export RUN``: write the bundle of a run's last checkpoint, proven against PyTorch."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from export.codec import export_codec
+from export.parity import ParityError
+from export.source import Source
+from venturi.errors import VenturiError
+from venturi.manifest import Manifest
+
+EXPORTERS: dict[str, Callable[[Source], Manifest]] = {"photo": export_codec}
+
+
+def export(source: Source) -> Manifest:
+    """Write the bundle of a checkpoint.
+
+    Raises:
+        ValueError: nothing exports such a checkpoint.
+        ParityError: a file computes something else than the model; no bundle was written.
+    """
+    if source.task not in EXPORTERS:
+        raise ValueError(f"recipe {source.task!r}; expected one of {sorted(EXPORTERS)}")
+    return EXPORTERS[source.task](source)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export; print where the bundle is and what was measured."""
+    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    parser.add_argument("run", type=Path, help="run folder, or a checkpoint file")
+    parser.add_argument(
+        "--out", type=Path, help="bundle folder (default: bundle in the run folder)"
+    )
+    parser.add_argument("--name", help="the bundle's name (default: the recipe's)")
+    arguments = parser.parse_args(argv)
+    try:
+        source = Source.read(arguments.run, arguments.out, arguments.name)
+        manifest = export(source)
+    except (OSError, ValueError, ParityError, VenturiError) as error:
+        print(f"export: error: {error}", file=sys.stderr)
+        return 1
+    print(f"{source.folder}: {manifest.task} {manifest.name} {manifest.fingerprint.hex()}")
+    for name, value in manifest.measured.items():
+        print(f"  {name} {value:.6g}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

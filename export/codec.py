@@ -1,0 +1,363 @@
+"""Export the photo codec: three graphs, integer tables, and the proof of exactness."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from export.bundle import write_bundle
+from export.graphs import Port, block_major, export_graph
+from export.parity import ParityError, largest_difference, require
+from export.source import Source
+from export.tables import COUNT_RADIUS, build
+from train.codec import (
+    BUCKETS,
+    CONTEXT_MAX,
+    HYPER_MAX,
+    MEAN_UNIT,
+    SCALE_COUNT,
+    Analysis,
+    CodecNetwork,
+    EntropyNetwork,
+    Synthesis,
+)
+from train.integer import ACCUMULATOR_LIMIT, ACTIVATION_MAX, IntegerConv
+from train.photo import PhotoTask
+from train.recipes import PhotoRecipe
+from venturi.manifest import Manifest
+
+TOLERANCE = 2e-4
+_COUNT_BATCHES = 60
+_SIDES = ((64, 64), (64, 192), (320, 128), (448, 576))
+
+
+class EncoderGraph(nn.Module):
+    """Analysis as it ships: space-to-depth folded into strided convolutions, shifts into biases."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        super().__init__()
+        self.analysis = analysis
+        self.stem = _strided(analysis.stem, 8, centre=0.5)
+        self.down = _strided(analysis.down, 2)
+        self.hyper = nn.Sequential(*_without_unshuffle(analysis.hyper))
+
+    def forward(self, image: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+        """Map an image and a quality in [0, 1] to latent and hyper-latent."""
+        part = self.analysis
+        x = part.fine(self.stem(image)) * part.modulation(quality)
+        latent = part.head(part.coarse(self.down(x))) * part.gain(quality)
+        return latent, self.hyper(latent)
+
+
+class DecoderGraph(nn.Module):
+    """Synthesis as it ships: channels in DCR order in front of each pixel shuffle."""
+
+    def __init__(self, synthesis: Synthesis) -> None:
+        super().__init__()
+        self.synthesis = synthesis
+        self.up = _permuted(synthesis.up, 2)
+        self.head = _permuted(synthesis.head, 8, add=0.5)
+        # It puts onnxruntime into its blocked layout, where every residual sum after it is fused.
+        self.relay = _identity(synthesis.head.in_channels)
+
+    def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
+        """Map a dequantised latent and a quality in [0, 1] to an image."""
+        part = self.synthesis
+        x = part.coarse(part.stem(latent * part.inverse_gain(quality)))
+        x = functional.pixel_shuffle(self.up(x), 2) * part.modulation(quality)
+        return functional.pixel_shuffle(self.head(part.fine(self.relay(x))), 8)
+
+
+class EntropyGraph(nn.Module):
+    """The entropy network with its integers frozen; planes of a constant become biases."""
+
+    def __init__(self, network: EntropyNetwork) -> None:
+        super().__init__()
+        n = network
+        hyper, width = n.enter.weight.shape[1] - 1, n.up2.weight.shape[0] // 4
+        self.enter = _Frozen(n.enter, slice(0, hyper))
+        self.enter_quality = nn.Buffer(_plane(n.enter, hyper))
+        self.mix, self.mix1, self.mix2 = _Frozen(n.mix), _Frozen(n.mix1), _Frozen(n.mix2)
+        self.up1, self.up2 = _Frozen(n.up1, block=2), _Frozen(n.up2, block=2)
+        self.known, self.around = _Frozen(n.known), _Frozen(n.around)
+        self.fuse = _Frozen(n.fuse, slice(0, 2 * width))
+        self.fuse_step = nn.Buffer(64 * _plane(n.fuse, 2 * width))
+        self.deep, self.mean = _Frozen(n.deep), _Frozen(n.mean)
+        self.index = _Frozen(n.index, extra_scale=1 / 16)
+
+    def forward(
+        self, hyper_latent: Tensor, quality: Tensor, context: Tensor, step: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean int32 in 1/16 and scale index uint8."""
+        x = self.enter.activated(hyper_latent, self.enter_quality * quality)
+        x = functional.pixel_shuffle(self.up1.activated(self.mix.activated(x)), 2)
+        x = functional.pixel_shuffle(self.up2.activated(self.mix1.activated(x)), 2)
+        c = self.known.activated(context.clamp(-CONTEXT_MAX, CONTEXT_MAX))
+        c = self.around.activated(c)
+        x = self.fuse.activated(torch.cat((x, c), 1), self.fuse_step * step)
+        x = self.deep.activated(self.mix2.activated(x))
+        index = torch.floor(self.index(x)).clamp(0, SCALE_COUNT - 1)
+        return torch.floor(self.mean(x)).to(torch.int32), index.to(torch.uint8)
+
+
+class _Frozen(nn.Module):
+    """An :class:`IntegerConv` with constant integers."""
+
+    def __init__(
+        self,
+        layer: IntegerConv,
+        inputs: slice = slice(None),
+        *,
+        block: int = 1,
+        extra_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        weight, bias, scale = (tensor.detach() for tensor in layer.quantised())
+        order = block_major(len(weight), block)
+        self.weight = nn.Buffer(weight[order][:, inputs].contiguous())
+        self.bias = nn.Buffer(bias[order])
+        self.scale = nn.Buffer((scale[order] * extra_scale).view(1, -1, 1, 1))
+        self.padding, self.groups = layer.padding, layer.groups
+
+    def forward(self, x: Tensor, plane: Tensor | None = None) -> Tensor:
+        y = functional.conv2d(x, self.weight, self.bias, padding=self.padding, groups=self.groups)
+        return (y if plane is None else y + plane) * self.scale
+
+    def activated(self, x: Tensor, plane: Tensor | None = None) -> Tensor:
+        return torch.floor(self.forward(x, plane)).clamp(0, ACTIVATION_MAX)
+
+
+def _plane(layer: IntegerConv, channel: int) -> Tensor:
+    """Return the integer weights of one input channel of a 1×1 layer, (1, outputs, 1, 1)."""
+    return layer.quantised()[0].detach()[:, channel].reshape(1, -1, 1, 1).contiguous()
+
+
+def _strided(layer: nn.Conv2d, block: int, *, centre: float = 0.0) -> nn.Conv2d:
+    """Return the convolution that equals pixel unshuffle, minus ``centre``, then a 1×1 layer."""
+    outputs, inputs = layer.weight.shape[:2]
+    made = nn.Conv2d(inputs // block**2, outputs, block, stride=block)
+    weight, bias = layer.weight.detach(), layer.bias
+    assert bias is not None and made.bias is not None
+    made.weight.data = weight.reshape(outputs, -1, block, block).contiguous()
+    made.bias.data = (bias.detach().double() - centre * weight.double().sum((1, 2, 3))).float()
+    return made
+
+
+def _without_unshuffle(layers: nn.Sequential) -> list[nn.Module]:
+    found: list[nn.Module] = []
+    pending = 1
+    for layer in layers:
+        if isinstance(layer, nn.PixelUnshuffle):
+            pending = layer.downscale_factor
+        elif pending > 1:
+            assert isinstance(layer, nn.Conv2d)
+            found.append(_strided(layer, pending))
+            pending = 1
+        else:
+            found.append(layer)
+    return found
+
+
+def _permuted(layer: nn.Conv2d, block: int, *, add: float = 0.0) -> nn.Conv2d:
+    order = block_major(layer.out_channels, block)
+    made = nn.Conv2d(layer.in_channels, layer.out_channels, 1)
+    assert layer.bias is not None and made.bias is not None
+    made.weight.data = layer.weight.detach()[order].contiguous()
+    made.bias.data = layer.bias.detach()[order] + add
+    return made
+
+
+def _identity(channels: int) -> nn.Conv2d:
+    layer = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
+    nn.init.ones_(layer.weight)
+    return layer
+
+
+def prove_exact(network: EntropyNetwork) -> float:
+    """Return the largest |partial sum| that any input can cause in any integer layer.
+
+    Raises:
+        ParityError: it is not below 2^24, where float32 stops to be exact.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, IntegerConv)]
+    worst = max(float(layer.largest_sum().max()) for layer in layers)
+    if worst >= ACCUMULATOR_LIMIT:
+        raise ParityError(
+            f"entropy.onnx: a partial sum can reach {worst:.0f}; expected less than 2^24; "
+            "no bundle was written"
+        )
+    return worst
+
+
+def export_codec(source: Source) -> Manifest:
+    """Write the bundle of a photo codec.
+
+    Raises:
+        ParityError: a file computes something else than the model.
+    """
+    recipe = PhotoRecipe(**source.recipe)
+    model = CodecNetwork(
+        recipe.width, recipe.deep_width, recipe.latent, recipe.hyper, recipe.depth
+    ).eval()
+    model.load_state_dict(source.weights)
+    task = PhotoTask(recipe)
+
+    def write_files(folder: Path) -> dict[str, float]:
+        measured = write_graphs(model, folder)
+        tables = build(symbol_counts(model, task), hyper_index(model))
+        (folder / "tables.bin").write_bytes(tables.to_bytes())
+        return measured
+
+    return write_bundle(
+        source.folder,
+        write_files,
+        name=source.name,
+        task="codec",
+        description="Lossy codec for photographs, one model for every rate.",
+        stride=64,
+        files={
+            "encoder": "encoder.onnx",
+            "entropy": "entropy.onnx",
+            "decoder": "decoder.onnx",
+            "tables": "tables.bin",
+        },
+        parameters={
+            "latent_channels": recipe.latent,
+            "latent_stride": 16,
+            "hyper_channels": recipe.hyper,
+            "hyper_stride": 64,
+            "mean_scale": MEAN_UNIT,
+            "chunk": 1024,
+            "encoder_margin": margin(recipe.depth, hyper=True),
+            "decoder_margin": margin(recipe.depth, hyper=False),
+        },
+        provenance=source.provenance("photographs of the data folder, see data/README"),
+    )
+
+
+def margin(depth: int, *, hyper: bool) -> int:
+    """Return the pixels around a window that can reach into it, rounded up to 64.
+
+    Each fine block reaches one cell of 8 pixels, each of three coarse ones 16, the hyper-encoder
+    32.
+    """
+    reach = 8 * depth + 3 * 16 + 32 * hyper
+    return -(-reach // 64) * 64
+
+
+@torch.no_grad()
+def symbol_counts(model: CodecNetwork, task: PhotoTask) -> NDArray[np.int64]:
+    """Count how often each symbol meets each scale index on training crops at all qualities."""
+    counts = np.zeros((SCALE_COUNT, 2 * COUNT_RADIUS + 1), np.int64)
+    for step in range(_COUNT_BATCHES):
+        batch = task.batch(-1 - step & 0xFFFF_FFFF, 0, task.recipe.batch)
+        latent, hyper = model.analysis(batch["image"], batch["quality"])
+        hyper_hat = torch.round(hyper).clamp(-HYPER_MAX, HYPER_MAX)
+        byte = torch.floor(batch["quality"] * 255)
+        residual, _, index = model.two_steps(latent, hyper_hat, byte)
+        symbol = torch.round(residual).clamp(-COUNT_RADIUS, COUNT_RADIUS).long() + COUNT_RADIUS
+        flat = (index.long() * counts.shape[1] + symbol).flatten()
+        counts += torch.bincount(flat, minlength=counts.size).numpy().reshape(counts.shape)
+    return counts
+
+
+def hyper_index(model: CodecNetwork) -> NDArray[np.uint8]:
+    """Return uint8 (8, hyper): the table of each hyper-latent channel in each quality bucket."""
+    rounded = model.hyper_index.detach().clamp(0, SCALE_COUNT - 1).round()
+    return np.asarray(rounded.numpy(), np.uint8)
+
+
+def write_graphs(model: CodecNetwork, folder: Path) -> dict[str, float]:
+    """Write the three graphs; return what was measured against PyTorch.
+
+    Raises:
+        ParityError: a file computes something else than the model.
+    """
+    latent, hyper = model.synthesis.stem.in_channels, model.hyper_index.shape[1]
+    assert model.hyper_index.shape[0] == BUCKETS
+    coarse: tuple[str | int, ...] = ("latent_height", "latent_width")
+    _write_encoder(model, folder / "encoder.onnx", latent, hyper)
+    export_graph(
+        DecoderGraph(model.synthesis),
+        (torch.zeros(1, latent, 12, 8), torch.full((1,), 0.5)),
+        [Port("latent", (1, latent, *coarse)), Port("quality", (1,))],
+        [Port("image", (1, 3, "height", "width"))],
+        folder / "decoder.onnx",
+    )
+    _write_entropy(model, folder / "entropy.onnx", latent, hyper)
+    return _measure(model, folder, latent, hyper)
+
+
+def _write_encoder(model: CodecNetwork, path: Path, latent: int, hyper: int) -> None:
+    export_graph(
+        EncoderGraph(model.analysis),
+        (torch.zeros(1, 3, 192, 128), torch.full((1,), 0.5)),
+        [Port("image", (1, 3, "height", "width")), Port("quality", (1,))],
+        [
+            Port("latent", (1, latent, "latent_height", "latent_width")),
+            Port("hyper_latent", (1, hyper, "hyper_height", "hyper_width")),
+        ],
+        path,
+    )
+
+
+def _write_entropy(model: CodecNetwork, path: Path, latent: int, hyper: int) -> None:
+    plane = (1, latent, "latent_height", "latent_width")
+    export_graph(
+        EntropyGraph(model.entropy),
+        (
+            torch.zeros(1, hyper, 3, 2),
+            torch.full((1,), 100.0),
+            torch.zeros(1, latent, 12, 8),
+            torch.zeros(1),
+        ),
+        [
+            Port("hyper_latent", (1, hyper, "hyper_height", "hyper_width")),
+            Port("quality", (1,)),
+            Port("context", plane),
+            Port("step", (1,)),
+        ],
+        [Port("mean", plane), Port("scale_index", plane)],
+        path,
+    )
+
+
+def _measure(model: CodecNetwork, folder: Path, latent: int, hyper: int) -> dict[str, float]:
+    rng = torch.Generator().manual_seed(1)
+    levels = [torch.tensor([q]) for q in (0.0, 0.31, 0.75, 1.0)]
+    images = [torch.rand(1, 3, *side, generator=rng) for side in _SIDES]
+    encoder, decoder = folder / "encoder.onnx", folder / "decoder.onnx"
+    cases = list(zip(images, levels, strict=True))
+    encoder_error = largest_difference(encoder, ("image", "quality"), model.analysis, cases)
+    require(encoder, encoder_error, TOLERANCE)
+    with torch.no_grad():
+        latents = [torch.round(model.analysis(*case)[0]) for case in cases]
+    codes = list(zip(latents, levels, strict=True))
+    decoder_error = largest_difference(decoder, ("latent", "quality"), model.synthesis, codes)
+    require(decoder, decoder_error, TOLERANCE)
+    entropy, names = folder / "entropy.onnx", ("hyper_latent", "quality", "context", "step")
+    integers = _entropy_cases(latent, hyper)
+    entropy_error = largest_difference(entropy, names, model.entropy, integers)
+    require(entropy, entropy_error, 0.0)
+    return {
+        "encoder_max_relative_error": encoder_error,
+        "decoder_max_relative_error": decoder_error,
+        "entropy_max_error": entropy_error,
+        "entropy_largest_partial_sum": prove_exact(model.entropy),
+    }
+
+
+def _entropy_cases(latent: int, hyper: int) -> list[list[Tensor]]:
+    """Return ordinary and extreme integers: inputs of the entropy graph."""
+    rng = torch.Generator().manual_seed(2)
+    cases = []
+    for height, width, spread in ((1, 1, HYPER_MAX), (2, 5, 9), (7, 3, HYPER_MAX), (4, 4, 2)):
+        z = torch.randint(-spread, spread + 1, (1, hyper, height, width), generator=rng).float()
+        size = (1, latent, 4 * height, 4 * width)
+        known = torch.randint(-40 * spread, 40 * spread + 1, size, generator=rng).float()
+        for step, quality in ((0.0, 0.0), (1.0, 255.0), (1.0, 77.0)):
+            cases.append([z, torch.tensor([quality]), known * step, torch.tensor([step])])
+    return cases

@@ -1,0 +1,55 @@
+"""Compare the file that ships, reloaded and optimised as users get it, with the PyTorch model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+Array = NDArray[np.generic]
+
+
+class ParityError(Exception):
+    """The exported file computes something else than the model it was made from."""
+
+
+def run_file(path: Path, inputs: dict[str, Array]) -> list[Array]:
+    """Run an ONNX file on the CPU with all optimisations."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return list(session.run(None, inputs))
+
+
+@torch.no_grad()
+def largest_difference(
+    path: Path, names: Sequence[str], module: nn.Module, cases: Sequence[Sequence[Tensor]]
+) -> float:
+    """Return the largest |ONNX − PyTorch| over all cases and outputs, relative above 1.
+
+    A value of magnitude m counts as an error of |difference| / max(1, m).
+    """
+    worst = 0.0
+    for case in cases:
+        wanted = module(*case)
+        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+        found = run_file(path, {n: x.numpy() for n, x in zip(names, case, strict=True)})
+        for one, two in zip(found, wanted, strict=True):
+            reference = two.numpy().astype(np.float64)
+            if one.shape != reference.shape:
+                raise ParityError(f"{path.name}: shape {one.shape}; expected {reference.shape}")
+            error = np.abs(one.astype(np.float64) - reference) / np.maximum(1, np.abs(reference))
+            worst = max(worst, float(error.max()))
+    return worst
+
+
+def require(path: Path, error: float, tolerance: float) -> None:
+    """Raise :class:`ParityError` when an error is beyond its tolerance."""
+    if not error <= tolerance:
+        raise ParityError(
+            f"{path.name} differs from PyTorch by {error:.3g}; expected at most {tolerance:.3g}; "
+            "no bundle was written"
+        )

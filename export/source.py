@@ -1,0 +1,63 @@
+"""What is exported: a checkpoint's averaged weights, its recipe, and where the bundle goes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from torch import Tensor
+
+from train import checkpoint
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint to export.
+
+    Attributes:
+        task: the recipe's name, ``photo`` or ``camera``.
+        recipe: its fields.
+        weights: the averaged weights.
+        steps: how long they were trained.
+        folder: where the bundle goes.
+        name: the bundle's name.
+    """
+
+    task: str
+    recipe: dict[str, Any]
+    weights: dict[str, Tensor]
+    steps: int
+    folder: Path
+    name: str
+
+    @classmethod
+    def read(cls, run: Path, folder: Path | None, name: str | None) -> Self:
+        """Read a run folder's last checkpoint, or a checkpoint file.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        path = checkpoint.latest(run) if run.is_dir() else run
+        if path is None or not path.exists():
+            raise FileNotFoundError(
+                f"{run} holds no checkpoint; expected a run folder: make one with python -m train"
+            )
+        state = checkpoint.load(path)
+        return cls(
+            task=state["task"],
+            recipe=state["recipe"],
+            weights=state["average"],
+            steps=int(state["step"]),
+            folder=folder or path.parent / "bundle",
+            name=name or state["task"],
+        )
+
+    def provenance(self, data: str) -> dict[str, str | int | float]:
+        """Return where the weights come from, for the manifest."""
+        return {
+            "data": data,
+            "licence": "Apache-2.0",
+            "recipe": self.task,
+            "seed": int(self.recipe["seed"]),
+            "steps": self.steps,
+            "weights_sha256": checkpoint.weights_hash(self.weights),
+        }

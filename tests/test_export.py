@@ -1,0 +1,178 @@
+"""Export: what ships equals what was trained, with the same bytes twice; a failure leaves none."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch.nn import functional
+
+from export import __main__ as command
+from export import codec as export_codec
+from export.graphs import OPSET, block_major
+from export.parity import ParityError, require
+from export.tables import COUNT_RADIUS, TOTAL, frequencies, scale_tables
+from train import integer
+from train.codec import SCALE_COUNT, CodecNetwork
+from train.loop import Trainer
+from train.photo import PhotoTask
+from train.recipes import PhotoRecipe
+from venturi import Codec
+
+# The exporter of torch 2.13 trips over its own deprecation of tree specs.
+pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
+
+GRAPHS = ("encoder.onnx", "entropy.onnx", "decoder.onnx")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a very small codec for three steps on generated pictures."""
+    folder = tmp_path_factory.mktemp("export")
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    rng = np.random.default_rng(5)
+    for i in range(3):
+        smooth = cv2.resize(rng.integers(0, 256, (6, 7, 3), np.uint8), (150, 130))
+        cv2.imwrite(str(pictures / f"{i}.png"), smooth)
+    recipe = PhotoRecipe(
+        data=str(pictures), steps=3, batch=2, crop=64, width=16, deep_width=16, latent=16, hyper=16,
+        depth=1, threads=1, seed=3,
+    )  # fmt: skip
+    trainer = Trainer(PhotoTask(recipe), folder / "run", "photo")
+    trainer.train()
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def bundle(run: Path) -> Iterator[Path]:
+    folder = run.parent / "bundle"
+    assert command.main([str(run), "--out", str(folder), "--name", "tiny"]) == 0
+    yield folder
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(run: Path, bundle: Path) -> None:
+    again = run.parent / "again"
+    assert command.main([str(run), "--out", str(again), "--name", "tiny"]) == 0
+    names = sorted(path.name for path in bundle.iterdir())
+    assert names == sorted([*GRAPHS, "tables.bin", "manifest.json"])
+    for name in names:
+        assert (bundle / name).read_bytes() == (again / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs_have_names_and_no_paths(bundle: Path, name: str) -> None:
+    data = (bundle / name).read_bytes()
+    model = onnx.load_from_string(data)
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", OPSET)]
+    for word in (b".py", b"site-packages", str(Path.home()).encode(), b"/train/", b"torch"):
+        assert word not in data, word
+    ports = [*model.graph.input, *model.graph.output]
+    shapes = {
+        port.name: [d.dim_param or d.dim_value for d in port.type.tensor_type.shape.dim]
+        for port in ports
+    }
+    assert not {key for key in shapes if "." in key or key.isdigit()}
+    if "image" in shapes:
+        assert shapes["image"] == [1, 3, "height", "width"]
+    assert all(
+        attribute.s == b"DCR"
+        for node in model.graph.node
+        for attribute in node.attribute
+        if node.op_type == "DepthToSpace" and attribute.name == "mode"
+    )
+
+
+def test_runtime_equals_the_trained_network(run: Path, bundle: Path) -> None:
+    state = torch.load(run / "step-0000003.pt", weights_only=True)
+    model = CodecNetwork(16, 16, 16, 16, 1).eval()
+    model.load_state_dict(state["average"])
+    picture = np.random.default_rng(0).integers(0, 256, (75, 101, 3), np.uint8)
+    picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 3), np.uint8)
+    codec = Codec(bundle)
+    decoded = codec.decompress(codec.compress(picture, quality=50.5))
+    padded = np.pad(picture, ((0, 128 - 75), (0, 128 - 101), (0, 0)), "edge")
+    image = torch.from_numpy(padded).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        coded = model(image, torch.tensor([(50.5 - 1) / 99]), None).image
+    wanted = (coded.clamp(0, 1) * 255)[0].permute(1, 2, 0).numpy()[:75, :101]
+    # The coder drops symbols whose table is "always zero", so a few pixels may differ more.
+    difference = np.abs(decoded.astype(np.float64) - wanted)
+    assert np.median(difference) <= 0.5 + 1e-3
+    assert decoded.shape == picture.shape
+
+
+def test_a_failing_parity_leaves_no_bundle(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(export_codec, "TOLERANCE", -1.0)
+    assert command.main([str(run), "--out", str(tmp_path / "bundle")]) == 1
+    assert "differs from PyTorch" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_export_keeps_the_old_bundle(
+    run: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    monkeypatch.setattr(export_codec, "TOLERANCE", -1.0)
+    assert command.main([str(run), "--out", str(bundle)]) == 1
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
+
+
+def test_a_folder_that_is_no_bundle_is_not_replaced(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("keep me", encoding="utf-8")
+    assert command.main([str(run), "--out", str(tmp_path / "mine")]) == 1
+    assert (tmp_path / "mine" / "letter.txt").read_text(encoding="utf-8") == "keep me"
+
+
+def test_export_without_a_checkpoint_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main([str(tmp_path)]) == 1
+    assert "holds no checkpoint" in capsys.readouterr().err
+
+
+def test_exactness_is_proven_and_the_proof_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = CodecNetwork(16, 16, 16, 16, 1)
+    assert export_codec.prove_exact(model.entropy) < 2**24
+    # Layers that scaled their weights as if sums could be a thousand times larger are found out.
+    for name, value in (("_PRODUCT_BUDGET", 2**33), ("WEIGHT_MAX", 2**20), ("MAX_SHIFT", 30)):
+        monkeypatch.setattr(integer, name, value)
+    with pytest.raises(ParityError, match="partial sum"):
+        export_codec.prove_exact(model.entropy)
+
+
+def test_parity_refuses_nan() -> None:
+    with pytest.raises(ParityError, match="differs from PyTorch"):
+        require(Path("x.onnx"), float("nan"), 1.0)
+
+
+def test_block_major_turns_pixel_shuffle_into_dcr() -> None:
+    x = torch.arange(2 * 12 * 3 * 5, dtype=torch.float32).view(2, 12, 3, 5)
+    wanted = functional.pixel_shuffle(x, 2)
+    dcr = x[:, block_major(12, 2)].view(2, 2, 2, 3, 3, 5).permute(0, 3, 4, 1, 5, 2)
+    assert torch.equal(dcr.reshape(2, 3, 6, 10), wanted)
+
+
+def test_tables_follow_counts_and_sum_to_one() -> None:
+    plain = scale_tables(None)
+    assert len(plain) == SCALE_COUNT
+    assert plain[0].size == 0
+    counts = np.zeros((SCALE_COUNT, 2 * COUNT_RADIUS + 1), np.int64)
+    counts[30, COUNT_RADIUS] = 1_000_000
+    fitted = scale_tables(counts)
+    for table in (*plain, *fitted):
+        assert table.size == 0 or (int(table.sum()) == TOTAL and int(table.min()) >= 1)
+    middle = plain[30].size // 2 - 1
+    assert fitted[30][middle] > plain[30][middle]
+    assert fitted[31].tolist() == plain[31].tolist()
+
+
+def test_frequencies_keep_proportions() -> None:
+    assert frequencies(np.array([0.5, 0.25, 0.25])).tolist() == [32768, 16384, 16384]
+    assert frequencies(np.array([1.0, 0.0])).tolist() == [65535, 1]
