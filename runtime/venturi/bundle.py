@@ -82,13 +82,20 @@ def locate(bundle: str | os.PathLike[str]) -> Path:
     if text in shipped():
         return SHIPPED / text
     folder = Path(text).absolute()
-    if not text or not folder.is_dir():
+    if not text or not _is_folder(folder):
         names = ", ".join(shipped()) or "none"
         raise BundleError(
             f"bundle {text!r}: no such bundle; expected the name of a shipped one ({names}) "
             f"or the path of a folder with a {FILE_NAME}"
         )
     return folder
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long, say
+        return False
 
 
 def _read(folder: Path, entry: FileEntry) -> bytes:

@@ -8,7 +8,7 @@ A window is what a graph sees at once; a chunk is what is coded by itself.
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -37,10 +37,11 @@ Region = tuple[int, int, int, int]
 
 
 class _Coded(NamedTuple):
-    """A stream, and the latents of its chunks as the decoder will see them."""
+    """A chunk, its payload, and its latents as the decoder will see them."""
 
-    data: bytes
-    latents: list[Latent]
+    chunk: Box
+    payload: bytes
+    latent: Latent
 
 
 class Codec:
@@ -142,7 +143,7 @@ class Codec:
         if min_psnr_db is not None:
             return self._compress_to_psnr(image, min_psnr_db)
         level = quality_level(DEFAULT_QUALITY if quality is None else quality)
-        return self._compress(image, level).data
+        return self._compress(image, level)
 
     def decompress(
         self,
@@ -192,26 +193,29 @@ class Codec:
         self._draw(latent, seen, padded, part, header.quality_q8, out)
         return out
 
-    def _compress(self, image: Pixels, level: int) -> _Coded:
-        height, width = image.shape[:2]
+    def _compress(self, image: Pixels, level: int) -> bytes:
+        payloads = {chunk: payload for chunk, payload, _ in self._encode(image, level)}
+        return self._pack(image, level, payloads)
+
+    def _encode(self, image: Pixels, level: int) -> Iterator[_Coded]:
+        """Yield the chunks of a picture, window by window."""
         padded = whole(image).aligned(HYPER_STRIDE)
-        order = {chunk: index for index, chunk in enumerate(tiles(padded, stream.CHUNK))}
-        coded: dict[int, tuple[bytes, Latent]] = {}
         margin = self.manifest.parameters["encoder_margin"]
         for window in windows(padded, padded, core=self._core, margin=margin):
             latent, hyper = self._analyse(to_planes(image, window.reach, "edge"), level)
             for chunk in tiles(window.core, stream.CHUNK):
                 part = chunk.within(window.reach)
-                coded[order[chunk]] = self._coder.encode(
+                payload, decoded = self._coder.encode(
                     latent[0][(slice(None), *part.divided(LATENT_STRIDE).slices)],
                     hyper[0][(slice(None), *part.divided(HYPER_STRIDE).slices)],
                     quality_byte(level),
                 )
-        chunks = [coded[index] for index in range(len(order))]
-        grey = image.ndim == 2
-        header = stream.Header(grey, self.manifest.fingerprint, level, width, height)
-        data = stream.pack(header, [payload for payload, _ in chunks])
-        return _Coded(data, [latent for _, latent in chunks])
+                yield _Coded(chunk, payload, decoded)
+
+    def _pack(self, image: Pixels, level: int, payloads: Mapping[Box, bytes]) -> bytes:
+        height, width = image.shape[:2]
+        header = stream.Header(image.ndim == 2, self.manifest.fingerprint, level, width, height)
+        return stream.pack(header, [payloads[chunk] for chunk in sorted(payloads)])
 
     def _analyse(self, planes: Planes, level: int) -> tuple[Planes, Planes]:
         """Run encoder.onnx: latent and hyper-latent of a window."""
@@ -236,7 +240,7 @@ class Codec:
         except StreamError as error:
             raise StreamError(f"chunk {index}: {error}") from error
 
-    def _assemble(self, latents: Iterator[tuple[Box, Latent]], seen: Box) -> Latent:
+    def _assemble(self, latents: Iterable[tuple[Box, Latent]], seen: Box) -> Latent:
         """Put the latents of chunks together, as far as they are seen."""
         size = seen.divided(LATENT_STRIDE)
         channels = self.manifest.parameters["latent_channels"]
@@ -282,7 +286,7 @@ class Codec:
         tried: dict[int, bytes] = {}
 
         def gap(level: int) -> float:
-            tried[level] = self._compress(image, level).data
+            tried[level] = self._compress(image, level)
             return math.log(len(tried[level]) / budget)
 
         level = _search.largest(gap, _LOWEST, _HIGHEST, slope=0.035 / QUALITY_SCALE, close=0.01)
@@ -300,8 +304,9 @@ class Codec:
 
         def gap(place: int) -> float:  # places run from the best quality down
             level = _LOWEST + _HIGHEST - place
-            coded = self._compress(image, level)
-            tried[place] = self._psnr_db(image, coded, level), coded.data
+            coded = list(self._encode(image, level))
+            data = self._pack(image, level, {part.chunk: part.payload for part in coded})
+            tried[place] = self._psnr_db(image, coded, level), data
             return max(target - tried[place][0], -_ENOUGH_DB)
 
         place = _search.largest(gap, _LOWEST, _HIGHEST, slope=0.15 / QUALITY_SCALE, close=0.05)
@@ -313,13 +318,13 @@ class Codec:
             )
         return tried[place][1]
 
-    def _psnr_db(self, image: Pixels, coded: _Coded, level: int) -> float:
+    def _psnr_db(self, image: Pixels, coded: Sequence[_Coded], level: int) -> float:
         """Return the PSNR that a stream will decode to, in dB, without decoding its bytes."""
         picture = whole(image)
         padded = picture.aligned(HYPER_STRIDE)
-        chunks = zip(tiles(padded, stream.CHUNK), coded.latents, strict=True)
+        latent = self._assemble(((part.chunk, part.latent) for part in coded), padded)
         out = np.empty(image.shape, np.uint8)
-        self._draw(self._assemble(chunks, padded), padded, padded, picture, level, out)
+        self._draw(latent, padded, padded, picture, level, out)
         error = float(np.square(out.astype(np.float32) - image).mean(dtype=np.float64))
         return 10 * math.log10(255**2 / error) if error else math.inf
 

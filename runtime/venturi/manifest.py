@@ -255,10 +255,10 @@ def _refusal(thing: str, value: object, expected: str) -> BundleError:
 
 
 def _parse(text: str | bytes) -> dict[str, Any]:
-    size = len(text)
-    if size > MAX_BYTES:
+    if len(text) > MAX_BYTES:
         raise _refusal("the text", "longer", f"at most {MAX_BYTES} bytes")
     try:
+        text = text if isinstance(text, str) else text.decode("utf-8")
         values = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         reason = str(error) or type(error).__name__

@@ -1,0 +1,47 @@
+"""The checkerboard of the two coding steps, and the search for a quality."""
+
+import numpy as np
+import pytest
+
+from venturi import _search
+from venturi.latents import gather, scatter
+
+
+@pytest.mark.parametrize("channels", [2, 3, 12])
+def test_gather_takes_what_the_mask_of_the_format_says(channels: int) -> None:
+    values = np.arange(channels * 8 * 12).reshape(channels, 8, 12)
+    half, row, column = np.indices(values.shape)
+    mask = (row + column + (half >= channels // 2)) % 2 == 0
+    for step, wanted in ((0, values[mask]), (1, values[~mask])):
+        np.testing.assert_array_equal(gather(values, step).reshape(-1), wanted)
+
+
+def test_scatter_puts_back_what_gather_took() -> None:
+    values = np.random.default_rng(0).integers(0, 99, (4, 8, 8))
+    joined = np.zeros_like(values)
+    scatter(gather(values, 0), joined, 0)
+    assert (joined == 0).sum() >= values.size // 2
+    scatter(gather(values, 1), joined, 1)
+    np.testing.assert_array_equal(joined, values)
+
+
+@pytest.mark.parametrize("target", [0.001, 3.3, 40.0, 77.0, 99.9])
+@pytest.mark.parametrize("power", [0.6, 1.0, 2.5])
+def test_search_comes_close_in_few_passes(target: float, power: float) -> None:
+    seen: list[int] = []
+
+    def gap(place: int) -> float:
+        seen.append(place)
+        return 100 * float(((place - 256) / 25344) ** power) - target
+
+    found = _search.largest(gap, 256, 25600, slope=0.01, close=0.5)
+    assert len(seen) <= _search.PASSES + 1
+    assert found in seen
+    assert found is not None
+    assert -3 <= gap(found) <= 0
+
+
+def test_search_says_when_nothing_fits() -> None:
+    assert _search.largest(lambda place: place + 1.0, 0, 100, slope=1, close=0.1) is None
+    assert _search.largest(lambda place: place - 1e9, 0, 100, slope=1, close=0.1) == 100
+    assert _search.largest(lambda place: place - 0.5, 0, 10**6, slope=1e3, close=0.1) == 0
