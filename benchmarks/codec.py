@@ -191,6 +191,7 @@ def _against(
 ) -> dict[str, float | None]:
     """Return Venturi's BD-rate against each other codec; None with a note where there is none."""
     found: dict[str, float | None] = {}
+    reasons: dict[str, list[str]] = {}
     for name in points:
         if name == OURS:
             continue
@@ -198,7 +199,8 @@ def _against(
             found[name] = _bd_rate(points, name, OURS, key)
         except ValueError as error:
             found[name] = None
-            notes.append(f"no BD-rate ({key}) against {name}: {error}")
+            reasons.setdefault(str(error), []).append(name)
+    notes += [f"no BD-rate ({key}) against {', '.join(n)}: {e}" for e, n in reasons.items()]
     return found
 
 
@@ -308,7 +310,7 @@ def write(path: Path, found: results.Results) -> None:
 def curves(found: results.Results, key: str) -> str:
     """Return the rate-distortion curves of a results file as SVG. key: psnr_db or msssim."""
     quality = {"psnr_db": "PSNR, dB", "msssim": "MS-SSIM, dB"}[key]
-    title = f"{found['data']['pictures']} pictures of {found['data']['folder']}"
+    title = f"Mean over {found['data']['folder']}, pictures: {found['data']['pictures']}"
     named = {found["labels"][name]: _curve(p, key) for name, p in found["points"].items()}
     return plot.rate_distortion(named, title=title, quality=quality)
 

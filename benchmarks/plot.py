@@ -84,11 +84,12 @@ def _line(points: Curve, x: Axis, y: Axis, index: int) -> str:
 
 
 def _legend(names: Sequence[str]) -> str:
-    parts = []
+    start, height = WIDTH - RIGHT - 220, 18 * len(names) + 8
+    box = f'x="{start - 8}" y="{HEIGHT - BOTTOM - height}" width="228" height="{height}"'
+    parts = [f'<rect {box} fill="#fff" fill-opacity="0.85"/>']
     for index, name in enumerate(names):
         colour, width = _style(index)
         at = HEIGHT - BOTTOM - 14 - 18 * (len(names) - 1 - index)
-        start = WIDTH - RIGHT - 220
         parts.append(
             f'<path d="M{start} {at}h24" stroke="{colour}" stroke-width="{width}"/>'
             + _text(start + 32, at + 4, name, "start")

@@ -71,7 +71,8 @@ def _codec(found: results.Results, folder: Path) -> str:
     curves = "".join(f"<div>{codec.curves(found, key)}</div>" for key in ("psnr_db", "msssim"))
     return (
         f'<h2>Compression</h2>{_machine(found)}<div class="curves">{curves}</div>'
-        f"{_table(codec.summary_rows(found))}<h3>Points</h3>{_table(codec.point_rows(found))}"
+        f"{_table(codec.summary_rows(found))}"
+        f"<details><summary>All points</summary>{_table(codec.point_rows(found))}</details>"
     )
 
 

@@ -1,4 +1,4 @@
-"""Results as JSON files: one schema number, keys in order, so that a regression is a diff."""
+"""Results as JSON files: one schema number, keys in one order, so that a regression is a diff."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ Results = dict[str, Any]
 def write(path: Path, results: Results) -> None:
     """Write results; refuses numbers that are not finite."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(results, indent=2, sort_keys=True, allow_nan=False)
+    text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
     write_atomically(path, (text + "\n").encode())
 
 
