@@ -315,3 +315,17 @@ def test_failure_as_a_process(tmp_path: Path) -> None:
     done = venturi("decompress", "absent.vnt", "a.png", "--bundle", CODEC, folder=tmp_path)
     assert done.returncode == 1
     assert done.stderr == b"venturi: error: absent.vnt: No such file or directory\n"
+
+
+def test_help_needs_no_opencv_and_no_onnxruntime(tmp_path: Path) -> None:
+    script = (
+        "import sys, venturi.cli\nsys.exit('cv2' in sys.modules or 'onnxruntime' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(DATA.parent.parent / "runtime")},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0

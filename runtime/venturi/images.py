@@ -6,6 +6,7 @@ floating point): nothing that can be seen is lost in silence. Metadata and colou
 carried.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -38,7 +39,7 @@ class Picture:
     """What was converted, one sentence each; empty when the file said exactly this."""
 
 
-def read(path: Path) -> Picture:
+def read(path: str | os.PathLike[str]) -> Picture:
     """Read an image file.
 
     Raises:
@@ -46,17 +47,17 @@ def read(path: Path) -> Picture:
         InputError: it holds no whole picture, or one that cannot be converted without loss of
             what can be seen.
     """
-    return decode(path.read_bytes(), name=str(path))
+    return decode(Path(path).read_bytes(), name=os.fspath(path))
 
 
-def write(path: Path, pixels: Pixels) -> None:
+def write(path: str | os.PathLike[str], pixels: Pixels) -> None:
     """Write ``pixels``, uint8 (H, W, 3) RGB or (H, W), in the format of the path's ending.
 
     Raises:
         OSError: the file cannot be written; what stood there before still does.
         InputError: the ending names no format that can be written.
     """
-    write_atomically(path, encode(pixels, path.suffix))
+    write_atomically(Path(path), encode(pixels, Path(path).suffix))
 
 
 def decode(data: bytes, *, name: str) -> Picture:
