@@ -35,6 +35,7 @@ $(TEST)/stamp: EXTRAS := cpu,images,train,benchmarks,demo,dev
 %/stamp: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer among $(CANDIDATES);" \
 		"install one, or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@echo "making $* with $(PYTHON): this takes a minute or two, once"
 	rm -rf $*
 	$(PYTHON) -m venv $* 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $*
 	$(PYTHON) -m pip --python $*/bin/python install --quiet --editable '.[$(EXTRAS)]'

@@ -191,6 +191,7 @@ def test_damage_is_one_line_and_leaves_nothing(
         (("decompress", "a.png", "b.png"), "a.png"),
         (("compress", "a.png", "a.vnt", "--device", "abacus"), "abacus"),
         (("info", "absent"), "absent"),
+        (("info", "a.png"), "a.png: "),
     ],
 )
 def test_failures(

@@ -54,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except _FAILURES as error:
-        print(f"venturi: error: {_one_line(error)}", file=sys.stderr)
+        subject = getattr(arguments, "subject", None)
+        line = _one_line(error) if subject is None else _naming(subject, error)
+        print(f"venturi: error: {line}", file=sys.stderr)
         return 1
 
 
