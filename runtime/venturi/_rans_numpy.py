@@ -13,12 +13,13 @@ arXiv:1402.3392. The folding is Venturi's.
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import StreamError
-from .tables import PRECISION_BITS, TOTAL, Tables
+from venturi.errors import StreamError
+from venturi.tables import PRECISION_BITS, TOTAL, Tables
 
 WORD_BITS = 16
 WORD = 1 << WORD_BITS
@@ -26,6 +27,10 @@ NARROW = 8
 """Up to this many lanes Python's own integers are faster than a row of NumPy's."""
 
 MAX_LANES = 256
+
+_ADVICE = "get the stream from its source again, or the bundle that wrote it"
+OUT_OF_WORDS = f"the coded words end before the symbols do; {_ADVICE}"
+BAD_FOLD = f"a lane of the entropy coder is not where it should be; {_ADVICE}"
 
 
 @dataclass(frozen=True)
@@ -43,95 +48,113 @@ class Coded:
     words: NDArray[np.uint16]
 
 
-def encode(
-    frequency: NDArray[np.int64], start: NDArray[np.int64], ends: list[int], lanes: int
-) -> Coded:
-    """Code a sequence of table entries.
+class NumpyKernel:
+    """The reference kernel; safe to share between threads."""
 
-    Args:
-        frequency: int64 (symbols,) in 1..65535, of each symbol.
-        start: int64 (symbols,), the sum of the frequencies before it in its table.
-        ends: where each segment ends; rows do not cross these. The last is the number of symbols.
-        lanes: a power of two, 1..256; fewer are used where there are not enough words to fill them.
-    """
-    encoder = _Encoder(frequency, start)
-    for base, end in zip(reversed([0, *ends[:-1]]), reversed(ends), strict=True):
-        position = end
-        while position > base:
-            width = encoder.width
-            top, position = position, base + (position - 1 - base) // width * width
-            encoder.row(position, top)
-            whole = (position - base) % (2 * width) == 0
-            if width < lanes and whole and position and encoder.ready >= width:
-                encoder.fork()
-    return encoder.finish()
+    def encode(
+        self, entries: NDArray[np.int64], ends: list[int], lanes: int, tables: Tables
+    ) -> Coded:
+        """Code a sequence of table entries.
+
+        Args:
+            entries: int64 (symbols,), positions in the flat arrays of the tables.
+            ends: where each segment ends, which rows do not cross; the last is that of all symbols.
+            lanes: a power of two, 1..256; fewer are used while there are no words to fill them.
+            tables: of the bundle.
+        """
+        encoder = _Encoder(tables.frequency[entries], tables.start[entries])
+        for first, last in reversed([*pairwise([0, *ends])]):
+            encoder.segment(first, last, lanes)
+        return encoder.finish()
+
+    def decoder(self, coded: Coded, tables: Tables) -> "NumpyDecoder":
+        """Return a decoder of what encode made."""
+        return NumpyDecoder(coded, tables)
 
 
 class _Encoder:
-    """The lanes and the words so far; the words of a row are kept together, rows newest last."""
+    """The lanes and the words so far, in chunks whose order is reversed at the end."""
 
     def __init__(self, frequency: NDArray[np.int64], start: NDArray[np.int64]) -> None:
-        self.width = 1
-        self.ready = 0
         self._frequency = frequency
         self._start = start
         self._limit = frequency << WORD_BITS
         self._gap = TOTAL - frequency
-        self._states: NDArray[np.int64] = np.zeros(1, np.int64)
+        self._states = np.zeros(1, np.int64)
         self._chunks: list[NDArray[np.int64]] = []
+        self._ready = 0
         self._rows = [0]
 
-    def row(self, first: int, last: int) -> None:
-        """Code the symbols first..last - 1, each in its own lane."""
-        self._rows[-1] += 1
-        if self.width <= NARROW:
-            self._narrow_row(first, last)
-            return
-        states = self._states[: last - first]
-        full = np.flatnonzero(states >= self._limit[first:last])
-        if full.size:
-            self._emit(states[full])
-            states[full] >>= WORD_BITS
-        # quotient * 65536 + remainder + start, with the remainder written as x - quotient * f
-        states += states // self._frequency[first:last] * self._gap[first:last]
-        states += self._start[first:last]
-
-    def _narrow_row(self, first: int, last: int) -> None:
-        words = []
-        for lane, position in enumerate(range(first, last)):
-            state = int(self._states[lane])
-            frequency = int(self._frequency[position])
-            if state >= frequency << WORD_BITS:
-                words.append(state)
-                state >>= WORD_BITS
-            quotient, remainder = divmod(state, frequency)
-            state = (quotient << PRECISION_BITS) + remainder + int(self._start[position])
-            self._states[lane] = state
-        if words:
-            self._emit(np.array(words))
-
-    def _emit(self, states: NDArray[np.int64]) -> None:
-        self._chunks.append(states & WORD - 1)
-        self.ready += states.size
-
-    def _words(self) -> NDArray[np.int64]:
-        return np.concatenate([np.zeros(0, np.int64), *reversed(self._chunks)])
-
-    def fork(self) -> None:
-        """Double the lanes; the new ones take the words that the decoder would read next."""
-        words = self._words()
-        self._states = np.concatenate([self._states, words[: self.width] + WORD])
-        self._chunks = [words[self.width :]]
-        self.ready -= self.width
-        self.width *= 2
-        self._rows.append(0)
+    def segment(self, first: int, last: int, lanes: int) -> None:
+        """Code the symbols first..last - 1 from the last row to the first, forking up to lanes."""
+        while last > first:
+            width = self._states.size
+            begin = first + (last - 1 - first) // width * width
+            if width == lanes:
+                self._code(first, begin, last)
+                return
+            self._code(begin, begin, last)
+            last = begin
+            # A fork in the middle of a wider row would leave the decoder with a part of one.
+            if self._ready >= width and last and (last - first) % (2 * width) == 0:
+                self._fork()
 
     def finish(self) -> Coded:
         rows = tuple(reversed(self._rows[1:]))
         return Coded(self._states.astype(np.uint32), rows, self._words().astype(np.uint16))
 
+    def _code(self, first: int, begin: int, last: int) -> None:
+        """Code the rows that begin at begin and before it, down to first; the last ends at last."""
+        width = self._states.size
+        code = self._narrow_row if width <= NARROW else self._row
+        self._rows[-1] += (begin - first) // width + 1
+        for row in range(begin, first - 1, -width):
+            code(slice(row, last))
+            last = row
 
-class LaneDecoder:
+    def _row(self, row: slice) -> None:
+        states = self._states[: row.stop - row.start]
+        (full,) = (states >= self._limit[row]).nonzero()
+        ready = states[full]
+        self._emit(ready)
+        states[full] = ready >> WORD_BITS
+        # quotient * 65536 + remainder + start, with the remainder written as x - quotient * f
+        states += states // self._frequency[row] * self._gap[row]
+        states += self._start[row]
+
+    def _narrow_row(self, row: slice) -> None:
+        words = []
+        states = self._states.tolist()
+        columns = zip(self._frequency[row].tolist(), self._start[row].tolist(), strict=True)
+        for lane, (frequency, start) in enumerate(columns):
+            state = states[lane]
+            if state >= frequency << WORD_BITS:
+                words.append(state)
+                state >>= WORD_BITS
+            quotient, remainder = divmod(state, frequency)
+            states[lane] = (quotient << PRECISION_BITS) + remainder + start
+        self._states[:] = states
+        if words:
+            self._emit(np.array(words))
+
+    def _emit(self, states: NDArray[np.int64]) -> None:
+        self._chunks.append(states)
+        self._ready += states.size
+
+    def _words(self) -> NDArray[np.int64]:
+        return np.concatenate([np.zeros(0, np.int64), *reversed(self._chunks)]) & WORD - 1
+
+    def _fork(self) -> None:
+        """Double the lanes; the new ones take the words that the decoder would read next."""
+        width = self._states.size
+        words = self._words()
+        self._states = np.concatenate([self._states, words[:width] + WORD])
+        self._chunks = [words[width:]]
+        self._ready -= width
+        self._rows.append(0)
+
+
+class NumpyDecoder:
     """Decodes what encode made; hostile words cost no more time or memory than good ones."""
 
     def __init__(self, coded: Coded, tables: Tables) -> None:
@@ -148,73 +171,78 @@ class LaneDecoder:
         Raises:
             StreamError: the words end too early, or a lane that folds is not where it should be.
         """
-        entries = np.empty(index.size, np.int64)
-        base = index.astype(np.int64) << PRECISION_BITS
+        keys = index.astype(np.int64) << PRECISION_BITS
         position = 0
-        while position < index.size:
+        while position < keys.size:
             width = self._states.size
-            top = min(position + width, index.size)
+            rows = -(-(keys.size - position) // width)
+            if self._folds:
+                rows = min(rows, self._folds[-1])
+                self._folds[-1] -= rows
+            top = position + rows * width
             if width <= NARROW:
-                self._narrow_row(base[position:top], entries[position:top])
+                self._narrow_rows(keys[position:top])
             else:
-                self._row(base[position:top], entries[position:top])
+                self._rows(keys[position:top])
             position = top
-            if width > 1:
-                self._folds[-1] -= 1
-                if not self._folds[-1]:
-                    self._fold()
-        return entries
+            if self._folds and not self._folds[-1]:
+                self._fold()
+        return keys
 
     def finished(self) -> bool:
         """Say whether everything was used and the one lane left is back at its beginning."""
         used = self._position == self._words.size and not self._folds
         return used and not self._states.any()
 
-    def _row(self, base: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
-        tables = self._tables
-        states = self._states[: base.size]
-        slot = states & TOTAL - 1
-        entries[:] = tables.slots[base + slot]
-        states >>= PRECISION_BITS
-        states *= tables.frequency[entries]
-        states += slot
-        states -= tables.start[entries]
-        low = np.flatnonzero(states < WORD)
-        if low.size:
-            top = self._position + low.size
+    def _rows(self, keys: NDArray[np.int64]) -> None:
+        """Replace each table * 65536 by the entry that its lane has there."""
+        slots, frequency, start = self._tables.slots, self._tables.frequency, self._tables.start
+        width, position = self._states.size, self._position
+        for row in range(0, keys.size, width):
+            entries = keys[row : row + width]
+            states = self._states[: entries.size]
+            slot = states & TOTAL - 1
+            entries += slot
+            entries[:] = slots[entries]
+            states >>= PRECISION_BITS
+            states *= frequency[entries]
+            states += slot
+            states -= start[entries]
+            (low,) = (states < WORD).nonzero()
+            top = position + low.size
             if top > self._words.size:
-                raise StreamError(_OUT_OF_WORDS)
-            states[low] = states[low] << WORD_BITS | self._words[self._position : top]
-            self._position = top
+                raise StreamError(OUT_OF_WORDS)
+            states[low] = states[low] << WORD_BITS | self._words[position:top]
+            position = top
+        self._position = position
 
-    def _narrow_row(self, base: NDArray[np.int64], entries: NDArray[np.int64]) -> None:
-        tables = self._tables
-        for lane, first in enumerate(base.tolist()):
-            state = int(self._states[lane])
+    def _narrow_rows(self, keys: NDArray[np.int64]) -> None:
+        """Do what _rows does, one lane after the other."""
+        first_slots, width = self._tables.keys, self._states.size
+        frequency, start = self._tables.columns
+        states, entries = self._states.tolist(), keys.tolist()
+        for number, key in enumerate(entries):
+            state = states[number % width]
             slot = state & TOTAL - 1
-            entry = bisect_right(tables.keys, first + slot) - 1
-            state >>= PRECISION_BITS
-            state = state * int(tables.frequency[entry]) + slot - int(tables.start[entry])
+            entry = bisect_right(first_slots, key + slot) - 1
+            state = (state >> PRECISION_BITS) * frequency[entry] + slot - start[entry]
             if state < WORD and self._position < self._words.size:
                 state = state << WORD_BITS | int(self._words[self._position])
                 self._position += 1
-            elif state < WORD and self._states.size > 1:
-                raise StreamError(_OUT_OF_WORDS)
-            self._states[lane] = state
-            entries[lane] = entry
+            elif state < WORD and width > 1:
+                raise StreamError(OUT_OF_WORDS)
+            states[number % width] = state
+            entries[number] = entry
+        self._states[:] = states
+        keys[:] = entries
 
     def _fold(self) -> None:
         """Halve the lanes; the words that filled the upper half go back to the front."""
         half = self._states.size // 2
         upper = self._states[half:]
         if (upper >> WORD_BITS != 1).any():
-            raise StreamError(_BAD_FOLD)
+            raise StreamError(BAD_FOLD)
         self._position -= half
         self._words[self._position : self._position + half] = upper & WORD - 1
         self._states = self._states[:half]
         self._folds.pop()
-
-
-_ADVICE = "get the stream from its source again, or the bundle that wrote it"
-_OUT_OF_WORDS = f"the coded words end before the symbols do; {_ADVICE}"
-_BAD_FOLD = f"a lane of the entropy coder is not where it should be; {_ADVICE}"

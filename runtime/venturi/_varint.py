@@ -3,7 +3,7 @@
 Each number has one spelling only, the shortest, so that a stream has one too.
 """
 
-from .errors import StreamError
+from venturi.errors import StreamError
 
 MAX_VALUE = 2**32 - 1
 

@@ -8,52 +8,96 @@ same bytes: NumPy's is the reference; a small one in C is used where the install
 it. VENTURI_KERNEL=numpy or =native in the environment chooses one. FORMAT.md has the payload.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import _rans_numpy
-from ._rans_numpy import MAX_LANES, WORD, Coded
-from ._varint import read_varint, write_varint
-from .errors import BundleError, InputError, StreamError
-from .tables import PRECISION_BITS, Tables
+from venturi._rans_native import NativeKernel, load
+from venturi._rans_numpy import MAX_LANES, WORD, Coded, NumpyKernel
+from venturi._varint import read_varint, write_varint
+from venturi.errors import BundleError, InputError, StreamError
+from venturi.tables import PRECISION_BITS, Tables
 
 Segment = tuple[NDArray[np.int32], NDArray[np.uint8]]
 
+LANES = tuple(1 << doublings for doublings in range(MAX_LANES.bit_length()))
 BYTES_PER_LANE = 128
 """A lane costs one byte, so the overhead stays under one per cent."""
 
 _HAS_ESCAPES = 0x10
 _COST_UNIT = 256
+_CHOICE = "VENTURI_KERNEL"
 _DAMAGED = "get the stream from its source again, or the bundle that wrote it"
 
 
-def encode(segments: Sequence[Segment], tables: Tables) -> bytes:
+Kernel = NumpyKernel | NativeKernel
+
+
+def _kernels() -> Mapping[str, Kernel]:
+    library = load()
+    native = {} if library is None else {"native": NativeKernel(library)}
+    return {"numpy": NumpyKernel(), **native}
+
+
+KERNELS = _kernels()
+"""The kernels of this installation by name, the fastest last."""
+
+
+def _default() -> Kernel:
+    name = os.environ.get(_CHOICE) or [*KERNELS][-1]
+    if name not in KERNELS:
+        raise ImportError(
+            f"{_CHOICE} is {name!r}; expected one of {', '.join(KERNELS)}; "
+            "unset it, or install venturi where there is a C compiler"
+        )
+    return KERNELS[name]
+
+
+KERNEL = _default()
+"""The kernel that is used unless a call names one."""
+
+
+def encode(
+    segments: Sequence[Segment],
+    tables: Tables,
+    *,
+    lanes: int | None = None,
+    kernel: Kernel = KERNEL,
+) -> bytes:
     """Return the payload of some segments of symbols.
 
     Args:
         segments: per segment the symbols int32 (n,) and the table of each, uint8 (n,).
         tables: of the bundle.
+        lanes: a power of two in 1..256 to use at most; None lets the size of the payload decide.
+        kernel: what codes the rows; each gives the same bytes.
 
     Raises:
         InputError: a symbol is not 0 where its table has radius 0, or shapes or types differ.
         BundleError: there is no such table.
     """
+    if lanes is not None and lanes not in LANES:
+        raise InputError(f"lanes {lanes}; expected a power of two in 1..{MAX_LANES}")
     parts = [_entries(symbols, index, tables) for symbols, index in segments]
     entries = np.concatenate([np.zeros(0, np.int64), *(entry for entry, _ in parts)])
     escapes = np.concatenate([np.zeros(0, np.int64), *(escape for _, escape in parts)])
-    ends = np.cumsum([0, *(entry.size for entry, _ in parts)]).tolist()
-    lanes = _lanes(entries, tables)
-    coded = _rans_numpy.encode(tables.frequency[entries], tables.start[entries], ends[1:], lanes)
+    ends = np.cumsum([entry.size for entry, _ in parts]).astype(np.int64).tolist()
+    coded = kernel.encode(entries, ends, lanes or _lanes(entries, tables), tables)
     return _pack(coded, _write_escapes(escapes))
 
 
 class Decoder:
     """Decodes a payload, segment by segment in the order of encoding; not for several threads."""
 
-    def __init__(self, payload: bytes, tables: Tables) -> None:
+    def __init__(self, payload: bytes, tables: Tables, *, kernel: Kernel = KERNEL) -> None:
         """Read the payload's head.
+
+        Args:
+            payload: what encode returned.
+            tables: of the bundle.
+            kernel: what decodes the rows; each gives the same symbols.
 
         Raises:
             StreamError: it is malformed.
@@ -61,7 +105,7 @@ class Decoder:
         coded, escapes = _unpack(payload)
         self._tables = tables
         self._escapes = _read_escapes(escapes)
-        self._lanes = _rans_numpy.LaneDecoder(coded, tables)
+        self._lanes = kernel.decoder(coded, tables)
 
     def decode(self, table_index: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Return the symbols int32 (n,) of the next segment, whose tables are uint8 (n,).
@@ -134,10 +178,7 @@ def _lanes(entries: NDArray[np.int64], tables: Tables) -> int:
     """Choose the lanes by the size to come, in whole numbers so that every machine agrees."""
     cost = np.rint(_COST_UNIT * (PRECISION_BITS - np.log2(tables.frequency))).astype(np.int64)
     size = int(cost[entries].sum()) // (8 * _COST_UNIT)
-    lanes = 1
-    while lanes < MAX_LANES and 2 * lanes * BYTES_PER_LANE <= size:
-        lanes *= 2
-    return lanes
+    return max(lanes for lanes in LANES if lanes == 1 or lanes * BYTES_PER_LANE <= size)
 
 
 def _pack(coded: Coded, escapes: bytes) -> bytes:

@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ._varint import read_varint, write_varint
-from .errors import InputError, StreamError
+from venturi._varint import read_varint, write_varint
+from venturi.errors import InputError, StreamError
 
 MAGIC = b"VNT"
 VERSION = 1

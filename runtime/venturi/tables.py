@@ -13,13 +13,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import BundleError
+from venturi.errors import BundleError
 
 PRECISION_BITS = 16
 TOTAL = 1 << PRECISION_BITS
 MAX_TABLES = 256
 MAX_RADIUS = TOTAL // 2 - 1
-BUCKET_BITS = 8
 
 _ADVICE = "get the bundle from its source again, or export it again"
 
@@ -124,10 +123,20 @@ class Tables:
         return keys
 
     @cached_property
-    def buckets(self) -> NDArray[np.uint32]:
-        """The entry of every 256th slot of each table, where a search in C begins."""
-        first = np.arange(0, len(self.frequencies) * TOTAL, 1 << BUCKET_BITS)
-        return (np.searchsorted(self.keys, first, side="right") - 1).astype(np.uint32)
+    def columns(self) -> tuple[list[int], list[int]]:
+        """The frequency and start of every entry, as Python's own integers."""
+        return self.frequency.tolist(), self.start.tolist()
+
+    @cached_property
+    def native(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
+        """What the kernel in C takes: frequency, start, and the entry of every 256th slot."""
+        first = np.arange(0, len(self.frequencies) * TOTAL, 1 << PRECISION_BITS - 8)
+        buckets = np.searchsorted(self.keys, first, side="right") - 1
+        return (
+            self.frequency.astype(np.uint32),
+            self.start.astype(np.uint32),
+            buckets.astype(np.uint32),
+        )
 
     @property
     def _bounds(self) -> NDArray[np.int64]:

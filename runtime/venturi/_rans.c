@@ -1,0 +1,123 @@
+/* Interleaved rANS in C: the rows of _rans_numpy.py, bit for bit, with one symbol after the other.
+ *
+ * Loaded with ctypes, so it needs no header but C's own and the GIL is free while it runs. It keeps
+ * no state of its own: threads may call it at once, each with buffers of its own. Words and states
+ * come from hostile bytes; every access that they steer is checked. The tables are checked in Python.
+ */
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+enum { VERSION = 1, MAX_LANES = 256, MAX_FOLDS = 8, BUCKET_BITS = 8 };
+enum { OK = 0, OUT_OF_WORDS = 1, BAD_FOLD = 2, MISUSE = 3 };
+
+static const uint32_t WORD = 65536;
+
+EXPORT int32_t venturi_rans_version(void) { return VERSION; }
+
+/* Code entries[0..ends[segments - 1]) backwards.
+ *
+ * frequency, start: per entry of the tables, `known` of them.
+ * states: room for 256; rows: room for 9, filled in the order of encoding.
+ * words: room for one for each symbol; filled from its end.
+ * result: the lanes in the end, and where in words the first one is.
+ */
+EXPORT int32_t venturi_rans_encode(const int64_t *entries, const uint32_t *frequency,
+                                   const uint32_t *start, int64_t known, const int64_t *ends,
+                                   int64_t segments, int64_t lanes, uint32_t *states,
+                                   uint32_t *rows, uint16_t *words, int64_t *result) {
+    if (segments < 0 || lanes < 1 || lanes > MAX_LANES) return MISUSE;
+    const int64_t symbols = segments ? ends[segments - 1] : 0;
+    int64_t width = 1, position = symbols;
+    states[0] = 0;
+    rows[0] = 0;
+    for (int64_t segment = segments - 1; segment >= 0; segment--) {
+        const int64_t first = segment ? ends[segment - 1] : 0;
+        int64_t last = ends[segment];
+        if (first < 0 || first > last || last > symbols) return MISUSE;
+        while (last > first) {
+            const int64_t begin = first + (last - 1 - first) / width * width;
+            for (int64_t lane = last - begin - 1; lane >= 0; lane--) {
+                const int64_t entry = entries[begin + lane];
+                if (entry < 0 || entry >= known) return MISUSE;
+                const uint32_t f = frequency[entry];
+                uint32_t state = states[lane];
+                if (f < 1 || f >= WORD) return MISUSE;
+                if (state >= f << 16) {
+                    words[--position] = (uint16_t)state;
+                    state >>= 16;
+                }
+                states[lane] = (state / f << 16) + state % f + start[entry];
+            }
+            ++*rows;
+            last = begin;
+            if (width < lanes && last && (last - first) % (2 * width) == 0 &&
+                symbols - position >= width) {
+                for (int64_t lane = 0; lane < width; lane++)
+                    states[width + lane] = WORD + words[position + lane];
+                position += width;
+                width *= 2;
+                *++rows = 0;
+            }
+        }
+    }
+    result[0] = width;
+    result[1] = position;
+    return OK;
+}
+
+/* Decode the next segment: `symbols` entries, whose tables are index.
+ *
+ * control: lanes now, where the next word is, where the words end, folds to come; updated.
+ * states: 256; rows: per fold to come the rows before it, the next one last; both updated.
+ * words: the first 256 are room for what folds put back.
+ * buckets: per table and 256 slots, the entry of the first of them.
+ */
+EXPORT int32_t venturi_rans_decode(int64_t *control, uint32_t *states, uint32_t *rows,
+                                   uint16_t *words, const uint8_t *index, int64_t symbols,
+                                   const uint32_t *buckets, int64_t tables,
+                                   const uint32_t *frequency, const uint32_t *start,
+                                   int64_t *entries) {
+    int64_t width = control[0], position = control[1], folds = control[3];
+    const int64_t end = control[2];
+    if (width < 1 || width > MAX_LANES || position < 0 || position > end || folds < 0 ||
+        folds > MAX_FOLDS)
+        return MISUSE;
+    for (int64_t done = 0; done < symbols;) {
+        const int64_t left = symbols - done, row = left < width ? left : width;
+        for (int64_t lane = 0; lane < row; lane++) {
+            const uint32_t table = index[done + lane], slot = states[lane] & (WORD - 1);
+            if (table >= tables) return MISUSE;
+            uint32_t entry = buckets[(table << BUCKET_BITS) + (slot >> (16 - BUCKET_BITS))];
+            while (slot - start[entry] >= frequency[entry]) entry++; /* ends: their sum is 65536 */
+            uint32_t state = frequency[entry] * (states[lane] >> 16) + slot - start[entry];
+            if (state < WORD) {
+                if (position < end)
+                    state = state << 16 | words[position++];
+                else if (width > 1)
+                    return OUT_OF_WORDS;
+            }
+            states[lane] = state;
+            entries[done + lane] = entry;
+        }
+        done += row;
+        if (folds && --rows[folds - 1] == 0) {
+            width /= 2;
+            folds--;
+            if (width < 1 || position < width) return MISUSE;
+            for (int64_t lane = width; lane < 2 * width; lane++)
+                if (states[lane] >> 16 != 1) return BAD_FOLD;
+            position -= width;
+            for (int64_t lane = 0; lane < width; lane++)
+                words[position + lane] = (uint16_t)states[width + lane];
+        }
+    }
+    control[0] = width;
+    control[1] = position;
+    control[3] = folds;
+    return OK;
+}
