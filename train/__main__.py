@@ -7,13 +7,15 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from train.camera import CameraTask
 from train.loop import Trainer, write_recipe
 from train.photo import PhotoTask
-from train.recipes import PhotoRecipe, Recipe
+from train.recipes import CameraRecipe, PhotoRecipe, Recipe
 from train.task import Task
 
 TASKS: dict[str, tuple[type[Recipe], Callable[[Any], Task]]] = {
     "photo": (PhotoRecipe, PhotoTask),
+    "camera": (CameraRecipe, CameraTask),
 }
 
 

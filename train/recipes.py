@@ -79,3 +79,33 @@ class PhotoRecipe(Recipe):
     latent: int = 256
     hyper: int = 96
     depth: int = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraRecipe(Recipe):
+    """The camera denoiser.
+
+    Attributes:
+        stronger_share: share of the crops that are trained at a strength above 1.
+        strength_max: the largest of those strengths.
+        level_weight: of the noise estimator's loss against the picture's.
+        underestimation: weight of too low an estimate, that of too high a one being the rest of 1.
+        width, deep_width, depth, deep_depth: sizes of the network.
+    """
+
+    steps: int = 20_000
+    batch: int = 16
+    crop: int = 128
+    stronger_share: float = 0.15
+    strength_max: float = 3.0
+    level_weight: float = 0.5
+    underestimation: float = 0.7
+    width: int = 64
+    deep_width: int = 96
+    depth: int = 1
+    deep_depth: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.crop % 8:
+            raise ValueError(f"crop is {self.crop}; expected a multiple of 8")

@@ -1,0 +1,114 @@
+"""The camera denoiser's task: clean crops, noise on them, and the way back."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from train.denoiser import DenoiserNetwork
+from train.noise import corrupt, gaussian, level, smoother
+from train.photo import to_tensor
+from train.photographs import Image, centre, crop, data_folder, load_folder, split, step_generator
+from train.recipes import CameraRecipe
+from train.task import Metrics
+
+_CHARBONNIER = 1e-3
+_VALIDATION_SIGMAS = (15, 25, 50)
+_VALIDATION_STRENGTH = 2.0
+_VALIDATION_SIDE = 256
+
+
+class CameraTask:
+    """See :class:`train.task.Task`."""
+
+    def __init__(self, recipe: CameraRecipe) -> None:
+        self.recipe = recipe
+        folder = Path(recipe.data) if recipe.data else data_folder() / "photos"
+        self.pictures, self.held_out = split(load_folder(folder))
+
+    def build(self) -> nn.Module:
+        """Return the network."""
+        r = self.recipe
+        return DenoiserNetwork(r.width, r.deep_width, r.depth, r.deep_depth)
+
+    def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
+        """Return noisy frames, targets, noise levels and strengths, in channels_last."""
+        r = self.recipe
+        rng = step_generator(r.seed, step, rank)
+        frames = np.empty((size, r.crop, r.crop, 3), np.float32)
+        targets = np.empty_like(frames)
+        strengths = np.ones(size, np.float32)
+        levels = []
+        for i in range(size):
+            clean = crop(self.pictures, rng, r.crop)
+            noisy = corrupt(clean, rng)
+            frames[i], targets[i] = noisy, clean
+            levels.append(level(noisy, clean))
+            if rng.random() < r.stronger_share:
+                strengths[i] = rng.uniform(1.0, r.strength_max)
+        frames /= 255
+        targets /= 255
+        for i in np.flatnonzero(strengths > 1).tolist():
+            targets[i] = smoother(targets[i], levels[i], float(strengths[i]))
+        return {
+            "frame": torch.from_numpy(frames).permute(0, 3, 1, 2),
+            "target": torch.from_numpy(targets).permute(0, 3, 1, 2),
+            "level": torch.from_numpy(np.stack(levels)).unsqueeze(1),
+            "strength": torch.from_numpy(strengths),
+        }
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the Charbonnier loss of the frame plus the estimator's.
+
+        Too low an estimate costs more than too high a one (Guo et al., CVPR 2019, section 3.3):
+        noise that is left hurts more than detail that is lost.
+        """
+        clean, seen = model(batch["frame"], batch["strength"])
+        square = (clean - batch["target"]).square()
+        error = (square + _CHARBONNIER**2).sqrt().mean()
+        missing = batch["level"] - seen
+        share = self.recipe.underestimation
+        level_error = torch.maximum(share * missing, (share - 1) * missing).mean()
+        loss = error + self.recipe.level_weight * level_error
+        return loss, {
+            "psnr_db": _psnr_db(square.detach()).mean(),
+            "level_error": missing.detach().abs().mean(),
+        }
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module, device: torch.device) -> Metrics:
+        """Return PSNR on held-out pictures: Gaussian noise, mixed noise, and none."""
+        pictures = [centre(picture, _VALIDATION_SIDE) for picture in self.held_out]
+        found: Metrics = {}
+        for sigma in _VALIDATION_SIGMAS:
+            noisy = [gaussian(p, sigma, step_generator(i, sigma)) for i, p in enumerate(pictures)]
+            found[f"noisy_{sigma}"] = float(_psnr_db(_difference(noisy, pictures)).mean())
+            found[f"psnr_{sigma}"] = _cleaned_psnr_db(model, noisy, pictures, 1.0, device)
+        noisy = [corrupt(p, step_generator(i)) for i, p in enumerate(pictures)]
+        found["psnr_mixed"] = _cleaned_psnr_db(model, noisy, pictures, 1.0, device)
+        found["psnr_mixed_stronger"] = _cleaned_psnr_db(
+            model, noisy, pictures, _VALIDATION_STRENGTH, device
+        )
+        found["psnr_clean"] = _cleaned_psnr_db(model, pictures, pictures, 1.0, device)
+        return found
+
+
+def _cleaned_psnr_db(
+    model: nn.Module, noisy: list[Image], clean: list[Image], strength: float, device: torch.device
+) -> float:
+    """Return the mean PSNR of what the model makes, as the uint8 picture that a user gets."""
+    frame = to_tensor(noisy).to(device)
+    result = model(frame, torch.full((len(noisy),), strength, device=device)).clean
+    rounded = torch.floor(result.clamp(0, 1) * 255 + 0.5) / 255
+    return float(_psnr_db((rounded - to_tensor(clean).to(device)).square()).mean())
+
+
+def _difference(a: list[Image], b: list[Image]) -> Tensor:
+    return (to_tensor(a) - to_tensor(b)).square()
+
+
+def _psnr_db(square: Tensor) -> Tensor:
+    """Return the PSNR of each picture, 80 dB at most, from squared errors."""
+    return -10 * torch.log10(functional.relu(square.mean((1, 2, 3)) - 1e-8) + 1e-8)

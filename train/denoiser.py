@@ -1,0 +1,141 @@
+"""The camera denoiser's network: blind, with a strength knob.
+
+    frame ─┬───────────── stem 1/4 ────────(+)─ fine ─┬─ down 1/8 ─ coarse ─ up ─(+)─ fine ─ head
+           └─ estimator ─▶ level ─ × strength ─┘      └───────────── skip ────────┘           │
+    clean = frame − min(strength, 1) · noise ◀──────────────────────────── depth-to-space 4 ──┘
+
+The noise level that the estimator sees stands beside the frame as a map (Zhang et al., "FFDNet",
+TIP 2018; estimated as in Guo et al., CVPR 2019), so that a user can claim more noise than there is.
+Dense 3×3 convolutions and ReLU alone: they reach the peak of a CPU, which lighter blocks do not.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from train.blocks import pointwise
+
+STRIDE = 8
+"""Both sides of a frame are multiples of this."""
+
+LEVEL_STRIDE = 4
+"""Pixels of the frame for each value of the noise level map."""
+
+_ESTIMATOR = 32
+
+
+class Residual(nn.Module):
+    """x + conv(relu(conv(x))), both 3×3 and dense (18 C² MAC per position)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _conv(channels, channels)
+        self.second = _conv(channels, channels)
+        with torch.no_grad():
+            self.second.weight.mul_(0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels, H, W) to the same shape."""
+        y: Tensor = x + self.second(functional.relu(self.first(x)))
+        return y
+
+
+class Denoised(NamedTuple):
+    """The clean frame, float32 (N, 3, H, W), and the noise level seen, (N, 1, H/4, W/4)."""
+
+    clean: Tensor
+    level: Tensor
+
+
+class DenoiserNetwork(nn.Module):
+    """The whole denoiser, for training.
+
+    Args:
+        width, deep_width: channels at 1/4 and 1/8 of the resolution, multiples of 16 for speed.
+        depth, deep_depth: residual blocks before and after the deep part, and in it.
+    """
+
+    def __init__(
+        self, width: int = 64, deep_width: int = 96, depth: int = 1, deep_depth: int = 2
+    ) -> None:
+        super().__init__()
+        self.estimator = nn.Sequential(
+            _patches(3, width, LEVEL_STRIDE),
+            nn.ReLU(),
+            _patches(width, _ESTIMATOR, 2),
+            nn.ReLU(),
+            _conv(_ESTIMATOR, _ESTIMATOR),
+            nn.ReLU(),
+            _conv(_ESTIMATOR, _ESTIMATOR),
+            nn.ReLU(),
+            pointwise(_ESTIMATOR, 4),
+            nn.PixelShuffle(2),
+        )
+        self.stem = _patches(3, width, LEVEL_STRIDE)
+        self.claim = pointwise(1, width)
+        self.fine_in = _residuals(width, depth)
+        self.down = _patches(width, deep_width, 2)
+        self.coarse = _residuals(deep_width, deep_depth)
+        self.up = pointwise(deep_width, 4 * width)
+        self.fine_out = _residuals(width, depth)
+        self.head = pointwise(width, 3 * LEVEL_STRIDE**2)
+        self.reach = STRIDE * (4 + 2 * deep_depth) + LEVEL_STRIDE * 4 * depth
+        with torch.no_grad():
+            self.head.weight.mul_(0.1)
+
+    def forward(self, frame: Tensor, strength: Tensor) -> Denoised:
+        """Clean frames, float32 (N, 3, H, W) in [0, 1], with strengths (N,).
+
+        Strength 0 returns the frame, and up to 1 ever more of the noise goes; beyond 1 the noise is
+        taken for that many times what it seems, and the result is smoother.
+        """
+        centred = frame - 0.5
+        level = functional.relu(self.estimator(centred))
+        claim = level.detach() * strength.clamp(min=1.0).view(-1, 1, 1, 1)
+        x = self.fine_in(self.stem(centred) + self.claim(claim))
+        deep = self.up(self.coarse(self.down(x)))
+        x = self.fine_out(x + functional.pixel_shuffle(deep, 2))
+        noise = functional.pixel_shuffle(self.head(x), LEVEL_STRIDE).float()
+        return Denoised(frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1), level.float())
+
+
+class DenoiserGraph(nn.Module):
+    """The denoiser as it ships: (frame, strength) to the clean frame.
+
+    Attributes:
+        reach: a pixel of the result depends on no pixel of the frame farther than this; a multiple
+            of ``STRIDE``.
+    """
+
+    def __init__(self, network: DenoiserNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.reach = network.reach
+
+    def forward(self, frame: Tensor, strength: Tensor) -> Tensor:
+        """Clean a frame, float32 (1, 3, H, W) in [0, 1], with a strength (1,)."""
+        clean: Tensor = self.network(frame, strength).clean
+        return clean
+
+
+def _residuals(channels: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Residual(channels) for _ in range(count)))
+
+
+def _patches(inputs: int, outputs: int, side: int) -> nn.Conv2d:
+    """Return space-to-depth by ``side`` and a 1×1 convolution, as the one convolution they are."""
+    layer = nn.Conv2d(inputs, outputs, side, stride=side)
+    nn.init.normal_(layer.weight, std=(inputs * side**2) ** -0.5)
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def _conv(inputs: int, outputs: int) -> nn.Conv2d:
+    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer

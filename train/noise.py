@@ -1,0 +1,165 @@
+"""Noise as cameras make it, added to clean photographs.
+
+Half of the crops get plain Gaussian noise, which is what denoisers are compared on. The others get
+what a camera's pipeline leaves: shot and read noise in linear light, on the mosaic of one colour
+per pixel, spread by the interpolation of the missing colours, white balance and gamma, sometimes
+grain and JPEG. NumPy and OpenCV only: a batch costs a few milliseconds.
+"""
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from train.photographs import Image
+
+Plane = NDArray[np.float32]
+
+SIGMA_MAX = 55.0
+"""Largest deviation of Gaussian noise, on the 0–255 scale."""
+
+LEVEL_STRIDE = 4
+"""Pixels of a picture for each value of its noise level map."""
+
+_CLEAN_SHARE, _GAUSSIAN_SHARE = 0.04, 0.5
+_GRAIN_SHARE, _JPEG_SHARE = 0.3, 0.3
+_LEVEL_WINDOW = 9
+_DETAIL_WINDOW = 5
+_MEAN = np.full((1, 3), 1 / 3, np.float32)
+_GREEN = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
+_RED_BLUE = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
+
+
+class Sensor(NamedTuple):
+    """Noise of a sensor in linear light: variance = shot · signal + read, full scale being 1."""
+
+    shot: float
+    read: float
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> "Sensor":
+        """Draw a sensor and its gain, as measured on real ones (Brooks et al., CVPR 2019, 3.1)."""
+        log_shot = float(rng.uniform(math.log(1e-4), math.log(0.012)))
+        log_read = 2.18 * log_shot + 1.20 + 0.26 * float(rng.standard_normal())
+        return cls(math.exp(log_shot), math.exp(log_read))
+
+
+def corrupt(clean: Image, rng: np.random.Generator) -> Image:
+    """Add noise of a random kind and strength to a uint8 (H, W, 3) crop; a few stay clean."""
+    kind = rng.random()
+    if kind < _CLEAN_SHARE:
+        return clean.copy()
+    if kind < _CLEAN_SHARE + _GAUSSIAN_SHARE:
+        return gaussian(clean, float(rng.uniform(0, SIGMA_MAX)), rng)
+    noisy = camera(clean, Sensor.random(rng), rng)
+    return jpeg(noisy, int(rng.integers(80, 99))) if rng.random() < _JPEG_SHARE else noisy
+
+
+def gaussian(clean: Image, sigma: float, rng: np.random.Generator) -> Image:
+    """Add independent Gaussian noise of deviation ``sigma`` (0–255 scale), clipped to uint8."""
+    noise = rng.standard_normal(clean.shape, np.float32)
+    noise *= sigma
+    return np.asarray(cv2.add(clean, noise, dtype=cv2.CV_8U), np.uint8)  # rounds and clips
+
+
+def camera(clean: Image, sensor: Sensor, rng: np.random.Generator) -> Image:
+    """Add a camera's noise to a uint8 (H, W, 3) picture.
+
+    Interpolating the mosaic is linear, so the noise alone goes through it and the picture keeps its
+    detail: the network shall learn to denoise, not to sharpen.
+    """
+    linear = np.asarray(cv2.LUT(clean, _LINEAR), np.float32)
+    row, column = (int(v) for v in rng.integers(2, size=2))
+    pattern = np.ones(clean.shape[:2], np.float32)  # of the white balance
+    pattern[row::2, column::2] = rng.uniform(1.2, 2.4)
+    pattern[1 - row :: 2, 1 - column :: 2] = rng.uniform(1.2, 2.4)
+    mosaic = _mosaic(linear, row, column) / pattern
+    noise = rng.standard_normal(mosaic.shape, np.float32)
+    noise *= np.sqrt(sensor.shot * mosaic + sensor.read)
+    colour = _demosaic(noise * pattern, row, column)
+    if rng.random() < _GRAIN_SHARE:
+        colour = _grain(colour, float(rng.uniform(0.4, 1.2)))
+    linear += colour
+    linear *= len(_GAMMA) - 1
+    np.clip(linear, 0, len(_GAMMA) - 1, out=linear)
+    return np.take(_GAMMA, linear.astype(np.int32))
+
+
+def jpeg(image: Image, quality: int) -> Image:
+    """Return what is left of a picture after JPEG."""
+    written, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert written
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
+def level(noisy: Image, clean: Image) -> Plane:
+    """Return the deviation of the noise around each place, float32 (H/4, W/4), full scale 1."""
+    height, width = clean.shape[:2]
+    size = width // LEVEL_STRIDE, height // LEVEL_STRIDE
+    difference = cv2.subtract(noisy, clean, dtype=cv2.CV_32F)
+    power = cv2.resize(np.square(difference), size, interpolation=cv2.INTER_AREA).mean(2)
+    power = cv2.blur(power, (_LEVEL_WINDOW, _LEVEL_WINDOW))
+    return np.asarray(np.sqrt(power) / 255, np.float32)
+
+
+def smoother(clean: Plane, deviation: Plane, strength: float) -> Plane:
+    """Return what a denoiser should leave when the noise is claimed ``strength`` ≥ 1 times itself.
+
+    Detail is shrunk as the Wiener filter of local statistics does (Lee, PAMI 1980) for the noise
+    claimed beyond the true one, ``strength − 1`` times it: faint texture goes, edges stay.
+
+    Args:
+        clean: float32 (H, W, 3) in [0, 1].
+        deviation: of the noise, float32 (H/4, W/4).
+        strength: at least 1, where nothing changes.
+    """
+    height, width = clean.shape[:2]
+    excess = np.square(cv2.resize(deviation, (width, height)) * np.float32(strength - 1))
+    window = (_DETAIL_WINDOW, _DETAIL_WINDOW)
+    mean = cv2.blur(clean, window)
+    detail = clean - mean
+    variance = cv2.transform(cv2.blur(np.square(detail), window), _MEAN)
+    kept = variance / (variance + excess + np.float32(1e-8))
+    return np.asarray(mean + detail * kept[..., None], np.float32)
+
+
+def _mosaic(linear: Plane, row: int, column: int) -> Plane:
+    """Keep one colour per pixel: red at (row, column), blue diagonal from it, else green."""
+    plane = np.ascontiguousarray(linear[..., 1])
+    plane[row::2, column::2] = linear[row::2, column::2, 0]
+    plane[1 - row :: 2, 1 - column :: 2] = linear[1 - row :: 2, 1 - column :: 2, 2]
+    return plane
+
+
+def _demosaic(plane: Plane, row: int, column: int) -> Plane:
+    """Interpolate the missing colours bilinearly."""
+    red, green, blue = np.zeros_like(plane), plane.copy(), np.zeros_like(plane)
+    for colour, r, c in ((red, row, column), (blue, 1 - row, 1 - column)):
+        colour[r::2, c::2] = plane[r::2, c::2]
+        green[r::2, c::2] = 0
+    kernels = (red, _RED_BLUE), (green, _GREEN), (blue, _RED_BLUE)
+    merged = cv2.merge([cv2.filter2D(colour, -1, kernel) for colour, kernel in kernels])
+    return np.asarray(merged, np.float32)
+
+
+def _grain(noise: Plane, blur: float) -> Plane:
+    """Make noise coarser at the same deviation, as resizing or a camera's own smoothing does."""
+    coarse = cv2.GaussianBlur(noise, (0, 0), blur)
+    return np.asarray(coarse * (noise.std() / max(float(coarse.std()), 1e-9)), np.float32)
+
+
+def _linear_table() -> Plane:
+    v = np.arange(256) / 255
+    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _gamma_table(steps: int = 16384) -> Image:
+    v = np.arange(steps) / (steps - 1)
+    coded = np.where(v <= 0.0031308, v * 12.92, 1.055 * v ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(coded * 255), np.uint8)
+
+
+_LINEAR = _linear_table()
+_GAMMA = _gamma_table()
