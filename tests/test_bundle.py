@@ -156,6 +156,14 @@ def test_a_device_that_is_not_there_is_named() -> None:
         Denoiser(DATA / "tiny_denoiser", device="directml")
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
+def test_a_device_that_cannot_run_never_falls_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a CUDA build of onnxruntime on a machine whose driver is missing."""
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
+    with pytest.raises(DeviceError, match=r"denoiser\.onnx on device 'cuda'"):
+        Denoiser(DATA / "tiny_denoiser", device="cuda")
+
+
 @pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
 def test_impossible_threads_are_refused(threads: int) -> None:
     with pytest.raises(InputError, match="threads"):

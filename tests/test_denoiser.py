@@ -66,7 +66,7 @@ def test_strength_0_gives_a_copy(denoiser: Denoiser) -> None:
     assert not np.shares_memory(copy, image)
 
 
-@pytest.mark.parametrize("strength", [-0.1, 4.1, float("nan"), float("inf"), "strong", None])
+@pytest.mark.parametrize("strength", [-0.1, 3.1, float("nan"), float("inf"), "strong", None])
 def test_impossible_strength_is_refused(denoiser: Denoiser, strength: Any) -> None:
     with pytest.raises(InputError, match="strength"):
         denoiser.denoise(noisy(8, 8, 3), strength=strength)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from venturi import _search, stream
+from venturi import _quality, _search, stream
 from venturi._arguments import integer, real
 from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes, whole
 from venturi.bundle import Bundle
@@ -25,11 +25,6 @@ from venturi.sessions import Graph, Signature, check_device
 from venturi.tables import Tables
 from venturi.windows import Box, tiles, windows
 
-QUALITY_SCALE = 256
-QUALITY_MIN, QUALITY_MAX = 1, 100
-DEFAULT_QUALITY = 50.0
-
-_LOWEST, _HIGHEST = QUALITY_MIN * QUALITY_SCALE, QUALITY_MAX * QUALITY_SCALE
 _CORE = 2 * stream.CHUNK
 _ENOUGH_DB = 100.0  # a lossless picture has no PSNR to search by
 
@@ -142,7 +137,7 @@ class Codec:
             return self._compress_to_size(image, max_bytes)
         if min_psnr_db is not None:
             return self._compress_to_psnr(image, min_psnr_db)
-        level = quality_level(DEFAULT_QUALITY if quality is None else quality)
+        level = _quality.to_level(_quality.DEFAULT if quality is None else quality)
         return self._compress(image, level)
 
     def decompress(
@@ -174,11 +169,7 @@ class Codec:
         self._check_header(header)
         picture = Box(0, 0, header.height, header.width)
         part = picture if region is None else _box(region, picture)
-        if part.height * part.width > max_pixels:
-            raise StreamError(
-                f"the picture to decode has {part.width} x {part.height} pixels; expected at most "
-                f"{max_pixels}; raise max_pixels or decode a region"
-            )
+        _check_size(part, max_pixels)
         padded = picture.aligned(HYPER_STRIDE)
         area = part.aligned(HYPER_STRIDE)
         seen = area.grown(self.manifest.parameters["decoder_margin"]).clipped(padded)
@@ -208,7 +199,7 @@ class Codec:
                 payload, decoded = self._coder.encode(
                     latent[0][(slice(None), *part.divided(LATENT_STRIDE).slices)],
                     hyper[0][(slice(None), *part.divided(HYPER_STRIDE).slices)],
-                    quality_byte(level),
+                    _quality.to_byte(level),
                 )
                 yield _Coded(chunk, payload, decoded)
 
@@ -219,13 +210,13 @@ class Codec:
 
     def _analyse(self, planes: Planes, level: int) -> tuple[Planes, Planes]:
         """Run encoder.onnx: latent and hyper-latent of a window."""
-        latent, hyper = self._encoder.run(planes, quality_input(level))
+        latent, hyper = self._encoder.run(planes, _quality.to_input(level))
         return latent, hyper
 
     def _synthesise(self, latent: Latent, level: int) -> Planes:
         """Run decoder.onnx: planes (3, H, W) of a window's latents in 1/16."""
         scaled = np.multiply(latent[None], np.float32(1 / MEAN_SCALE), dtype=np.float32)
-        planes: Planes = self._decoder.run(scaled, quality_input(level))[0][0]
+        planes: Planes = self._decoder.run(scaled, _quality.to_input(level))[0][0]
         return planes
 
     def _decode_chunk(
@@ -235,7 +226,7 @@ class Codec:
         size = chunk.divided(LATENT_STRIDE)
         try:
             return self._coder.decode(
-                payload, size.height, size.width, quality_byte(info.header.quality_q8)
+                payload, size.height, size.width, _quality.to_byte(info.header.quality_q8)
             )
         except StreamError as error:
             raise StreamError(f"chunk {index}: {error}") from error
@@ -273,9 +264,9 @@ class Codec:
                 f"{self.manifest.name!r}, {self.manifest.fingerprint.hex()}; "
                 "open the bundle that wrote it"
             )
-        if not _LOWEST <= header.quality_q8 <= _HIGHEST:
+        if not _quality.LOWEST <= header.quality_q8 <= _quality.HIGHEST:
             raise StreamError(
-                f"the stream has quality {header.quality_q8 / QUALITY_SCALE}; expected 1 to 100; "
+                f"the stream has quality {header.quality_q8 / _quality.SCALE}; expected 1 to 100; "
                 "get the stream from its source again"
             )
 
@@ -289,7 +280,9 @@ class Codec:
             tried[level] = self._compress(image, level)
             return math.log(len(tried[level]) / budget)
 
-        level = _search.largest(gap, _LOWEST, _HIGHEST, slope=0.035 / QUALITY_SCALE, close=0.01)
+        level = _search.largest(
+            gap, _quality.LOWEST, _quality.HIGHEST, slope=0.035 / _quality.SCALE, close=0.01
+        )
         if level is None:
             least = min(len(data) for data in tried.values())
             raise InputError(
@@ -303,13 +296,15 @@ class Codec:
         tried: dict[int, tuple[float, bytes]] = {}
 
         def gap(place: int) -> float:  # places run from the best quality down
-            level = _LOWEST + _HIGHEST - place
+            level = _quality.LOWEST + _quality.HIGHEST - place
             coded = list(self._encode(image, level))
             data = self._pack(image, level, {part.chunk: part.payload for part in coded})
             tried[place] = self._psnr_db(image, coded, level), data
             return max(target - tried[place][0], -_ENOUGH_DB)
 
-        place = _search.largest(gap, _LOWEST, _HIGHEST, slope=0.15 / QUALITY_SCALE, close=0.05)
+        place = _search.largest(
+            gap, _quality.LOWEST, _quality.HIGHEST, slope=0.15 / _quality.SCALE, close=0.05
+        )
         if place is None:
             best = max(psnr_db for psnr_db, _ in tried.values())
             raise InputError(
@@ -327,30 +322,6 @@ class Codec:
         self._draw(latent, padded, padded, picture, level, out)
         error = float(np.square(out.astype(np.float32) - image).mean(dtype=np.float64))
         return 10 * math.log10(255**2 / error) if error else math.inf
-
-
-def quality_level(quality: float) -> int:
-    """Return a quality in 1/256, as streams carry it.
-
-    Raises:
-        InputError: it is not between 1 and 100.
-    """
-    value = real("quality", quality)
-    if not QUALITY_MIN <= value <= QUALITY_MAX:
-        raise InputError(
-            f"quality is {quality!r}; expected {QUALITY_MIN} to {QUALITY_MAX}; 50 is a good start"
-        )
-    return round(value * QUALITY_SCALE)
-
-
-def quality_byte(level: int) -> int:
-    """Return what the entropy network takes for a quality in 1/256: 0 to 255."""
-    return (level - _LOWEST) * 255 // (_HIGHEST - _LOWEST)
-
-
-def quality_input(level: int) -> Planes:
-    """Return what encoder and decoder take for a quality in 1/256: float32 (1,) in [0, 1]."""
-    return np.array([(level / QUALITY_SCALE - QUALITY_MIN) / (QUALITY_MAX - QUALITY_MIN)], "f4")
 
 
 def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
@@ -382,6 +353,14 @@ def _box(region: Region, picture: Box) -> Box:
         f"region is {region!r}; expected (top, left, height, width) within the picture's "
         f"{picture.height} rows and {picture.width} columns; choose a part of it"
     )
+
+
+def _check_size(part: Box, max_pixels: int) -> None:
+    if part.height * part.width > max_pixels:
+        raise StreamError(
+            f"the picture to decode has {part.width} x {part.height} pixels; expected at most "
+            f"{max_pixels}; raise max_pixels if you trust where it comes from, or decode a region"
+        )
 
 
 def _meet(one: Box, other: Box) -> bool:

@@ -14,7 +14,7 @@ from venturi.manifest import Manifest
 from venturi.sessions import Graph, check_device
 from venturi.windows import windows
 
-STRENGTH_MAX = 4.0
+STRENGTH_MAX = 3.0
 
 _CORE = 2048
 
@@ -78,7 +78,7 @@ class Denoiser:
         Args:
             image: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout; never changed. Other
                 dtypes are refused, so values that are not numbers cannot occur.
-            strength: 0 to 4; 1 removes the noise that the model sees, less keeps some, 0 copies.
+            strength: 0 to 3; 1 removes the noise that the model sees, less keeps some, 0 copies.
 
         Returns:
             uint8 of the same shape.

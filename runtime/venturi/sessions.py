@@ -129,7 +129,10 @@ def _session(model: bytes, name: str, device: str, threads: int | None) -> Any:
     if device == "cuda" and hasattr(runtime, "preload_dlls"):
         runtime.preload_dlls()  # CUDA's libraries may lie in wheels of their own
     try:
-        session = runtime.InferenceSession(model, options, providers=[PROVIDERS[device]])
+        # Its own fallback would print, go on with the CPU, and do so again in the middle of a run.
+        session = runtime.InferenceSession(
+            model, options, providers=[PROVIDERS[device]], enable_fallback=0
+        )
     except _runtime_errors() as error:
         raise _not_loaded(name, device, error) from error
     if session.get_providers()[0] != PROVIDERS[device]:
