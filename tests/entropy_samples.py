@@ -67,7 +67,7 @@ def tables(draw: st.DrawFn) -> Tables:
 
 def _row(weights: NDArray[np.int64]) -> NDArray[np.int64]:
     share = weights**4
-    row = 1 + share * (2**16 - share.size) // max(1, share.sum())
+    row: NDArray[np.int64] = 1 + share * (2**16 - share.size) // max(1, share.sum())
     row[0] += 2**16 - row.sum()
     return row
 

@@ -92,8 +92,13 @@ class Tables:
         """
         reader = _Reader(data)
         frequencies = []
-        for _ in range(reader.number()):
+        for number in range(reader.number()):
             radius = reader.number()
+            if radius > MAX_RADIUS:
+                raise BundleError(
+                    f"entropy table {number} has radius {radius}; "
+                    f"expected 0..{MAX_RADIUS}; {_ADVICE}"
+                )
             count = 2 * radius + 2 if radius else 0
             frequencies.append(np.frombuffer(reader.take(2 * count), "<u2").astype(np.uint16))
         shape = (reader.number(), reader.number())
