@@ -6,12 +6,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from export.codec import export_codec
+from export.denoiser import export_denoiser
 from export.parity import ParityError
 from export.source import Source
 from venturi.errors import VenturiError
 from venturi.manifest import Manifest
 
-EXPORTERS: dict[str, Callable[[Source], Manifest]] = {"photo": export_codec}
+EXPORTERS: dict[str, Callable[[Source], Manifest]] = {
+    "camera": export_denoiser,
+    "photo": export_codec,
+}
 
 
 def export(source: Source) -> Manifest:

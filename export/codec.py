@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from export.bundle import write_bundle
 from export.graphs import Port, block_major, export_graph
+from export.layers import identity, permuted, strided, without_unshuffle
 from export.parity import ParityError, largest_difference, require
 from export.source import Source
 from export.tables import COUNT_RADIUS, build
@@ -40,9 +41,9 @@ class EncoderGraph(nn.Module):
     def __init__(self, analysis: Analysis) -> None:
         super().__init__()
         self.analysis = analysis
-        self.stem = _strided(analysis.stem, 8, centre=0.5)
-        self.down = _strided(analysis.down, 2)
-        self.hyper = nn.Sequential(*_without_unshuffle(analysis.hyper))
+        self.stem = strided(analysis.stem, 8, centre=0.5)
+        self.down = strided(analysis.down, 2)
+        self.hyper = nn.Sequential(*without_unshuffle(analysis.hyper))
 
     def forward(self, image: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Map an image and a quality in [0, 1] to latent and hyper-latent."""
@@ -58,10 +59,10 @@ class DecoderGraph(nn.Module):
     def __init__(self, synthesis: Synthesis) -> None:
         super().__init__()
         self.synthesis = synthesis
-        self.up = _permuted(synthesis.up, 2)
-        self.head = _permuted(synthesis.head, 8, add=0.5)
+        self.up = permuted(synthesis.up, 2)
+        self.head = permuted(synthesis.head, 8, add=0.5)
         # It puts onnxruntime into its blocked layout, where every residual sum after it is fused.
-        self.relay = _identity(synthesis.head.in_channels)
+        self.relay = identity(synthesis.head.in_channels)
 
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
         """Map a dequantised latent and a quality in [0, 1] to an image."""
@@ -135,47 +136,6 @@ def _plane(layer: IntegerConv, channel: int) -> Tensor:
     return layer.quantised()[0].detach()[:, channel].reshape(1, -1, 1, 1).contiguous()
 
 
-def _strided(layer: nn.Conv2d, block: int, *, centre: float = 0.0) -> nn.Conv2d:
-    """Return the convolution that equals pixel unshuffle, minus ``centre``, then a 1×1 layer."""
-    outputs, inputs = layer.weight.shape[:2]
-    made = nn.Conv2d(inputs // block**2, outputs, block, stride=block)
-    weight, bias = layer.weight.detach(), layer.bias
-    assert bias is not None and made.bias is not None
-    made.weight.data = weight.reshape(outputs, -1, block, block).contiguous()
-    made.bias.data = (bias.detach().double() - centre * weight.double().sum((1, 2, 3))).float()
-    return made
-
-
-def _without_unshuffle(layers: nn.Sequential) -> list[nn.Module]:
-    found: list[nn.Module] = []
-    pending = 1
-    for layer in layers:
-        if isinstance(layer, nn.PixelUnshuffle):
-            pending = layer.downscale_factor
-        elif pending > 1:
-            assert isinstance(layer, nn.Conv2d)
-            found.append(_strided(layer, pending))
-            pending = 1
-        else:
-            found.append(layer)
-    return found
-
-
-def _permuted(layer: nn.Conv2d, block: int, *, add: float = 0.0) -> nn.Conv2d:
-    order = block_major(layer.out_channels, block)
-    made = nn.Conv2d(layer.in_channels, layer.out_channels, 1)
-    assert layer.bias is not None and made.bias is not None
-    made.weight.data = layer.weight.detach()[order].contiguous()
-    made.bias.data = layer.bias.detach()[order] + add
-    return made
-
-
-def _identity(channels: int) -> nn.Conv2d:
-    layer = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
-    nn.init.ones_(layer.weight)
-    return layer
-
-
 def prove_exact(network: EntropyNetwork) -> float:
     """Return the largest |partial sum| that any input can cause in any integer layer.
 
@@ -234,7 +194,7 @@ def export_codec(source: Source) -> Manifest:
             "encoder_margin": margin(recipe.depth, hyper=True),
             "decoder_margin": margin(recipe.depth, hyper=False),
         },
-        provenance=source.provenance("photographs of the data folder, see data/README"),
+        provenance=source.provenance(),
     )
 
 

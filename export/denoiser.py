@@ -1,0 +1,91 @@
+"""Export the camera denoiser: one graph, frame and strength to clean frame."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from export.bundle import write_bundle
+from export.graphs import Port, export_graph
+from export.layers import permuted, strided, without_unshuffle
+from export.parity import largest_difference, require
+from export.source import Source
+from train.denoiser import LEVEL_STRIDE, STRIDE, DenoiserGraph, DenoiserNetwork
+from train.recipes import CameraRecipe
+from venturi.manifest import Manifest
+
+TOLERANCE = 1e-4
+_SIDES = ((STRIDE, STRIDE), (5 * STRIDE, 64), (64, 9 * STRIDE), (240, 320))
+
+
+class ShippedDenoiser(nn.Module):
+    """The denoiser as it ships: space-to-depth folded into strided convolutions."""
+
+    def __init__(self, network: DenoiserNetwork) -> None:
+        super().__init__()
+        n = self.network = network
+        self.stem = strided(n.stem, LEVEL_STRIDE, centre=0.5)
+        first, *rest = n.estimator
+        assert isinstance(first, nn.Conv2d)
+        self.estimator = nn.Sequential(
+            strided(first, LEVEL_STRIDE, centre=0.5), *without_unshuffle(nn.Sequential(*rest))
+        )
+        self.down, self.up = strided(n.down, 2), permuted(n.up, 2)
+        self.head = permuted(n.head, LEVEL_STRIDE)
+
+    def forward(self, frame: Tensor, strength: Tensor) -> Tensor:
+        """Map frames and strengths to clean frames."""
+        level = functional.relu(self.estimator(frame))
+        claim = self.network.claim(level * strength.clamp(min=1.0).view(-1, 1, 1, 1))
+        x = self.network.fine_in(self.stem(frame) + claim)
+        deep = self.up(self.network.coarse(self.down(x)))
+        x = self.network.fine_out(x + functional.pixel_shuffle(deep, 2))
+        noise = functional.pixel_shuffle(self.head(x), LEVEL_STRIDE)
+        return frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
+
+
+def export_denoiser(source: Source) -> Manifest:
+    """Write the bundle of a camera denoiser.
+
+    Raises:
+        ParityError: the file computes something else than the model.
+    """
+    recipe = CameraRecipe(**source.recipe)
+    network = DenoiserNetwork(recipe.width, recipe.deep_width, recipe.depth, recipe.deep_depth)
+    network.load_state_dict(source.weights)
+    return write_bundle(
+        source.folder,
+        lambda folder: write_graph(network.eval(), folder / "denoiser.onnx"),
+        name=source.name,
+        task="denoiser",
+        description="Blind denoiser for photographs and camera frames, with a strength knob.",
+        stride=STRIDE,
+        files={"denoiser": "denoiser.onnx"},
+        parameters={"margin": -(-network.reach // STRIDE) * STRIDE},
+        provenance=source.provenance(),
+    )
+
+
+def write_graph(network: DenoiserNetwork, path: Path) -> dict[str, float]:
+    """Write the graph; return what was measured against PyTorch.
+
+    Raises:
+        ParityError: the file computes something else than the model.
+    """
+    frame = Port("frame", (1, 3, "height", "width"))
+    export_graph(
+        ShippedDenoiser(network),
+        (torch.zeros(1, 3, 6 * STRIDE, 4 * STRIDE), torch.ones(1)),
+        [frame, Port("strength", (1,))],
+        [Port("clean", frame.axes)],
+        path,
+    )
+    rng = torch.Generator().manual_seed(1)
+    cases = [
+        (torch.rand(1, 3, *side, generator=rng), torch.tensor([strength]))
+        for side, strength in zip(_SIDES, (1.0, 0.0, 0.4, 1.7), strict=True)
+    ]
+    error = largest_difference(path, ("frame", "strength"), DenoiserGraph(network), cases)
+    require(path, error, TOLERANCE)
+    return {"denoiser_max_relative_error": error}
