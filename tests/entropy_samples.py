@@ -3,11 +3,15 @@
 import math
 
 import numpy as np
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from venturi.rans import Segment
 from venturi.tables import Tables
+
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For machines that do other work as well: how long an example takes is no error."""
 
 SCALES = np.geomspace(0.12, 60, 24)
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import entropy_samples
-from tests.entropy_samples import GAUSSIANS, TINY, gaussian_segments, ideal_bytes
+from tests.entropy_samples import GAUSSIANS, PATIENT, TINY, gaussian_segments, ideal_bytes
 from venturi import rans
 from venturi.errors import BundleError, InputError, StreamError
 from venturi.rans import LANES, Decoder, Kernel, Segment
@@ -48,7 +48,7 @@ def test_round_trip(sizes: list[int], lanes: int, kernel: Kernel) -> None:
     assert decode(payload, segments, GAUSSIANS, kernel) == lists(segments)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(PATIENT, max_examples=60)
 @given(data=st.data(), lanes=st.sampled_from(LANES))
 def test_round_trip_of_anything_with_every_kernel(data: st.DataObject, lanes: int) -> None:
     tables = data.draw(entropy_samples.tables())
@@ -143,7 +143,7 @@ def test_other_tables_and_missing_segments_are_noticed(kernel: Kernel) -> None:
 
 
 @kernels
-@settings(max_examples=150, deadline=None)
+@settings(PATIENT, max_examples=150)
 @given(
     head=st.one_of(st.integers(0, 255), st.sampled_from([0x60 + n for n in range(9)])),
     rest=st.binary(max_size=1500),

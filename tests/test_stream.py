@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.entropy_samples import PATIENT
 from venturi import stream
 from venturi._varint import read_varint, write_varint
 from venturi.errors import InputError, StreamError
@@ -55,7 +56,7 @@ def test_round_trip(kind: type) -> None:
     assert [chunk(info, data, number) for number in range(6)] == PAYLOADS
 
 
-@settings(max_examples=100, deadline=None)
+@settings(PATIENT, max_examples=100)
 @given(
     grey=st.booleans(),
     fingerprint=st.binary(min_size=8, max_size=8),
@@ -153,7 +154,7 @@ def test_too_many_pixels_are_refused_before_they_are_made() -> None:
         read_header(pack(SMALL, [b""]), max_pixels=34)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(PATIENT, max_examples=300)
 @given(st.binary(max_size=80), st.integers(0, 20))
 def test_hostile_bytes_only_raise_stream_error(data: bytes, kept: int) -> None:
     for candidate in (data, head()[:kept] + data, signed(head()[:kept] + data)):
@@ -172,6 +173,7 @@ def test_impossible_headers_are_not_written() -> None:
             pack(header, [b""])
 
 
+@settings(PATIENT)
 @given(st.integers(0, 2**32 - 1))
 def test_numbers_have_one_spelling(value: int) -> None:
     data = write_varint(value)

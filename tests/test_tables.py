@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import entropy_samples
-from tests.entropy_samples import GAUSSIANS, TINY
+from tests.entropy_samples import GAUSSIANS, PATIENT, TINY
 from venturi.errors import BundleError
 from venturi.tables import Tables
 
@@ -29,7 +29,7 @@ def test_flat_arrays() -> None:
     assert tables.hyper_index.tolist() == [[1, 0]]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(PATIENT, max_examples=50)
 @given(entropy_samples.tables())
 def test_round_trip(tables: Tables) -> None:
     again = Tables.from_bytes(tables.to_bytes())
@@ -39,7 +39,7 @@ def test_round_trip(tables: Tables) -> None:
     ]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(PATIENT, max_examples=20)
 @given(entropy_samples.tables())
 def test_every_search_finds_the_entry_of_a_slot(tables: Tables) -> None:
     slots = np.repeat(np.arange(tables.frequency.size), tables.frequency)
@@ -107,7 +107,7 @@ def test_errors_name_what_is_wrong(data: str, message: str) -> None:
         Tables.from_bytes(bytes.fromhex(data))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(PATIENT, max_examples=200)
 @given(st.binary(max_size=200), st.integers(0, 400), st.integers(0, 255))
 def test_hostile_bytes_only_raise_bundle_error(data: bytes, place: int, value: int) -> None:
     damaged = bytearray(GAUSSIANS.to_bytes())

@@ -114,14 +114,15 @@ class Decoder:
             StreamError: the payload is damaged, or was made with other tables.
             BundleError: there is no such table.
         """
-        radius = _radii(table_index, self._tables)
-        symbols = np.zeros(table_index.size, np.int32)
-        coded = np.flatnonzero(radius)
-        index, radius = table_index[coded], radius[coded]
-        value = self._lanes.decode(index) - self._tables.first_entry[index] - radius
+        coded = _coded(table_index, self._tables)
+        index = table_index[coded]
+        value = self._lanes.decode(index)
+        value -= self._tables.zero_entry[index]
+        radius = self._tables.radius[index]
         escaped = np.flatnonzero(value > radius)
         if escaped.size:
             value[escaped] = self._take_escapes(radius[escaped])
+        symbols = np.zeros(table_index.size, np.int32)
         symbols[coded] = value
         return symbols
 
@@ -145,7 +146,8 @@ class Decoder:
         return values
 
 
-def _radii(index: NDArray[np.uint8], tables: Tables) -> NDArray[np.int32]:
+def _coded(index: NDArray[np.uint8], tables: Tables) -> NDArray[np.intp] | slice:
+    """Return where the symbols are whose tables are not empty."""
     if index.ndim != 1 or index.dtype != np.uint8:
         raise InputError(f"table indices {index.dtype} {index.shape}; expected uint8 (symbols,)")
     if index.size and index.max() >= len(tables.radius):
@@ -153,25 +155,26 @@ def _radii(index: NDArray[np.uint8], tables: Tables) -> NDArray[np.int32]:
             f"entropy table {index.max()} was asked for; expected 0..{len(tables.radius) - 1}; "
             "get the bundle from its source again"
         )
-    return tables.radius[index]
+    coded = np.flatnonzero((tables.radius > 0)[index])
+    return coded if coded.size < index.size else slice(None)
 
 
 def _entries(
     symbols: NDArray[np.int32], index: NDArray[np.uint8], tables: Tables
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the table entry of each coded symbol, and the numbers that stand for the escapes."""
-    radius = _radii(index, tables)
+    coded = _coded(index, tables)
     if symbols.shape != index.shape or symbols.dtype != np.int32:
         raise InputError(f"symbols {symbols.dtype} {symbols.shape}; expected int32 {index.shape}")
-    coded = radius > 0
-    if symbols[~coded].any():
+    value, index = symbols[coded], index[coded]
+    if np.count_nonzero(value) != np.count_nonzero(symbols):
         raise InputError("a symbol whose table has radius 0 is not 0; expected 0")
-    value, radius = symbols[coded].astype(np.int64), radius[coded]
-    first = tables.first_entry[index[coded]]
-    excess = np.abs(value) - radius - 1
-    escaped = excess >= 0
-    entries = first + np.where(escaped, 2 * radius + 1, value + radius)
-    return entries, excess[escaped] << 1 | (value[escaped] < 0)
+    radius = tables.radius[index]
+    entries = tables.zero_entry[index] + value
+    escaped = np.flatnonzero((value > radius) | (value < -radius))
+    magnitude, radius = np.abs(value[escaped].astype(np.int64)), radius[escaped]
+    entries[escaped] = tables.zero_entry[index[escaped]] + radius + 1
+    return entries, magnitude - radius - 1 << 1 | (value[escaped] < 0)
 
 
 def _lanes(entries: NDArray[np.int64], tables: Tables) -> int:
@@ -215,20 +218,19 @@ def _unpack(payload: bytes) -> tuple[Coded, bytes]:
     escapes = len(payload) - escape_bytes
     if words > escapes or (escapes - words) % 2 or not all(rows):
         raise StreamError(f"the parts of a payload of {len(payload)} bytes do not fit; {_DAMAGED}")
-    states = _states(payload[position:words], lanes)
-    if bool(escape_bytes) != bool(payload[0] & _HAS_ESCAPES) or (
-        (lanes > 1 or escapes > words) and states.min() < WORD
-    ):
-        raise StreamError(f"the payload's head contradicts itself; {_DAMAGED}")
-    return Coded(states, tuple(rows), np.frombuffer(payload[words:escapes], "<u2")), payload[
-        escapes:
-    ]
+    states = _states(payload[position:words], lanes, words < escapes)
+    if bool(escape_bytes) != bool(payload[0] & _HAS_ESCAPES):
+        raise StreamError(f"the payload announces escapes and has none; {_DAMAGED}")
+    coded = Coded(states, tuple(rows), np.frombuffer(payload[words:escapes], "<u2"))
+    return coded, payload[escapes:]
 
 
-def _states(data: bytes, lanes: int) -> NDArray[np.uint32]:
-    if lanes == 1 and len(data) > 1 and not data[-1]:
-        raise StreamError(f"the payload's state is longer than needed; {_DAMAGED}")
-    return np.frombuffer(data.ljust(4 * lanes, b"\0"), "<u4").astype(np.uint32)
+def _states(data: bytes, lanes: int, has_words: bool) -> NDArray[np.uint32]:
+    states = np.frombuffer(data.ljust(4 * lanes, b"\0"), "<u4").astype(np.uint32)
+    padded = lanes == 1 < len(data) and not data[-1]
+    if padded or ((lanes > 1 or has_words) and states.min() < WORD):
+        raise StreamError(f"the payload begins with impossible states; {_DAMAGED}")
+    return states
 
 
 def _write_escapes(numbers: NDArray[np.int64]) -> bytes:

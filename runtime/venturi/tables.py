@@ -35,6 +35,7 @@ class Tables:
             quality bucket.
         radius: int32 (tables,), the largest magnitude that is coded without ESCAPE.
         first_entry: int64 (tables,), where each table begins in the flat arrays.
+        zero_entry: int64 (tables,), where the symbol 0 of each table is in them.
         frequency: int64 (entries,), all tables in a row; an empty one has the single entry 65536.
         start: int64 (entries,), the sum of the frequencies before each entry of the same table.
     """
@@ -43,6 +44,7 @@ class Tables:
     hyper_index: NDArray[np.uint8]
     radius: NDArray[np.int32] = field(init=False, repr=False)
     first_entry: NDArray[np.int64] = field(init=False, repr=False)
+    zero_entry: NDArray[np.int64] = field(init=False, repr=False)
     frequency: NDArray[np.int64] = field(init=False, repr=False)
     start: NDArray[np.int64] = field(init=False, repr=False)
 
@@ -51,13 +53,15 @@ class Tables:
         empty = np.array([TOTAL], np.int64)
         columns = [row.astype(np.int64) if row.size else empty for row in self.frequencies]
         sizes = [column.size for column in columns]
+        radius = np.array([row.size // 2 - 1 if row.size else 0 for row in self.frequencies])
+        first_entry = np.cumsum([0, *sizes[:-1]])
         derived = {
-            "radius": np.array([row.size // 2 - 1 if row.size else 0 for row in self.frequencies]),
-            "first_entry": np.cumsum([0, *sizes[:-1]]),
+            "radius": radius.astype(np.int32),
+            "first_entry": first_entry,
+            "zero_entry": first_entry + radius,
             "frequency": np.concatenate(columns),
             "start": np.concatenate([np.cumsum(column) - column for column in columns]),
         }
-        derived["radius"] = derived["radius"].astype(np.int32)
         for name, array in derived.items():
             array.setflags(write=False)
             object.__setattr__(self, name, array)
