@@ -8,7 +8,7 @@ folds: it puts the lanes' words back and halves the lanes. So no lane starts emp
 one byte where it would cost three.
 
 Source: Duda, "Asymmetric numeral systems", arXiv:1311.2540; Giesen, "Interleaved entropy coders",
-arXiv:1402.3392. The folding is Venturi's.
+arXiv:1402.3392. FORMAT.md describes the folds from the decoder's side.
 """
 
 from bisect import bisect_right
