@@ -10,8 +10,7 @@ class Recipe:
     Attributes:
         data: folder of pictures; empty means the recipe's default in the data folder.
         steps: optimiser steps.
-        batch: crops per step (over all processes).
-        crop: side of a crop, pixels.
+        batch: pictures or crops per step (over all processes).
         learning_rate: peak of the cosine, reached after ``warmup`` steps.
         final_learning_rate: where the cosine ends.
         warmup: steps of linear rise.
@@ -28,7 +27,6 @@ class Recipe:
     data: str = ""
     steps: int
     batch: int
-    crop: int
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     warmup: int = 500
@@ -44,7 +42,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "crop", "checkpoint_every", "validate_every", "threads"):
-            value = getattr(self, name)
+            value = getattr(self, name, 1)  # not every recipe has crops
             if value < 1:
                 raise ValueError(f"{name} is {value}; expected at least 1")
         if not 0 <= self.average < 1:
@@ -61,6 +59,7 @@ class PhotoRecipe(Recipe):
     """The photo codec.
 
     Attributes:
+        crop: side of a crop, pixels.
         lambda_min, lambda_max: weight of the squared error (on the 0–255 scale) against bits per
             pixel at quality 1 and quality 100; logarithmic between.
         balance: each crop's loss is divided by (lambda / middle lambda) to this power, so that high
@@ -86,6 +85,7 @@ class CameraRecipe(Recipe):
     """The camera denoiser.
 
     Attributes:
+        crop: side of a crop, pixels.
         stronger_share: share of the crops that are trained at a strength above 1.
         strength_max: the largest of those strengths.
         level_weight: of the noise estimator's loss against the picture's.
@@ -96,6 +96,7 @@ class CameraRecipe(Recipe):
     steps: int = 20_000
     batch: int = 16
     crop: int = 128
+    learning_rate: float = 2e-3
     stronger_share: float = 0.15
     strength_max: float = 3.0
     level_weight: float = 0.5
