@@ -1,9 +1,13 @@
+"""Atomic writes: the old file or the new one, never half, and nothing beside it."""
+
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from venturi import files
 from venturi.files import write_atomically
 
 
@@ -55,10 +59,66 @@ def test_a_device_is_written_not_replaced() -> None:
     assert Path(os.devnull).is_char_device()
 
 
+@pytest.fixture(params=["nameless", "hidden"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways of writing: as Linux can, and as every system can."""
+    if request.param == "hidden":
+        monkeypatch.setattr(files, "_HANDLES", Path("/nowhere"))
+    return str(request.param)
+
+
+@pytest.mark.parametrize("content", [b"", b"new", bytes(3_000_000)])
+def test_both_ways_write_the_same(tmp_path: Path, way: str, content: bytes) -> None:
+    path = tmp_path / "file"
+    for old in (None, b"old"):
+        if old is not None:
+            path.write_bytes(old)
+            path.chmod(0o640)
+        write_atomically(path, content)
+        assert path.read_bytes() == content
+        assert names(tmp_path) == ["file"]
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_what_a_kill_has_left_is_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    left: list[Path] = []
+
+    def killed(self: Path, _: Path) -> None:
+        left.append(self)
+        os.link(self, tmp_path / "kept")  # the clean-up that a killed process does not do
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        write_atomically(path, b"lost")
+    (tmp_path / "kept").rename(left[0])
+    if way_of_this_system() == "nameless":
+        write_atomically(path, b"new")
+        assert names(tmp_path) == ["file"]
+        assert path.read_bytes() == b"new"
+
+
+def way_of_this_system() -> str:
+    return "nameless" if hasattr(os, "O_TMPFILE") and files._HANDLES.is_dir() else "hidden"
+
+
+def test_writers_at_once_leave_one_of_their_files(tmp_path: Path, way: str) -> None:
+    contents = [bytes([number]) * 50_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            list(pool.map(lambda content: write_atomically(tmp_path / "file", content), contents))
+            assert (tmp_path / "file").read_bytes() in contents
+            assert names(tmp_path) == ["file"]
+
+
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
 def test_failure_leaves_the_old_file_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, step: str, error: BaseException
 ) -> None:
     def fail(*_: object) -> None:
         raise error

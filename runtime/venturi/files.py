@@ -1,17 +1,29 @@
-"""Write files so that a reader finds the old file or the new one, and never half of either."""
+"""Write files so that a reader finds the old file or the new one, and never half of either.
+
+Where the system has files without a name (Linux: O_TMPFILE), the bytes go into one and get their
+name once they are on the disk: a process that is killed while it writes leaves nothing. Only to
+replace a file that exists, the new one bears a second name for the instant between two system
+calls; what a kill leaves there is whole, hidden, and taken away by the next write of that file.
+Elsewhere a hidden file is written beside the target and renamed, and a kill may leave it.
+"""
 
 import contextlib
+import hashlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+
+_ATTEMPTS = 10
+_HANDLES = Path("/proc/self/fd")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` aside, in the folder of ``path``, and rename it into place.
+    """Write ``data`` aside, in the folder of ``path``, and move it into place.
 
     A link is followed, so that the file behind it changes and the link stays. What is no regular
-    file (a device, a pipe) cannot be renamed over and is written directly. A file that exists keeps
-    its permissions.
+    file (a device, a pipe) cannot be replaced and is written directly. A file that exists keeps
+    its permissions. Of several writers at once, one wins.
 
     Raises:
         OSError: the folder is missing, the disk is full, ...; ``path`` is then as it was, and
@@ -21,31 +33,96 @@ def write_atomically(path: Path, data: bytes) -> None:
     if target.exists() and not target.is_file():
         target.write_bytes(data)
         return
+    with _opened(target.parent) as folder:
+        if folder is None or not _write_nameless(folder, target, data):
+            _write_hidden(target, data)
+        if folder is not None:
+            with contextlib.suppress(OSError):  # makes the name itself durable, where it can
+                os.fsync(folder)
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int | None]:
+    """Open a folder, where the system lets folders be opened."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _write_nameless(folder: int, target: Path, data: bytes) -> bool:
+    """Write a file that gets its name last; False where that cannot be done."""
+    if not hasattr(os, "O_TMPFILE") or not _HANDLES.is_dir():
+        return False
+    for _ in range(_ATTEMPTS):
+        try:
+            descriptor = os.open(target.parent, os.O_TMPFILE | os.O_WRONLY, 0o666)
+        except OSError:  # a file system without such files
+            return False
+        with os.fdopen(descriptor, "wb"):
+            with contextlib.suppress(OSError):  # a new file, or one of somebody else
+                os.fchmod(descriptor, target.stat().st_mode & 0o7777)
+            _fill(descriptor, data)
+            try:
+                if _name(descriptor, folder, target.name) or _replace(descriptor, folder, target):
+                    return True
+            except OSError:  # a file system where they cannot get a name
+                return False
+    return False
+
+
+def _name(descriptor: int, folder: int, name: str) -> bool:
+    """Give a nameless file its name; False if there is a file of that name."""
+    try:
+        # Only with a folder's descriptor does Python follow the link that /proc has for the file.
+        os.link(_HANDLES / str(descriptor), name, dst_dir_fd=folder, follow_symlinks=True)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _replace(descriptor: int, folder: int, target: Path) -> bool:
+    """Put a nameless file in the place of ``target``; False if another writer came between.
+
+    The second name follows from the first, so that one which a kill has left is found again.
+    """
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()
+    aside = target.with_name(f".venturi-{digest[:16]}.tmp")
+    aside.unlink(missing_ok=True)
+    try:
+        if not _name(descriptor, folder, aside.name):
+            return False
+        aside.replace(target)
+    except FileNotFoundError:  # another writer took the second name away
+        return False
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    return True
+
+
+def _write_hidden(target: Path, data: bytes) -> None:
+    """Write a hidden file beside the target and rename it."""
     aside = target.with_name(f".venturi-{secrets.token_hex(8)}.tmp")
     try:
-        _write_through(aside, data)
+        with aside.open("xb", buffering=0) as file:
+            _fill(file.fileno(), data)
         with contextlib.suppress(OSError):  # a new file, or a file system without permissions
             aside.chmod(target.stat().st_mode & 0o7777)
         aside.replace(target)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
 
 
-def _write_through(path: Path, data: bytes) -> None:
-    """Create ``path`` and return once its bytes are on the disk."""
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system lets folders be opened."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _fill(descriptor: int, data: bytes) -> None:
+    """Write the bytes, and return once they are on the disk."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    os.fsync(descriptor)
