@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from export.bundle import write_bundle
 from export.graphs import Port, export_graph
-from export.layers import permuted, strided, without_unshuffle
+from export.layers import centred, permuted
 from export.parity import largest_difference, require
 from export.source import Source
 from train.denoiser import LEVEL_STRIDE, STRIDE, DenoiserGraph, DenoiserNetwork
@@ -20,26 +20,23 @@ _SIDES = ((STRIDE, STRIDE), (5 * STRIDE, 64), (64, 9 * STRIDE), (240, 320))
 
 
 class ShippedDenoiser(nn.Module):
-    """The denoiser as it ships: space-to-depth folded into strided convolutions."""
+    """The denoiser as it ships: centring folded into biases, channels in DCR order."""
 
     def __init__(self, network: DenoiserNetwork) -> None:
         super().__init__()
         n = self.network = network
-        self.stem = strided(n.stem, LEVEL_STRIDE, centre=0.5)
+        self.stem = centred(n.stem, 0.5)
         first, *rest = n.estimator
         assert isinstance(first, nn.Conv2d)
-        self.estimator = nn.Sequential(
-            strided(first, LEVEL_STRIDE, centre=0.5), *without_unshuffle(nn.Sequential(*rest))
-        )
-        self.down, self.up = strided(n.down, 2), permuted(n.up, 2)
-        self.head = permuted(n.head, LEVEL_STRIDE)
+        self.estimator = nn.Sequential(centred(first, 0.5), *rest)
+        self.up, self.head = permuted(n.up, 2), permuted(n.head, LEVEL_STRIDE)
 
     def forward(self, frame: Tensor, strength: Tensor) -> Tensor:
         """Map frames and strengths to clean frames."""
         level = functional.relu(self.estimator(frame))
         claim = self.network.claim(level * strength.clamp(min=1.0).view(-1, 1, 1, 1))
         x = self.network.fine_in(self.stem(frame) + claim)
-        deep = self.up(self.network.coarse(self.down(x)))
+        deep = self.up(self.network.coarse(self.network.down(x)))
         x = self.network.fine_out(x + functional.pixel_shuffle(deep, 2))
         noise = functional.pixel_shuffle(self.head(x), LEVEL_STRIDE)
         return frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)

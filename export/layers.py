@@ -1,5 +1,7 @@
 """Layers rewritten for deployment: the same function, in operators that every device runs fast."""
 
+import copy
+
 from torch import nn
 
 from export.graphs import block_major
@@ -13,6 +15,15 @@ def strided(layer: nn.Conv2d, block: int, *, centre: float = 0.0) -> nn.Conv2d:
     assert bias is not None and made.bias is not None
     made.weight.data = weight.reshape(outputs, -1, block, block).contiguous()
     made.bias.data = (bias.detach().double() - centre * weight.double().sum((1, 2, 3))).float()
+    return made
+
+
+def centred(layer: nn.Conv2d, centre: float) -> nn.Conv2d:
+    """Return the convolution that equals minus ``centre``, then a layer without padding."""
+    made = copy.deepcopy(layer)
+    assert made.bias is not None
+    shift = centre * made.weight.detach().double().sum((1, 2, 3))
+    made.bias.data = (made.bias.detach().double() - shift).float()
     return made
 
 
