@@ -289,6 +289,19 @@ def test_another_bundle_is_named(codec: Codec, tmp_path: Path) -> None:
         other.decompress(data)
     assert codec.manifest.fingerprint.hex() in str(caught.value)
     assert other.manifest.fingerprint.hex() in str(caught.value)
+    assert "none that came with this venturi has it" in str(caught.value)
+
+
+def test_another_bundle_that_is_shipped_is_named(
+    codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = copy_with_other_tables(tmp_path / "other")
+    shutil.copytree(TINY, tmp_path / "models" / "photo")
+    (tmp_path / "models" / "broken").mkdir()
+    (tmp_path / "models" / "broken" / "manifest.json").write_text("{")
+    monkeypatch.setattr("venturi.bundle.SHIPPED", tmp_path / "models")
+    with pytest.raises(StreamError, match=r"open it with Codec\('photo'\), which came with"):
+        other.decompress(codec.compress(picture(20, 30)))
 
 
 def copy_with_other_tables(folder: Path) -> Codec:

@@ -9,7 +9,7 @@ onnxruntime is loaded by the first ``Codec`` or ``Denoiser``; torch, onnx and Op
 """
 
 from venturi._version import __version__
-from venturi.codec import Codec
+from venturi.codec import Codec, Salvage
 from venturi.denoiser import Denoiser
 from venturi.errors import BundleError, DeviceError, InputError, StreamError, VenturiError
 from venturi.manifest import Manifest
@@ -21,6 +21,7 @@ __all__ = [
     "DeviceError",
     "InputError",
     "Manifest",
+    "Salvage",
     "StreamError",
     "VenturiError",
     "__version__",

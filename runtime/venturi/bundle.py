@@ -5,6 +5,7 @@ files outside its folder. So each file is read once, its size and hash are check
 manifest, and graphs are walked (:mod:`venturi._onnx`) before onnxruntime sees those very bytes.
 """
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -70,6 +71,16 @@ class Bundle:
 def shipped() -> list[str]:
     """Return the names of the bundles that came with the package."""
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{FILE_NAME}"))
+
+
+def shipped_with(fingerprint: bytes) -> list[str]:
+    """Return the names of the shipped bundles that read streams with this fingerprint."""
+    names = []
+    for name in shipped():
+        with contextlib.suppress(BundleError):  # a damaged one is no answer
+            if Manifest.load(SHIPPED / name).fingerprint == fingerprint:
+                names.append(name)
+    return names
 
 
 def locate(bundle: str | os.PathLike[str]) -> Path:

@@ -17,7 +17,7 @@ import numpy as np
 from venturi import _quality, _search, stream
 from venturi._arguments import integer, real
 from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes, whole
-from venturi.bundle import Bundle
+from venturi.bundle import Bundle, shipped_with
 from venturi.errors import InputError, StreamError
 from venturi.latents import HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, Latent, LatentCoder
 from venturi.manifest import Manifest
@@ -26,6 +26,7 @@ from venturi.tables import Tables
 from venturi.windows import Box, tiles, windows
 
 _CORE = 2 * stream.CHUNK
+_LOST = 128  # the grey that nothing can be mistaken in
 _ENOUGH_DB = 100.0  # a lossless picture has no PSNR to search by
 
 Region = tuple[int, int, int, int]
@@ -37,6 +38,19 @@ class _Coded(NamedTuple):
     chunk: Box
     payload: bytes
     latent: Latent
+
+
+class Salvage(NamedTuple):
+    """What is left of a damaged stream.
+
+    Attributes:
+        image: uint8 (H, W, 3) RGB, or (H, W) if a grey picture was compressed.
+        damaged: the lost regions, each as top, left, height and width in pixels, grey in the image;
+            they may overlap.
+    """
+
+    image: Pixels
+    damaged: tuple[Region, ...]
 
 
 class Codec:
@@ -162,27 +176,72 @@ class Codec:
             StreamError: the stream is damaged, another bundle's, or larger than ``max_pixels``.
             InputError: the region does not lie in the picture.
         """
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
-        info = stream.read_header(data, max_pixels=stream.MAX_SIDE**2)
-        header = info.header
-        self._check_header(header)
-        picture = Box(0, 0, header.height, header.width)
+        info = self._open(data, check_length=True)
+        picture = Box(0, 0, info.header.height, info.header.width)
         part = picture if region is None else _box(region, picture)
         _check_size(part, max_pixels)
         padded = picture.aligned(HYPER_STRIDE)
         area = part.aligned(HYPER_STRIDE)
         seen = area.grown(self.manifest.parameters["decoder_margin"]).clipped(padded)
+        chunks = enumerate(tiles(padded, stream.CHUNK))
+        needed = [(index, chunk) for index, chunk in chunks if _meet(chunk, seen)]
+        # All checksums come before the first symbol: damage is found at once, and cheaply.
+        payloads = [stream.chunk(info, data, index) for index, _ in needed]
         latents = (
-            (chunk, self._decode_chunk(info, data, index, chunk))
-            for index, chunk in enumerate(tiles(padded, stream.CHUNK))
-            if _meet(chunk, seen)
+            (chunk, self._decode_chunk(payload, info.header, index, chunk))
+            for payload, (index, chunk) in zip(payloads, needed, strict=True)
         )
         latent = self._assemble(latents, seen)
-        shape = (part.height, part.width) if header.grey else (part.height, part.width, 3)
-        out = np.empty(shape, np.uint8)
-        self._draw(latent, seen, padded, part, header.quality_q8, out)
+        out = _canvas(part, info.header)
+        self._draw(latent, seen, padded, part, info.header.quality_q8, out)
         return out
+
+    def salvage(self, data: stream.Data, *, max_pixels: int = stream.MAX_PIXELS) -> Salvage:
+        """Decompress what is whole of a damaged stream.
+
+        Chunks that are damaged or missing are lost, and with them the pixels around that are drawn
+        from them too; these regions come back in one grey. Every other pixel is what the undamaged
+        stream decompresses to. The header must be whole.
+
+        Args:
+            data: a stream that this bundle wrote, damaged, cut off or with something after it.
+            max_pixels: refuse to decode more.
+
+        Returns:
+            The picture, and which regions of it are lost: none if the stream is whole.
+
+        Raises:
+            StreamError: the header is damaged, the stream another bundle's, or larger than
+                ``max_pixels``.
+        """
+        info = self._open(data, check_length=False)
+        picture = Box(0, 0, info.header.height, info.header.width)
+        _check_size(picture, max_pixels)
+        padded = picture.aligned(HYPER_STRIDE)
+        whole_chunks, lost = [], []
+        for index, chunk in enumerate(tiles(padded, stream.CHUNK)):
+            try:
+                payload = stream.chunk(info, data, index)
+                latent = self._decode_chunk(payload, info.header, index, chunk)
+                whole_chunks.append((chunk, latent))
+            except StreamError:
+                lost.append(chunk)
+        out = _canvas(picture, info.header)
+        latent = self._assemble(whole_chunks, padded)
+        self._draw(latent, padded, padded, picture, info.header.quality_q8, out)
+        margin = self.manifest.parameters["decoder_margin"]
+        damaged = [chunk.grown(margin).clipped(picture) for chunk in lost]
+        for box in damaged:
+            out[box.slices] = _LOST
+        return Salvage(out, tuple((b.top, b.left, b.height, b.width) for b in damaged))
+
+    def _open(self, data: stream.Data, *, check_length: bool) -> stream.StreamInfo:
+        """Read a header and check that this bundle can decode what follows."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
+        info = stream.read_header(data, max_pixels=stream.MAX_SIDE**2, check_length=check_length)
+        self._check_header(info.header)
+        return info
 
     def _compress(self, image: Pixels, level: int) -> bytes:
         payloads = {chunk: payload for chunk, payload, _ in self._encode(image, level)}
@@ -220,22 +279,21 @@ class Codec:
         return planes
 
     def _decode_chunk(
-        self, info: stream.StreamInfo, data: stream.Data, index: int, chunk: Box
+        self, payload: bytes, header: stream.Header, index: int, chunk: Box
     ) -> Latent:
-        payload = stream.chunk(info, data, index)
         size = chunk.divided(LATENT_STRIDE)
         try:
             return self._coder.decode(
-                payload, size.height, size.width, _quality.to_byte(info.header.quality_q8)
+                payload, size.height, size.width, _quality.to_byte(header.quality_q8)
             )
         except StreamError as error:
             raise StreamError(f"chunk {index}: {error}") from error
 
     def _assemble(self, latents: Iterable[tuple[Box, Latent]], seen: Box) -> Latent:
-        """Put the latents of chunks together, as far as they are seen."""
+        """Put the latents of chunks together, as far as they are seen; 0 where there is none."""
         size = seen.divided(LATENT_STRIDE)
         channels = self.manifest.parameters["latent_channels"]
-        joined = np.empty((channels, size.height, size.width), np.int16)
+        joined = np.zeros((channels, size.height, size.width), np.int16)
         for chunk, latent in latents:
             common = chunk.clipped(seen)
             source = common.within(chunk).divided(LATENT_STRIDE).slices
@@ -262,7 +320,7 @@ class Codec:
             raise StreamError(
                 f"the stream was written with bundle {header.fingerprint.hex()}; this codec has "
                 f"{self.manifest.name!r}, {self.manifest.fingerprint.hex()}; "
-                "open the bundle that wrote it"
+                f"{_where(header.fingerprint)}"
             )
         if not _quality.LOWEST <= header.quality_q8 <= _quality.HIGHEST:
             raise StreamError(
@@ -353,6 +411,21 @@ def _box(region: Region, picture: Box) -> Box:
         f"region is {region!r}; expected (top, left, height, width) within the picture's "
         f"{picture.height} rows and {picture.width} columns; choose a part of it"
     )
+
+
+def _where(fingerprint: bytes) -> str:
+    """Say where the bundle of a stream may be."""
+    names = shipped_with(fingerprint)
+    if names:
+        return f"open it with Codec({names[0]!r}), which came with this venturi"
+    return (
+        "none that came with this venturi has it: open the bundle that wrote it, or install the "
+        "venturi that it came with"
+    )
+
+
+def _canvas(part: Box, header: stream.Header) -> Pixels:
+    return np.empty((part.height, part.width, 3)[: 2 if header.grey else 3], np.uint8)
 
 
 def _check_size(part: Box, max_pixels: int) -> None:

@@ -94,12 +94,15 @@ def pack(header: Header, payloads: Sequence[bytes]) -> bytes:
     return b"".join(parts)
 
 
-def read_header(data: Data, *, max_pixels: int = MAX_PIXELS) -> StreamInfo:
+def read_header(
+    data: Data, *, max_pixels: int = MAX_PIXELS, check_length: bool = True
+) -> StreamInfo:
     """Read and check a header; nothing is allocated for the picture and no payload is read.
 
     Args:
         data: a whole stream.
         max_pixels: refuse pictures with more pixels than this.
+        check_length: refuse a stream that is cut off or goes on; to salvage one, take it.
 
     Raises:
         StreamError: these are not the bytes of exactly one stream, or it is too large a picture.
@@ -125,7 +128,10 @@ def read_header(data: Data, *, max_pixels: int = MAX_PIXELS) -> StreamInfo:
             f"picture of {width}×{height} pixels; expected at most {max_pixels} pixels; "
             "raise max_pixels if you trust where it comes from"
         )
-    return StreamInfo(header, _places(lengths, position + 4, len(view)), crc)
+    places, end = _places(lengths, position + 4)
+    if check_length:
+        _check_length(len(view), end)
+    return StreamInfo(header, places, crc)
 
 
 def chunk(info: StreamInfo, data: Data, number: int) -> bytes:
@@ -193,20 +199,23 @@ def _problem(header: Header) -> str:
     return ""
 
 
-def _places(lengths: list[int], position: int, size: int) -> tuple[tuple[int, int], ...]:
-    """Return (offset, bytes) of the payloads, which must fill the stream to its last byte."""
+def _places(lengths: list[int], position: int) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Return (offset, bytes) of the payloads, and where the last one ends."""
     places = []
     for length in lengths:
         places.append((position + 4, length))
         position += 4 + length
-    if position > size:
-        raise StreamError(f"the stream has {size} bytes; expected {position}; it is truncated")
-    if position < size:
+    return tuple(places), position
+
+
+def _check_length(size: int, expected: int) -> None:
+    if expected > size:
+        raise StreamError(f"the stream has {size} bytes; expected {expected}; it is truncated")
+    if expected < size:
         raise StreamError(
-            f"the stream has {size} bytes; expected {position}; "
+            f"the stream has {size} bytes; expected {expected}; "
             "something follows it: cut that off, or get the stream from its source again"
         )
-    return tuple(places)
 
 
 def _chunk_crc(header_crc: int, number: int, payload: bytes) -> int:
