@@ -1,0 +1,273 @@
+"""A second decoder, written from FORMAT.md alone, to be read: it proves that document.
+
+    python -m tests.plain_decoder BUNDLE STREAM    # the symbols of each chunk, counted
+
+Slow, and without most of the checks that a reader of strangers' bytes needs. It shares no line with
+venturi: the stream is taken apart byte by byte, symbols are decoded one at a time with Python's
+integers, and entropy.onnx is interpreted by the reference evaluator of the onnx package, in NumPy.
+It stops where floating point begins: at the latents that decoder.onnx draws the picture from.
+"""
+
+import hashlib
+import json
+import sys
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx.reference import ReferenceEvaluator
+
+CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Header:
+    """The fields of a stream before its first chunk."""
+
+    grey: bool
+    fingerprint: bytes
+    quality: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What one payload holds.
+
+    Attributes:
+        symbols: those of the three segments, in the order of coding.
+        latents: int16 (M, 4 h, 4 w), in 1/16.
+    """
+
+    symbols: tuple[list[int], list[int], list[int]]
+    latents: NDArray[np.int16]
+
+
+class Bytes:
+    """Takes fields from the front of some bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.place = 0
+
+    def take(self, count: int) -> bytes:
+        taken = self.data[self.place : self.place + count]
+        assert len(taken) == count, "the bytes end too early"
+        self.place += count
+        return taken
+
+    def fixed(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "little")
+
+    def leb128(self) -> int:
+        value, shift = 0, 0
+        while True:
+            byte = self.fixed(1)
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                assert byte or shift == 7, "a number is longer than needed"
+                return value
+
+    def rest(self) -> bytes:
+        return self.take(len(self.data) - self.place)
+
+
+def read_stream(data: bytes) -> tuple[Header, list[bytes]]:
+    """Return the header and the payload of each chunk."""
+    stream = Bytes(data)
+    assert stream.take(3) == b"VNT"
+    assert stream.fixed(1) == 1, "another version"
+    flags = stream.fixed(1)
+    assert flags in (0, 1)
+    fingerprint = stream.take(8)
+    quality, width, height = stream.leb128(), stream.leb128(), stream.leb128()
+    rows, columns = -(-height // CHUNK), -(-width // CHUNK)
+    lengths = [stream.leb128() for _ in range(rows * columns)]
+    header_crc = zlib.crc32(data[: stream.place])
+    assert stream.fixed(4) == header_crc
+    payloads = []
+    for number, length in enumerate(lengths):
+        chunk_crc = stream.fixed(4)
+        payload = stream.take(length)
+        covered = header_crc.to_bytes(4, "little") + number.to_bytes(4, "little") + payload
+        assert chunk_crc == zlib.crc32(covered)
+        payloads.append(payload)
+    assert not stream.rest()
+    return Header(bool(flags & 1), fingerprint, quality, width, height), payloads
+
+
+class Tables:
+    """tables.bin: ``frequencies[t]`` of each table, ``hyper_index[bucket][channel]``."""
+
+    def __init__(self, data: bytes) -> None:
+        file = Bytes(data)
+        self.frequencies: list[list[int]] = []
+        for _ in range(file.fixed(2)):
+            radius = file.fixed(2)
+            count = 2 * radius + 2 if radius else 0
+            self.frequencies.append([file.fixed(2) for _ in range(count)])
+            assert sum(self.frequencies[-1]) == (65536 if radius else 0)
+        buckets, channels = file.fixed(2), file.fixed(2)
+        self.hyper_index = [[file.fixed(1) for _ in range(channels)] for _ in range(buckets)]
+        assert not file.rest()
+
+
+class Payload:
+    """One payload, decoded segment by segment."""
+
+    def __init__(self, payload: bytes, tables: Tables) -> None:
+        fields = Bytes(payload)
+        head = fields.fixed(1)
+        doublings, state_bytes = head & 15, (head >> 5 & 3) + 1
+        escape_bytes = fields.leb128() if head & 16 else 0
+        self.rows = [fields.leb128() for _ in range(doublings)]
+        self.states = [fields.fixed(state_bytes) for _ in range(1 << doublings)]
+        coded = fields.rest()
+        middle = len(coded) - escape_bytes
+        self.words = [
+            int.from_bytes(coded[place : place + 2], "little") for place in range(0, middle, 2)
+        ]
+        self.escapes = Bytes(coded[middle:])
+        self.tables = tables.frequencies
+
+    def segment(self, tables: list[int]) -> list[int]:
+        """Return one symbol for each table number; those of empty tables are 0 and not coded."""
+        symbols = [0] * len(tables)
+        places = [place for place, table in enumerate(tables) if self.tables[table]]
+        while places:
+            lanes = len(self.states)
+            for lane, place in enumerate(places[:lanes]):
+                symbols[place] = self._symbol(lane, self.tables[tables[place]])
+            places = places[lanes:]
+            self._end_of_row()
+        return symbols
+
+    def end(self) -> None:
+        """Check that nothing is left."""
+        assert self.states == [0]
+        assert not self.words
+        assert not self.escapes.rest()
+
+    def _symbol(self, lane: int, frequencies: list[int]) -> int:
+        slot = self.states[lane] % 65536
+        entry, start = 0, 0
+        while slot >= start + frequencies[entry]:
+            start += frequencies[entry]
+            entry += 1
+        state = frequencies[entry] * (self.states[lane] >> 16) + slot - start
+        if state < 65536 and self.words:
+            state = state << 16 | self.words.pop(0)
+        self.states[lane] = state
+        radius = len(frequencies) // 2 - 1
+        if entry <= 2 * radius:
+            return entry - radius
+        escape = self.escapes.leb128()
+        magnitude = radius + 1 + (escape >> 1)
+        return -magnitude if escape & 1 else magnitude
+
+    def _end_of_row(self) -> None:
+        if len(self.states) == 1:
+            return
+        self.rows[0] -= 1
+        if self.rows[0] == 0:
+            half = len(self.states) // 2
+            assert all(state >> 16 == 1 for state in self.states[half:])
+            self.words = [state & 65535 for state in self.states[half:]] + self.words
+            self.states = self.states[:half]
+            del self.rows[0]
+
+
+class PlainDecoder:
+    """Decodes the streams of one bundle to symbols and latents."""
+
+    def __init__(self, bundle: Path) -> None:
+        manifest: dict[str, Any] = json.loads((bundle / "manifest.json").read_bytes())
+        files = {
+            role: (bundle / entry["path"]).read_bytes() for role, entry in manifest["files"].items()
+        }
+        decoder_side = (files[role] for role in ("decoder", "entropy", "tables"))
+        digests = b"".join(hashlib.sha256(content).digest() for content in decoder_side)
+        self.fingerprint = hashlib.sha256(digests).digest()[:8]
+        self.tables = Tables(files["tables"])
+        self.entropy = ReferenceEvaluator(files["entropy"])
+        self.latent_channels = int(manifest["parameters"]["latent_channels"])
+        self.hyper_channels = int(manifest["parameters"]["hyper_channels"])
+
+    def decode(self, data: bytes) -> tuple[Header, list[Chunk]]:
+        """Decode a stream; chunks are in raster order."""
+        header, payloads = read_stream(data)
+        assert header.fingerprint == self.fingerprint, "the stream is another bundle's"
+        sizes = chunk_sizes(header.width, header.height)
+        return header, [
+            self._chunk(payload, *size, header.quality)
+            for payload, size in zip(payloads, sizes, strict=True)
+        ]
+
+    def _chunk(self, payload: bytes, h: int, w: int, quality: int) -> Chunk:
+        """Decode a chunk of 64 h × 64 w pixels."""
+        q = (quality - 256) * 255 // 25344
+        coded = Payload(payload, self.tables)
+        row = self.tables.hyper_index[q * len(self.tables.hyper_index) // 256]
+        z = coded.segment([table for table in row for _ in range(h * w)])
+        assert all(-127 <= symbol <= 127 for symbol in z)
+        hyper = np.array(z, np.float32).reshape(1, self.hyper_channels, h, w)
+        latents = np.zeros((self.latent_channels, 4 * h, 4 * w), np.int16)
+        halves = []
+        for step in (0, 1):
+            mean, table = self._predict(hyper, q, latents, step)
+            places = list(places_of_step(latents.shape, step))
+            half = coded.segment([int(table[place]) for place in places])
+            for place, symbol in zip(places, half, strict=True):
+                latents[place] = min(max(16 * symbol + int(mean[place]), -32768), 32767)
+            halves.append(half)
+        coded.end()
+        return Chunk((z, halves[0], halves[1]), latents)
+
+    def _predict(
+        self, hyper: NDArray[np.float32], q: int, latents: NDArray[np.int16], step: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Interpret entropy.onnx: the mean, in 1/16, and the table of each latent."""
+        feeds = {
+            "hyper_latent": hyper,
+            "quality": np.array([q], np.float32),
+            "context": latents[None].astype(np.float32),
+            "step": np.array([step], np.float32),
+        }
+        mean, table = map(np.asarray, self.entropy.run(["mean", "scale_index"], feeds))
+        return mean[0], table[0]
+
+
+def chunk_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Yield h and w of each chunk: its sides are 64 h and 64 w pixels, padding included."""
+    for top in range(0, height, CHUNK):
+        for left in range(0, width, CHUNK):
+            sides = min(CHUNK, height - top), min(CHUNK, width - left)
+            yield -(-sides[0] // 64), -(-sides[1] // 64)
+
+
+def places_of_step(shape: tuple[int, ...], step: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (channel, row, column) of the latents that a step codes, in their order."""
+    channels, height, width = shape
+    for c in range(channels):
+        for i in range(height):
+            for j in range(width):
+                if (i + j + (1 if c >= channels // 2 else 0)) % 2 == step:
+                    yield c, i, j
+
+
+def main(bundle: str, stream: str) -> None:
+    header, chunks = PlainDecoder(Path(bundle)).decode(Path(stream).read_bytes())
+    print(header)
+    for number, chunk in enumerate(chunks):
+        counts = [f"{len(part)} ({np.count_nonzero(part)} not 0)" for part in chunk.symbols]
+        print(f"chunk {number}: symbols of the segments: {', '.join(counts)}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,138 @@
+"""Golden files keep their meaning: two decoders, one of them plain, read what was written once."""
+
+import ast
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import venturi
+from tests import make_golden
+from tests.plain_decoder import PlainDecoder
+from venturi import Codec, latents, stream
+from venturi.bundle import SHIPPED
+from venturi.manifest import FILE_NAME
+from venturi.rans import Decoder
+
+BUNDLES = {"tiny": make_golden.TINY} | {
+    path.parent.name: path.parent
+    for path in SHIPPED.glob(f"*/{FILE_NAME}")
+    if json.loads(path.read_bytes())["task"] == "codec"
+}
+STREAMS = [(bundle, f"{name}.vnt") for bundle in BUNDLES for name in make_golden.PICTURES]
+
+
+def index(bundle: str) -> dict[str, Any]:
+    path = make_golden.FOLDER / bundle / make_golden.INDEX
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def golden(bundle: str, name: str) -> bytes:
+    """The bytes of a golden file; one that is missing fails the test."""
+    return (make_golden.FOLDER / bundle / name).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def codecs() -> dict[str, Codec]:
+    return {name: Codec(path, threads=1) for name, path in BUNDLES.items()}
+
+
+@pytest.fixture(scope="module")
+def plain_decoders() -> dict[str, PlainDecoder]:
+    return {name: PlainDecoder(path) for name, path in BUNDLES.items()}
+
+
+class Recording(Decoder):
+    """The real entropy decoder, which notes the symbols."""
+
+    segments: list[NDArray[np.int32]]
+
+    def decode(self, table_index: NDArray[np.uint8]) -> NDArray[np.int32]:
+        symbols = super().decode(table_index)
+        self.segments.append(symbols.copy())
+        return symbols
+
+
+@pytest.mark.parametrize(("bundle", "name"), STREAMS)
+def test_both_decoders_find_the_same_symbols(
+    codecs: dict[str, Codec],
+    plain_decoders: dict[str, PlainDecoder],
+    monkeypatch: pytest.MonkeyPatch,
+    bundle: str,
+    name: str,
+) -> None:
+    data, expected = golden(bundle, name), index(bundle)["streams"][name]
+    monkeypatch.setattr(Recording, "segments", [], raising=False)
+    monkeypatch.setattr(latents, "Decoder", Recording)
+    pixels = codecs[bundle].decompress(data)
+    _, chunks = plain_decoders[bundle].decode(data)
+    assert [make_golden.digest(chunk) for chunk in chunks] == expected["symbols"]
+    plain = [part for chunk in chunks for part in chunk.symbols]
+    assert [found.tolist() for found in Recording.segments] == plain
+    assert [
+        hashlib.sha256(chunk.latents.astype("<i2").tobytes()).hexdigest() for chunk in chunks
+    ] == expected["latents"]
+    shape = (expected["height"], expected["width"], 3)
+    assert pixels.shape == (shape[:2] if expected["grey"] else shape)
+    sampled = np.array(make_golden.sample(pixels))
+    assert np.abs(sampled - expected["pixels"]).max() <= 1  # pixels are drawn in floating point
+
+
+@pytest.mark.parametrize(("bundle", "name"), STREAMS)
+def test_the_header_says_what_it_said(bundle: str, name: str) -> None:
+    data, expected = golden(bundle, name), index(bundle)["streams"][name]
+    assert hashlib.sha256(data).hexdigest() == expected["sha256"]
+    header = stream.read_header(data).header
+    for field in ("grey", "width", "height", "quality_q8"):
+        assert getattr(header, field) == expected[field]
+
+
+@pytest.mark.parametrize("name", index("tiny")["errors"])
+def test_golden_errors_keep_their_meaning(codecs: dict[str, Codec], name: str) -> None:
+    expected = index("tiny")["errors"][name]
+    with pytest.raises(getattr(venturi, expected["error"])) as caught:
+        codecs["tiny"].decompress(golden("tiny", name))
+    assert expected["says"] in str(caught.value)
+
+
+def test_the_golden_streams_are_varied() -> None:
+    """One lane and several, escapes and none: every part of a payload occurs."""
+    heads = set()
+    for bundle, name in STREAMS:
+        data = golden(bundle, name)
+        info = stream.read_header(data)
+        heads |= {stream.chunk(info, data, number)[0] for number in range(len(info.chunks))}
+    assert {head & 16 for head in heads} == {0, 16}
+    assert {head & 15 for head in heads} >= {0, 2, 3, 4}
+
+
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_no_golden_file_is_unknown(bundle: str) -> None:
+    known = index(bundle)
+    names = {path.name for path in (make_golden.FOLDER / bundle).iterdir()}
+    assert names == {make_golden.INDEX, *known["streams"], *known["errors"]}
+    assert set(known["streams"]) == {name for of, name in STREAMS if of == bundle}
+
+
+def test_what_exists_is_not_written_again(tmp_path: Path) -> None:
+    first = make_golden.write_missing(tmp_path, make_golden.TINY, with_errors=True)
+    (tmp_path / first[0]).write_bytes(b"kept")
+    again = make_golden.write_missing(tmp_path, make_golden.TINY, with_errors=True)
+    assert again == []
+    assert (tmp_path / first[0]).read_bytes() == b"kept"
+
+
+def test_the_plain_decoder_shares_nothing_with_venturi() -> None:
+    path = Path(__file__).with_name("plain_decoder.py")
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(str(node.module).partition(".")[0])
+    assert not names & {"venturi", "tests", "onnxruntime"}
