@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.camera import CameraTask
-from train.loop import Trainer, write_recipe
+from train.loop import Trainer, read_recipe, write_recipe
 from train.photo import PhotoTask
 from train.recipes import CameraRecipe, PhotoRecipe, Recipe
 from train.task import Task
@@ -20,23 +20,33 @@ TASKS: dict[str, tuple[type[Recipe], Callable[[Any], Task]]] = {
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line: one subcommand per recipe, one option per field."""
+    """Return the command line: one subcommand per recipe, one option per field.
+
+    A field that is not named is absent from the result: what it means depends on ``--resume``.
+    """
     top = argparse.ArgumentParser(prog="python -m train", description=__doc__)
     recipes = top.add_subparsers(dest="recipe", required=True)
     for name, (recipe, _) in TASKS.items():
-        sub = recipes.add_parser(name, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        sub = recipes.add_parser(name, argument_default=argparse.SUPPRESS)
         sub.add_argument("--run", type=Path, default=Path("runs") / name, help="run folder")
-        sub.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-        sub.add_argument("--from", dest="start", type=Path, help="checkpoint to start weights from")
+        sub.add_argument(
+            "--resume",
+            action="store_true",
+            default=False,
+            help="go on from the last checkpoint with the run's recipe, but for options given here",
+        )
+        sub.add_argument(
+            "--from", dest="start", type=Path, default=None, help="checkpoint to take weights from"
+        )
         for field in fields(recipe):
             assert field.default is not MISSING, field.name
             kind = type(field.default)
             option = "--" + field.name.replace("_", "-")
+            shown = f"default: {field.default!r}"
             if kind is bool:
-                action = argparse.BooleanOptionalAction
-                sub.add_argument(option, action=action, default=field.default, help=" ")
+                sub.add_argument(option, action=argparse.BooleanOptionalAction, help=shown)
             else:
-                sub.add_argument(option, type=kind, default=field.default, help=" ")
+                sub.add_argument(option, type=kind, help=shown)
     return top
 
 
@@ -47,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     resume, start = arguments.pop("resume"), arguments.pop("start")
     recipe_type, task_type = TASKS[name]
     try:
-        trainer = Trainer(task_type(recipe_type(**arguments)), run, name)
+        saved = read_recipe(run, name, recipe_type) if resume else {}
+        trainer = Trainer(task_type(recipe_type(**saved | arguments)), run, name)
         if resume:
             trainer.resume()
         elif any(run.glob("step-*.pt")):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def latest(folder: Path) -> Path | None:
 
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; only tensors and plain values are accepted, no code runs."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
+    whole = zipfile.is_zipfile(path)  # torch has a different error for each kind of junk
+    state = torch.load(path, map_location="cpu", weights_only=True) if whole else None
     if not isinstance(state, dict) or "model" not in state:
         raise ValueError(f"{path} is no checkpoint of this project; expected one that train wrote")
     return state

@@ -162,10 +162,30 @@ class Trainer:
 
 
 def write_recipe(run: Path, name: str, recipe: Recipe) -> None:
-    """Write ``recipe.json``, for a person to read and for ``--resume`` to check."""
+    """Write ``recipe.json``, for a person to read and for ``--resume`` to go on with."""
     run.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"recipe": name, **recipe_values(recipe)}, indent=2) + "\n"
-    (run / "recipe.json").write_text(text, encoding="utf-8")
+    aside = run / f"recipe.json.{os.getpid()}"
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(run / "recipe.json")
+
+
+def read_recipe(run: Path, name: str, kind: type[Recipe]) -> dict[str, Any]:
+    """Return the fields that a run was started with; none when the run has not been started.
+
+    Raises:
+        ValueError: the run is another recipe's, or of another release, or the file is damaged.
+    """
+    path = run / "recipe.json"
+    if not path.exists():
+        return {}
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(values, dict) or values.pop("recipe", None) != name:
+        raise ValueError(f"{path} is not of recipe {name!r}; expected this run's: see --run")
+    unknown = sorted(values.keys() - set(kind.names()))
+    if unknown:
+        raise ValueError(f"{path} has {unknown}, which {name!r} has not; expected this release's")
+    return values
 
 
 def _device(name: str) -> torch.device:

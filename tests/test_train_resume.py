@@ -1,0 +1,247 @@
+"""A run that is killed and resumed ends with the weights, bit by bit, of one that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.training import camera_recipe, photo_recipe, pictures
+from train import __main__ as command
+from train import checkpoint
+from train.camera import CameraTask
+from train.loop import Trainer, read_recipe, write_recipe
+from train.photo import PhotoTask
+from train.recipes import CameraRecipe, Recipe
+
+ROOT = Path(__file__).resolve().parents[1]
+STEPS = 8
+
+DEATH = """
+import os, signal, sys
+from train import __main__ as command, camera
+
+where, at = sys.argv[1], int(sys.argv[2])
+
+def die_at(step):
+    if step == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+if where == "batch":
+    batch = camera.CameraTask.batch
+    camera.CameraTask.batch = lambda self, step, *rest: (die_at(step), batch(self, step, *rest))[1]
+else:
+    rename = os.replace
+
+    def replace(old, new):
+        if new.suffix == ".pt":
+            die_at(int(new.stem[5:]))
+        rename(old, new)
+
+    os.replace = replace
+sys.exit(command.main(sys.argv[3:]))
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return pictures(tmp_path_factory.mktemp("data") / "pictures")
+
+
+def options(recipe: Recipe) -> list[str]:
+    found = []
+    for field in fields(recipe):
+        value, name = getattr(recipe, field.name), field.name.replace("_", "-")
+        if isinstance(value, bool):
+            found.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            found.append(f"--{name}={value}")
+    return found
+
+
+def killed(run: Path, where: str, at: int, *arguments: str) -> None:
+    """Train in a process that is killed at a step, or just before a checkpoint gets its name."""
+    done = subprocess.run(
+        [sys.executable, "-c", DEATH, where, str(at), "camera", "--run", str(run), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def steps_kept(run: Path) -> list[int]:
+    return sorted(int(path.stem[5:]) for path in run.glob("step-*.pt"))
+
+
+def test_killed_twice_and_resumed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = camera_recipe(data, steps=STEPS)
+    expected = Trainer(CameraTask(recipe), tmp_path / "whole", "camera").train()
+    run = tmp_path / "killed"
+    killed(run, "batch", 3, *options(recipe))
+    assert steps_kept(run) == [2]
+    killed(run, "save", 6, "--resume")
+    assert steps_kept(run) == [2, 4]
+    assert (run / "step-0000006.partial").exists()
+    assert command.main(["camera", "--run", str(run), "--resume"]) == 0
+    assert capsys.readouterr().out.split() == ["weights", expected]
+    assert steps_kept(run) == [6, STEPS]
+    assert not list(run.glob("*.partial"))
+    for name in ("model", "average", "optimizer"):
+        ours, theirs = (
+            checkpoint.load(folder / f"step-{STEPS:07d}.pt")[name]
+            for folder in (run, tmp_path / "whole")
+        )
+        assert equal(ours, theirs), name
+
+
+def equal(a: object, b: object) -> bool:
+    if isinstance(a, Tensor):
+        return isinstance(b, Tensor) and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
+    return a == b
+
+
+def test_two_whole_runs_and_another_seed(data: Path, tmp_path: Path) -> None:
+    recipe = camera_recipe(data, steps=3)
+    first, again = (
+        Trainer(CameraTask(recipe), tmp_path / name, "camera").train() for name in ("a", "b")
+    )
+    assert first == again
+    other = CameraRecipe(**{f.name: getattr(recipe, f.name) for f in fields(recipe)} | {"seed": 8})
+    assert Trainer(CameraTask(other), tmp_path / "c", "camera").train() != first
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_the_codec_resumes_from_any_step(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = PhotoTask(photo_recipe(data, steps=5))
+    expected = Trainer(task, tmp_path / "whole", "photo").train()
+    batch = task.batch
+    pending = [1, 2, 4]
+
+    def interrupting(step: int, rank: int, size: int) -> dict[str, Tensor]:
+        if pending and step == pending[0]:
+            pending.pop(0)
+            raise Interrupted
+        return batch(step, rank, size)
+
+    monkeypatch.setattr(task, "batch", interrupting)
+    while pending:
+        trainer = Trainer(task, tmp_path / "run", "photo")
+        trainer.resume()
+        with pytest.raises(Interrupted):
+            trainer.train()
+        torch.rand(1)  # what else the process draws must not matter
+    last = Trainer(task, tmp_path / "run", "photo")
+    assert last.resume()
+    assert last.step == 4
+    assert last.train() == expected
+
+
+def test_resume_keeps_the_recipe_but_for_options(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    recipe = camera_recipe(data, steps=2)
+    assert command.main(["camera", "--run", str(run), *options(recipe)]) == 0
+    assert command.main(["camera", "--run", str(run)]) == 1
+    assert "holds a run; expected --resume" in capsys.readouterr().err
+    assert command.main(["camera", "--run", str(run), "--resume", "--steps", "3"]) == 0
+    assert steps_kept(run) == [2, 3]
+    assert json.loads((run / "recipe.json").read_text())["steps"] == 3
+    assert read_recipe(run, "camera", CameraRecipe)["width"] == recipe.width
+    assert command.main(["photo", "--run", str(run), "--resume"]) == 1
+    assert "not of recipe 'photo'" in capsys.readouterr().err
+
+
+def test_resume_before_the_start_starts(data: Path, tmp_path: Path) -> None:
+    recipe = camera_recipe(data, steps=1)
+    assert command.main(["camera", "--run", str(tmp_path), "--resume", *options(recipe)]) == 0
+    assert steps_kept(tmp_path) == [1]
+
+
+def test_start_from_another_runs_weights(data: Path, tmp_path: Path) -> None:
+    recipe = camera_recipe(data, steps=2)
+    first = Trainer(CameraTask(recipe), tmp_path / "first", "camera")
+    expected = first.train()
+    second = Trainer(CameraTask(recipe), tmp_path / "second", "camera")
+    second.start_from(tmp_path / "first" / "step-0000002.pt")
+    assert checkpoint.weights_hash(second.model.state_dict()) == expected
+    assert second.step == 0
+
+
+def test_a_recipe_of_another_release_is_named(tmp_path: Path) -> None:
+    write_recipe(tmp_path, "camera", CameraRecipe())
+    values = json.loads((tmp_path / "recipe.json").read_text())
+    (tmp_path / "recipe.json").write_text(json.dumps(values | {"colour": 1}))
+    with pytest.raises(ValueError, match="has \\['colour'\\], which 'camera' has not"):
+        read_recipe(tmp_path, "camera", CameraRecipe)
+
+
+def test_a_failed_write_leaves_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint.save(tmp_path, 1, {"model": {}, "average": {}})
+
+    def full(state: object, file: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(OSError, match="No space"):
+            checkpoint.save(tmp_path, 2, {"model": {}, "average": {}})
+    newest = checkpoint.latest(tmp_path)
+    assert newest == tmp_path / "step-0000001.pt"
+    assert checkpoint.load(newest) == {"model": {}, "average": {}}
+
+
+def test_the_last_two_are_kept(tmp_path: Path) -> None:
+    assert checkpoint.latest(tmp_path) is None
+    for step in (5, 10, 1_000_000, 12_000_000):
+        assert checkpoint.save(tmp_path, step, {"model": {}, "average": {}}).exists()
+        assert checkpoint.latest(tmp_path) == tmp_path / f"step-{step:07d}.pt"
+    assert steps_kept(tmp_path) == [1_000_000, 12_000_000]
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\x03\x04junk", b"\x80\x02junk"])
+def test_what_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "step-0000001.pt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is no checkpoint of this project"):
+        checkpoint.load(path)
+
+
+def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
+    path = tmp_path / "step-0000001.pt"
+    torch.save({"model": CameraRecipe()}, path)
+    with pytest.raises(Exception, match=r"[Ww]eights.only"):
+        checkpoint.load(path)
+
+
+def test_the_hash_is_of_names_and_bytes() -> None:
+    weights = {"a": torch.zeros(2), "b": torch.ones(2)}
+    same = {"b": torch.ones(2), "a": torch.zeros(2)}
+    assert checkpoint.weights_hash(weights) == checkpoint.weights_hash(same)
+    for other in (
+        {"a": torch.ones(2), "b": torch.zeros(2)},
+        {"a": torch.tensor([0.0, -0.0]), "b": torch.ones(2)},
+        {"a": torch.zeros(2), "c": torch.ones(2)},
+    ):
+        assert checkpoint.weights_hash(weights) != checkpoint.weights_hash(other)
