@@ -17,10 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from venturi.manifest import FileEntry, Manifest
-from venturi.tables import Tables
+from venturi.tables import TOTAL, Tables
 
 DATA = Path(__file__).parent / "data"
 LATENTS, HYPERS = 12, 2
+TINY_SIDE, TINY_NUMBERS = 8, 4
 RADII = (0, 1, 2, 4, 8, 16, 32, 64)
 OPSET, IR_VERSION = 17, 8
 
@@ -33,6 +34,7 @@ Array = NDArray[np.float64]
 def main(folder: Path = DATA) -> None:
     make_codec(folder / "tiny_codec")
     make_denoiser(folder / "tiny_denoiser")
+    make_autoencoder(folder / "tiny_autoencoder")
 
 
 def make_codec(folder: Path) -> None:
@@ -80,6 +82,60 @@ def make_denoiser(folder: Path) -> None:
         provenance={"made_by": "tests/make_tiny_bundle.py", "licence": "Apache-2.0"},
     )
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8", newline="\n")
+
+
+def make_autoencoder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    side = TINY_SIDE
+    image: Value = "image", "f", ["batch", 1, side, side]
+    code: Value = "code", "f", ["batch", TINY_NUMBERS]
+    to_code: list[Node] = [
+        ("AveragePool", "image", "means", {"kernel_shape": [4, 4], "strides": [4, 4]}),
+        ("Flatten", "means", "flat", {}),
+        ("Mul", "flat steps", "code", {}),
+    ]
+    to_image: list[Node] = [
+        ("Div", "code steps", "flat", {}),
+        ("Reshape", "flat shape", "means", {}),
+        ("Resize", "means  scales", "image", _NEAREST),
+    ]
+    half = side // 4
+    shape = numpy_helper.from_array(np.array([-1, 1, half, half], np.int64), "shape")
+    scales: dict[str, ArrayLike] = {"steps": [51.0], "scales": [1.0, 1, 4, 4]}
+    graphs = {
+        "encoder.onnx": _model("encoder", to_code, [image], [code], {"steps": [51.0]}),
+        "decoder.onnx": _model("decoder", to_image, [code], [image], scales, [shape]),
+    }
+    for name, model in graphs.items():
+        (folder / name).write_bytes(model)
+    tables = Tables.from_lists([_spread(51)], [[0] * TINY_NUMBERS])
+    (folder / "tables.bin").write_bytes(tables.to_bytes())
+    files = {name: f"{name}.onnx" for name in ("encoder", "decoder")} | {"tables": "tables.bin"}
+    manifest = Manifest(
+        name="tiny-autoencoder",
+        task="autoencoder",
+        description="Means of 4x4 pixels; for tests.",
+        channels=1,
+        stride=1,
+        files={role: FileEntry.of(folder, path) for role, path in files.items()},
+        parameters={
+            "height": side,
+            "width": side,
+            "code_numbers": TINY_NUMBERS,
+            "prior_deviation": 16,
+        },
+        measured={},
+        provenance={"made_by": "tests/make_tiny_bundle.py", "licence": "Apache-2.0"},
+    )
+    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8", newline="\n")
+
+
+def _spread(radius: int) -> list[int]:
+    """Frequencies of 0..radius that are alike, of the others as small as can be."""
+    share = (TOTAL - radius - 1) // (radius + 1)
+    counts = [1] * radius + [share] * (radius + 1) + [1]
+    counts[radius] += TOTAL - sum(counts)
+    return counts
 
 
 def _blur(channels: int) -> Array:
@@ -246,6 +302,7 @@ def _model(
     inputs: Sequence[Value],
     outputs: Sequence[Value],
     constants: dict[str, ArrayLike],
+    integers: Sequence[TensorProto] = (),
 ) -> bytes:
     graph = helper.make_graph(
         [
@@ -255,7 +312,10 @@ def _model(
         name,
         [helper.make_tensor_value_info(n, _TYPES[kind], shape) for n, kind, shape in inputs],
         [helper.make_tensor_value_info(n, _TYPES[kind], shape) for n, kind, shape in outputs],
-        [numpy_helper.from_array(np.asarray(v, np.float32), n) for n, v in constants.items()],
+        [
+            *(numpy_helper.from_array(np.asarray(v, np.float32), n) for n, v in constants.items()),
+            *integers,
+        ],
     )
     model = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION

@@ -4,17 +4,20 @@
     data = codec.compress(image, quality=50)    # uint8 (H, W, 3) RGB -> bytes
     image = codec.decompress(data)
     clean = Denoiser("camera").denoise(image)
+    code = Autoencoder("runs/mnist-simple/bundle").encode(digit)
 
-onnxruntime is loaded by the first ``Codec`` or ``Denoiser``; torch, onnx and OpenCV never are.
+onnxruntime is loaded by the first of these objects; torch, onnx and OpenCV never are.
 """
 
 from venturi._version import __version__
+from venturi.autoencoder import Autoencoder
 from venturi.codec import Codec, Salvage
 from venturi.denoiser import Denoiser
 from venturi.errors import BundleError, DeviceError, InputError, StreamError, VenturiError
 from venturi.manifest import Manifest
 
 __all__ = [
+    "Autoencoder",
     "BundleError",
     "Codec",
     "Denoiser",

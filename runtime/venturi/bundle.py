@@ -52,7 +52,8 @@ class Bundle:
         manifest = Manifest.load(folder)
         if manifest.task != task:
             raise BundleError(
-                f"bundle {os.fspath(bundle)!r} is a {manifest.task}; expected a {task}; "
+                f"bundle {os.fspath(bundle)!r} is {_a(manifest.task)}; "
+                f"expected {_a(task)}; "
                 f"open it with venturi.{manifest.task.capitalize()} or choose another"
             )
         files = {role: _read(folder, entry) for role, entry in manifest.files.items()}
@@ -138,6 +139,10 @@ def _refuse_links(folder: Path, relative: str) -> None:
                 f"{path}: a symbolic link; expected a file inside the bundle; "
                 "copy the bundle with its links followed (cp -RL)"
             )
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _damage(path: Path, found: str, expected: str) -> BundleError:

@@ -22,14 +22,14 @@ MAX_BYTES = 2**20
 ROLES: Mapping[str, frozenset[str]] = {
     "codec": frozenset({"encoder", "entropy", "decoder", "tables"}),
     "denoiser": frozenset({"denoiser"}),
-    "autoencoder": frozenset({"encoder", "decoder"}),
+    "autoencoder": frozenset({"encoder", "decoder", "tables"}),
 }
 """The files that each task has, no more and no less."""
 
 DECODER_ROLES: Mapping[str, tuple[str, ...]] = {
     "codec": ("decoder", "entropy", "tables"),
     "denoiser": ("denoiser",),
-    "autoencoder": ("decoder",),
+    "autoencoder": ("decoder", "tables"),
 }
 """The files that a stream needs to be read, in the order in which the fingerprint takes them."""
 
@@ -45,6 +45,12 @@ PARAMETERS: Mapping[str, Mapping[str, range]] = {
         "decoder_margin": range(0, 4097, 64),
     },
     "denoiser": {"margin": range(0, 4097)},
+    "autoencoder": {
+        "height": range(1, 1025),
+        "width": range(1, 1025),
+        "code_numbers": range(1, 4097),
+        "prior_deviation": range(0, 65536),
+    },
 }
 """The parameters that a task must have, with the values that this version of the runtime takes."""
 
@@ -57,6 +63,7 @@ CHANNELS: Mapping[str, tuple[int, ...]] = {
 STRIDES: Mapping[str, tuple[int, ...]] = {
     "codec": (64,),
     "denoiser": (1, 2, 4, 8, 16, 32, 64),
+    "autoencoder": (1,),
 }
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -107,7 +114,7 @@ class Manifest:
         channels: of a picture, 3 for RGB.
         stride: the graphs take sides that are multiples of it, in pixels.
         files: the graphs and tables by role, such as ``encoder``.
-        parameters: numbers that steer the runtime, by name; margins are in pixels.
+        parameters: numbers that steer the runtime, by name; margins and sides are in pixels.
         measured: errors and quality as export measured them; the unit ends each name.
         provenance: data, licence, recipe and whatever else tells where the weights come from.
         format_version: of the bundle, as FORMAT.md describes it.
@@ -139,7 +146,7 @@ class Manifest:
             raise _refusal("task", self.task, "one of " + ", ".join(sorted(ROLES)))
         if self.channels not in CHANNELS[self.task]:
             raise _refusal("channels", self.channels, f"one of {CHANNELS[self.task]}")
-        if self.stride not in STRIDES.get(self.task, range(1, 4097)):
+        if self.stride not in STRIDES[self.task]:
             raise _refusal("stride", self.stride, "a side that this task's windows take")
         self._check_files()
         self._check_parameters()
@@ -153,9 +160,7 @@ class Manifest:
             raise _refusal("files: paths", paths, "a file of its own for each role")
 
     def _check_parameters(self) -> None:
-        allowed = PARAMETERS.get(self.task)
-        if allowed is None:
-            return
+        allowed = PARAMETERS[self.task]
         if set(self.parameters) != set(allowed):
             raise _refusal("parameters", sorted(self.parameters), f"exactly {sorted(allowed)}")
         for name, values in allowed.items():

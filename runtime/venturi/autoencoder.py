@@ -1,0 +1,297 @@
+"""The autoencoder: small pictures of one size to a code of a few numbers, and back.
+
+    image ─▶ encoder.onnx ─▶ code ─▶ decoder.onnx ─▶ image
+                              │ ▲
+                        round ▼ │
+                             symbols ─▶ rANS ─▶ stream
+
+The graphs count codes in steps of rounding, so a symbol is a number of the code, rounded.
+"""
+
+import os
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from venturi import rans, stream
+from venturi._arguments import integer
+from venturi._pixels import Pixels, Planes, integers
+from venturi.bundle import Bundle
+from venturi.errors import BundleError, InputError, StreamError
+from venturi.manifest import Manifest
+from venturi.sessions import Graph, check_device
+from venturi.tables import Tables
+
+Code = NDArray[np.float32]
+
+_BATCH = 256
+_SYMBOL_MAX = 2.0**24  # the whole numbers that float32 holds
+
+
+class Autoencoder:
+    """Codes, restores, draws and compresses pictures with one bundle.
+
+    Pictures are uint8 (H, W) if the bundle has one channel, (H, W, 3) RGB if it has three, of
+    exactly the bundle's size. Immutable and safe to share between threads; pickles by its
+    arguments.
+
+    Attributes:
+        manifest: of the bundle.
+    """
+
+    manifest: Manifest
+
+    def __init__(
+        self,
+        bundle: str | os.PathLike[str],
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+    ) -> None:
+        """Load a bundle.
+
+        Args:
+            bundle: the path of a folder, or the name of a shipped bundle.
+            device: ``cpu``, ``cuda`` and others that the installed onnxruntime has.
+            threads: for one operator; None leaves it to onnxruntime.
+
+        Raises:
+            BundleError: there is no such bundle, or it is damaged.
+            DeviceError: the device is not there or cannot run the graphs.
+            InputError: ``threads`` is not at least 1.
+            ImportError: onnxruntime is not installed.
+        """
+        check_device(device, threads)
+        loaded = Bundle.load(bundle, task="autoencoder")
+        self.manifest = loaded.manifest
+        self._arguments = loaded.source, device, threads
+        image = {"image": ("float", self.manifest.channels)}
+        code = {"code": ("float", None)}
+
+        def graph(role: str, inputs: dict[str, tuple[str, int | None]]) -> Graph:
+            return Graph(
+                loaded.files[role],
+                self.manifest.files[role].path,
+                device=device,
+                threads=threads,
+                inputs=inputs,
+                outputs=code if "image" in inputs else image,
+            )
+
+        self._encoder, self._decoder = graph("encoder", {**image}), graph("decoder", {**code})
+        self._tables = Tables.from_bytes(loaded.files["tables"])
+        numbers = self.manifest.parameters["code_numbers"]
+        if self._tables.hyper_index.shape != (1, numbers):
+            raise BundleError(
+                f"{self.manifest.files['tables'].path} has tables for "
+                f"{self._tables.hyper_index.shape} numbers; expected (1, {numbers}), as the "
+                "manifest says; get the bundle from its source again"
+            )
+
+    def __repr__(self) -> str:
+        source, device, threads = self._arguments
+        return f"Autoencoder({source!r}, device={device!r}, threads={threads!r})"
+
+    def __reduce__(self) -> tuple[Callable[[str], "Autoencoder"], tuple[str]]:
+        source, device, threads = self._arguments
+        return partial(Autoencoder, device=device, threads=threads), (source,)
+
+    def encode(self, images: Pixels) -> Code:
+        """Return the code of a picture, or of several.
+
+        Args:
+            images: uint8, one picture or (N, …) of them.
+
+        Returns:
+            float32 (numbers,) or (N, numbers), in steps of rounding.
+
+        Raises:
+            InputError: the pictures are none of these, or of another size.
+        """
+        batch = self._check_images(images)
+        shape = len(batch), self.manifest.parameters["code_numbers"]
+        codes = np.empty(shape, np.float32)
+        for start in range(0, len(batch), _BATCH):
+            part = slice(start, start + _BATCH)
+            codes[part] = self._run(self._encoder, _planes(batch[part]), shape[1:])
+        return codes if batch.ndim == images.ndim else codes[0]
+
+    def decode(self, codes: ArrayLike) -> Planes:
+        """Return the picture of a code, or of several, before it is rounded to uint8.
+
+        Args:
+            codes: (numbers,) or (N, numbers) finite numbers, in steps of rounding.
+
+        Returns:
+            float32 in [0, 1], of the shape of one picture or (N, …) of them.
+
+        Raises:
+            InputError: the codes are none of these.
+        """
+        batch = self._check_codes(codes)
+        shape = self._shape
+        planes = np.empty((len(batch), *shape), np.float32)
+        for start in range(0, len(batch), _BATCH):
+            part = slice(start, start + _BATCH)
+            planes[part] = self._run(self._decoder, batch[part], shape)
+        is_grey = self.manifest.channels == 1
+        pictures: Planes = planes[:, 0] if is_grey else planes.transpose(0, 2, 3, 1)
+        return pictures if np.ndim(codes) == 2 else pictures[0]
+
+    def reconstruct(self, images: Pixels) -> Pixels:
+        """Return what is left of a picture, or of several, on its way through the code.
+
+        Args:
+            images: uint8, one picture or (N, …) of them.
+
+        Returns:
+            uint8 of the same shape.
+
+        Raises:
+            InputError: the pictures are none of these, or of another size.
+        """
+        return self._rounded(self.decode(self.encode(images)))
+
+    def generate(self, n: int, seed: int) -> Pixels:
+        """Draw new pictures: codes from the prior, through the decoder.
+
+        Args:
+            n: how many, at least 1.
+            seed: 0 or more; the same seed gives the same codes.
+
+        Returns:
+            uint8 (n, …).
+
+        Raises:
+            BundleError: the bundle's code has no prior; a variational one has.
+            InputError: an argument is none of these.
+        """
+        count, number = integer("n", n), integer("seed", seed)
+        deviation = self.manifest.parameters["prior_deviation"]
+        if not deviation:
+            raise BundleError(
+                f"bundle {self.manifest.name!r} has a code without a prior; expected one that "
+                "draws pictures; open a variational autoencoder, such as mnist-vae"
+            )
+        if count < 1 or number < 0:
+            raise InputError(
+                f"n is {count} and seed is {number}; expected at least 1 and 0; raise them"
+            )
+        shape = count, self.manifest.parameters["code_numbers"]
+        codes = np.random.default_rng(number).standard_normal(shape, np.float32)
+        return self._rounded(self.decode(codes * np.float32(deviation)))
+
+    def compress(self, image: Pixels) -> bytes:
+        """Return the stream of one picture.
+
+        Raises:
+            InputError: it is no picture of the bundle's kind and size.
+        """
+        if self._check_images(image).ndim == np.ndim(image):
+            raise InputError(
+                f"image has the shape {image.shape}; expected one picture; compress one by one"
+            )
+        code = np.clip(np.rint(self.encode(image)), -_SYMBOL_MAX, _SYMBOL_MAX)
+        symbols = integers(code, np.int32, self._encoder.name)
+        payload = rans.encode([(symbols, self._tables.hyper_index[0])], self._tables)
+        return stream.pack(self._header, [payload])
+
+    def decompress(self, data: stream.Data) -> Pixels:
+        """Return the picture of a stream.
+
+        Raises:
+            StreamError: the stream is damaged, or another bundle's.
+        """
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
+        info = stream.read_header(data)
+        self._check_header(info.header)
+        decoder = rans.Decoder(stream.chunk(info, data, 0), self._tables)
+        symbols = decoder.decode(self._tables.hyper_index[0])
+        decoder.finish()
+        return self._rounded(self.decode(symbols))
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        parameters = self.manifest.parameters
+        return self.manifest.channels, parameters["height"], parameters["width"]
+
+    @property
+    def _header(self) -> stream.Header:
+        channels, height, width = self._shape
+        fingerprint = self.manifest.fingerprint
+        return stream.Header(channels == 1, fingerprint, stream.NO_QUALITY_Q8, width, height)
+
+    def _check_header(self, header: stream.Header) -> None:
+        if header.fingerprint != self.manifest.fingerprint:
+            raise StreamError(
+                f"the stream was written with bundle {header.fingerprint.hex()}; this autoencoder "
+                f"has {self.manifest.name!r}, {self.manifest.fingerprint.hex()}; "
+                "open the bundle that wrote it"
+            )
+        if header != self._header:
+            raise StreamError(
+                f"the stream says {header}; expected {self._header}; "
+                "get the stream from its source again"
+            )
+
+    def _check_images(self, images: Pixels) -> Pixels:
+        """Return the pictures as a batch, one picture as a batch of one."""
+        channels, height, width = self._shape
+        shape = (height, width) if channels == 1 else (height, width, channels)
+        found = f"{type(images).__name__}"
+        if isinstance(images, np.ndarray):
+            found = f"{images.dtype} {images.shape}"
+            if images.dtype == np.uint8 and images.shape == shape:
+                return images[None]
+            if images.dtype == np.uint8 and images.shape[1:] == shape and len(images):
+                return images
+        raise InputError(
+            f"image is {found}; expected uint8 {shape}, or several in (N, {str(shape)[1:]}; "
+            "cut or scale it to this size"
+        )
+
+    def _check_codes(self, codes: ArrayLike) -> Code:
+        """Return codes as float32 (N, numbers), one code as a batch of one."""
+        numbers = self.manifest.parameters["code_numbers"]
+        try:
+            found = np.asarray(codes, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"code is no array: {error}; expected {numbers} numbers; convert it"
+            ) from error
+        if found.shape == (numbers,):
+            found = found[None]
+        if found.ndim != 2 or found.shape[1] != numbers or not len(found):
+            raise InputError(
+                f"code has the shape {np.shape(found)}; expected ({numbers},) or (N, {numbers}); "
+                "take what encode returned"
+            )
+        if not np.isfinite(found).all():
+            raise InputError(
+                "code has a value that is not finite; expected numbers that float32 holds; "
+                "take what encode returned"
+            )
+        return found
+
+    def _run(self, graph: Graph, batch: Planes, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = graph.run(batch)[0]
+        if found.shape != (len(batch), *shape):
+            raise BundleError(
+                f"{graph.name}: it gave the shape {found.shape}; expected "
+                f"{(len(batch), *shape)}, as the manifest says; export the bundle again"
+            )
+        return found
+
+    def _rounded(self, pictures: Planes) -> Pixels:
+        """Return pictures in [0, 1] as uint8, rounded half up."""
+        scaled = np.clip(pictures * np.float32(255) + np.float32(0.5), 0, 255)
+        return integers(scaled, np.uint8, self._decoder.name)
+
+
+def _planes(batch: Pixels) -> Planes:
+    """Return float32 (N, C, H, W) in [0, 1] of uint8 (N, H, W) or (N, H, W, C)."""
+    planes = batch[:, None] if batch.ndim == 3 else batch.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(planes, np.float32) / np.float32(255)
