@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.camera import CameraTask
+from train.family import FAMILY, FamilyTask
 from train.loop import Trainer, read_recipe, write_recipe
 from train.photo import PhotoTask
 from train.recipes import CameraRecipe, PhotoRecipe, Recipe
@@ -16,6 +17,7 @@ from train.task import Task
 TASKS: dict[str, tuple[type[Recipe], Callable[[Any], Task]]] = {
     "photo": (PhotoRecipe, PhotoTask),
     "camera": (CameraRecipe, CameraTask),
+    **{name: (recipe, FamilyTask) for name, (recipe, _) in FAMILY.items()},
 }
 
 
