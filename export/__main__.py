@@ -5,16 +5,19 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from export.autoencoder import export_autoencoder
 from export.codec import export_codec
 from export.denoiser import export_denoiser
 from export.parity import ParityError
 from export.source import Source
+from train.family import FAMILY
 from venturi.errors import VenturiError
 from venturi.manifest import Manifest
 
 EXPORTERS: dict[str, Callable[[Source], Manifest]] = {
     "camera": export_denoiser,
     "photo": export_codec,
+    **dict.fromkeys(FAMILY, export_autoencoder),
 }
 
 

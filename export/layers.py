@@ -2,7 +2,8 @@
 
 import copy
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from export.graphs import block_major
 
@@ -58,3 +59,50 @@ def identity(channels: int) -> nn.Conv2d:
     layer = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
     nn.init.ones_(layer.weight)
     return layer
+
+
+def block_ordered(layer: nn.Conv2d, block: int) -> nn.Conv2d:
+    """Return a convolution whose channels are in the order of DCR DepthToSpace."""
+    order = block_major(layer.out_channels, block)
+    made = copy.deepcopy(layer)
+    assert layer.bias is not None and made.bias is not None
+    made.weight.data = layer.weight.detach()[order].contiguous()
+    made.bias.data = layer.bias.detach()[order].contiguous()
+    return made
+
+
+class Unrolled(nn.Module):
+    """A recurrent layer of one direction, step by step: no loop is left in the graph."""
+
+    def __init__(self, layer: nn.GRU, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+        self.seen, self.known = _linear(layer, "ih"), _linear(layer, "hh")
+
+    def forward(self, rows: Tensor, state: Tensor) -> Tensor:
+        """Return the states (N, steps, W).
+
+        Args:
+            rows: float32 (N, steps, inputs), or (N, 1, inputs) if every step gets the same.
+            state: float32 (N, W), before the first step.
+        """
+        seen = self.seen(rows)
+        states = []
+        for step in range(self.steps):
+            reset, update, new = seen[:, min(step, rows.shape[1] - 1)].chunk(3, 1)
+            reset_known, update_known, new_known = self.known(state).chunk(3, 1)
+            gate = torch.sigmoid(update + update_known)
+            found = torch.tanh(new + torch.sigmoid(reset + reset_known) * new_known)
+            state = found + gate * (state - found)
+            states.append(state)
+        return torch.stack(states, 1)
+
+
+def _linear(layer: nn.GRU, kind: str) -> nn.Linear:
+    """Return one of the two linear layers of a recurrent one: "ih" or "hh"."""
+    weights = layer.state_dict()
+    outputs, inputs = weights[f"weight_{kind}_l0"].shape
+    made = nn.Linear(inputs, outputs)
+    names = {"weight": f"weight_{kind}_l0", "bias": f"bias_{kind}_l0"}
+    made.load_state_dict({name: weights[source] for name, source in names.items()})
+    return made

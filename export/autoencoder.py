@@ -1,0 +1,286 @@
+"""Export an autoencoder: encoder, decoder, and integer tables for its code."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from export.bundle import write_bundle
+from export.graphs import Port, export_graph
+from export.layers import Unrolled, block_ordered
+from export.parity import largest_difference, require
+from export.source import Source
+from export.tables import frequencies
+from train.autoencoders import (
+    Autoencoder,
+    ConvDecoder,
+    Rounded,
+    RowDecoder,
+    RowEncoder,
+    Shape,
+    Variational,
+)
+from train.digits import LICENCES
+from train.family import FAMILY, FamilyTask, noisy, to_tensor
+from venturi.manifest import Manifest
+from venturi.tables import Tables
+
+TOLERANCE = 1e-5
+PRIOR_DEVIATION = 8
+"""Steps of rounding in a standard deviation of a variational code."""
+
+ROUNDING_LOSS = 0.05
+"""By how much rounding may raise the squared error, at most, where training left it open."""
+
+_CHUNK = 500
+_PROBES = 500
+_NUDGE = 0.05
+_RADIUS_MAX = 2047
+_OUTSIDE = 1e-4
+_BATCHES = (1, 2, 7)
+
+
+class EncoderGraph(nn.Module):
+    """The encoder with codes in steps of rounding."""
+
+    def __init__(self, model: Autoencoder, steps: Tensor) -> None:
+        super().__init__()
+        self.model, self.steps = model, nn.Buffer(steps)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map float32 (N, C, H, W) in [0, 1] to codes (N, numbers)."""
+        return self.model.encode(image) * self.steps
+
+
+class DecoderGraph(nn.Module):
+    """The decoder from steps of rounding to a picture."""
+
+    def __init__(self, model: Autoencoder, steps: Tensor) -> None:
+        super().__init__()
+        self.model, self.unit = model, nn.Buffer(1 / steps)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Map codes (N, numbers) to float32 (N, C, H, W) in [0, 1]."""
+        return torch.sigmoid(self.model.decode(code * self.unit))
+
+
+class ShippedRowEncoder(nn.Module):
+    """A recurrent encoder without its loop."""
+
+    def __init__(self, encoder: RowEncoder, shape: Shape) -> None:
+        super().__init__()
+        self.encoder, self.rows = encoder, Unrolled(encoder.rows, shape[1])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, outputs)."""
+        state = image.new_zeros(len(image), self.encoder.rows.hidden_size)
+        states = self.rows(image.transpose(1, 2).flatten(2), state)
+        code: Tensor = self.encoder.head(states[:, -1])
+        return code
+
+
+class ShippedRowDecoder(nn.Module):
+    """A recurrent decoder without its loop."""
+
+    def __init__(self, decoder: RowDecoder) -> None:
+        super().__init__()
+        self.decoder, self.rows = decoder, Unrolled(decoder.rows, decoder.shape[1])
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Map (N, numbers) to (N, C, H, W)."""
+        states = self.rows(code.unsqueeze(1), torch.tanh(self.decoder.start(code)))
+        return self.decoder.picture(states)
+
+
+def shipped(model: Autoencoder, shape: Shape) -> Autoencoder:
+    """Return the model as it ships: the same function, in operators that every device runs."""
+    made = copy.deepcopy(model)
+    if isinstance(made.encoder, RowEncoder):
+        made.encoder = ShippedRowEncoder(made.encoder, shape)
+    if isinstance(made.decoder, RowDecoder):
+        made.decoder = ShippedRowDecoder(made.decoder)
+    if isinstance(made.decoder, ConvDecoder):
+        made.decoder.coarse = block_ordered(made.decoder.coarse, 2)
+        made.decoder.fine = block_ordered(made.decoder.fine, 2)
+    return made
+
+
+def export_autoencoder(source: Source) -> Manifest:
+    """Write the bundle of an autoencoder.
+
+    Raises:
+        ParityError: a file computes something else than the model.
+    """
+    recipe_type, _ = FAMILY[source.task]
+    recipe = recipe_type(**source.recipe)
+    task = FamilyTask(recipe)
+    model = task.build().eval()
+    model.load_state_dict(source.weights)
+    channels, height, width = task.data.shape
+    steps = rounding_steps(model, task)
+
+    def write_files(folder: Path) -> dict[str, float]:
+        measured = write_graphs(model, steps, task.data.shape, folder)
+        tables = code_tables(codes(model, steps, task))
+        (folder / "tables.bin").write_bytes(tables.to_bytes())
+        return measured | quality(model, steps, task)
+
+    return write_bundle(
+        source.folder,
+        write_files,
+        name=source.name,
+        task="autoencoder",
+        description=f"Autoencoder, recipe {source.task}: pictures to {recipe.numbers} numbers.",
+        channels=channels,
+        stride=1,
+        files={"encoder": "encoder.onnx", "decoder": "decoder.onnx", "tables": "tables.bin"},
+        parameters={
+            "height": height,
+            "width": width,
+            "code_numbers": recipe.numbers,
+            "prior_deviation": PRIOR_DEVIATION if isinstance(model, Variational) else 0,
+        },
+        provenance=source.provenance() | _provenance(source, task, model),
+    )
+
+
+def _provenance(
+    source: Source, task: FamilyTask, model: Autoencoder
+) -> dict[str, str | int | float]:
+    recipe = task.recipe
+    return {
+        "data": f"folder {Path(recipe.data).name!r}" if recipe.data else recipe.dataset,
+        "data_licence": "the folder's owner's" if recipe.data else LICENCES[recipe.dataset],
+        "pictures": len(task.images),
+        "noise": float(recipe.noise),
+        "parameters": sum(weights.numel() for weights in model.parameters()),
+        "recipe": source.task,
+    }
+
+
+@torch.no_grad()
+def rounding_steps(model: Autoencoder, task: FamilyTask) -> Tensor:
+    """Return how many steps of rounding a unit of each number of the code has, (numbers,).
+
+    A number gets steps in proportion to what it does to the picture, so that each adds the same
+    error: with steps of the picture's error s, n numbers add n s² / 12. The steps that a model was
+    trained for stay.
+    """
+    numbers = task.recipe.numbers
+    if isinstance(model, Rounded):
+        return torch.ones(numbers)
+    if isinstance(model, Variational):
+        return torch.full((numbers,), float(PRIOR_DEVIATION))
+    image = task.images[:_PROBES].float() / 255
+    code = model.encode(image)
+    picture = torch.sigmoid(model.decode(code))
+    error = float((picture - image).square().mean())
+    effect = torch.empty(numbers)
+    size = code.square().mean(0).sqrt()
+    for number in range(numbers):
+        nudge = _NUDGE * max(float(size[number]), 1e-3)
+        nudged = code.clone()
+        nudged[:, number] += nudge
+        change = torch.sigmoid(model.decode(nudged)) - picture
+        effect[number] = change.square().mean().sqrt() / nudge
+    step = (12 * ROUNDING_LOSS * error / numbers) ** 0.5
+    steps: Tensor = (effect / step).clamp(min=1e-3)
+    return steps
+
+
+@torch.no_grad()
+def codes(model: Autoencoder, steps: Tensor, task: FamilyTask) -> NDArray[np.int64]:
+    """Return the symbols int64 (N, numbers) of the training pictures."""
+    rng = torch.Generator().manual_seed(0)
+    parts = []
+    for part in torch.split(task.images, _CHUNK):
+        image = noisy(part.float() / 255, task.recipe.noise, rng)
+        parts.append(torch.round(model.encode(image) * steps).long())
+    found: NDArray[np.int64] = torch.cat(parts).numpy()
+    return found
+
+
+def code_tables(symbols: NDArray[np.int64]) -> Tables:
+    """Return a table for each number of a code, fitted to symbols int64 (N, numbers).
+
+    Every symbol counts half a time more than it was seen, so that none in the radius is free or
+    impossible; what is rarer than one in ten thousand at the ends is escaped.
+    """
+    rows = [_table(column) for column in symbols.T]
+    return Tables(tuple(rows), np.arange(len(rows), dtype=np.uint8)[None])
+
+
+def _table(symbols: NDArray[np.int64]) -> NDArray[np.uint16]:
+    magnitude = np.abs(symbols)
+    radius = int(np.clip(np.quantile(magnitude, 1 - _OUTSIDE, method="higher"), 1, _RADIUS_MAX))
+    entry = np.where(magnitude <= radius, symbols + radius, 2 * radius + 1)
+    counts = np.bincount(entry, minlength=2 * radius + 2).astype(np.float64)
+    return frequencies(counts + 0.5)
+
+
+def write_graphs(model: Autoencoder, steps: Tensor, shape: Shape, folder: Path) -> dict[str, float]:
+    """Write the two graphs; return what was measured against PyTorch.
+
+    Raises:
+        ParityError: a file computes something else than the model.
+    """
+    numbers = len(steps)
+    image, code = Port("image", ("batch", *shape)), Port("code", ("batch", numbers))
+    encoder, decoder = folder / "encoder.onnx", folder / "decoder.onnx"
+    ships = shipped(model, shape)
+    export_graph(EncoderGraph(ships, steps), (torch.rand(3, *shape),), [image], [code], encoder)
+    export_graph(DecoderGraph(ships, steps), (torch.zeros(3, numbers),), [code], [image], decoder)
+    to_code, to_image = EncoderGraph(model, steps).eval(), DecoderGraph(model, steps).eval()
+    rng = torch.Generator().manual_seed(1)
+    images = [torch.rand(count, *shape, generator=rng) for count in _BATCHES]
+    with torch.no_grad():
+        found = [torch.round(to_code(part)) for part in images]
+    encoder_error = largest_difference(encoder, ("image",), to_code, [[part] for part in images])
+    require(encoder, encoder_error, TOLERANCE)
+    decoder_error = largest_difference(decoder, ("code",), to_image, [[part] for part in found])
+    require(decoder, decoder_error, TOLERANCE)
+    return {
+        "encoder_max_relative_error": encoder_error,
+        "decoder_max_relative_error": decoder_error,
+    }
+
+
+@torch.no_grad()
+def quality(model: Autoencoder, steps: Tensor, task: FamilyTask) -> dict[str, float]:
+    """Return errors per pixel on the test pictures: with the code as it is, and rounded.
+
+    A variational one has its negative evidence lower bound too, in nats, from one code drawn for
+    each picture: its bundle holds no variances to measure it with later.
+    """
+    rng = torch.Generator().manual_seed(0)
+    images = to_tensor(task.data.test.images)
+    totals: dict[str, float] = {}
+    for part in torch.split(images, _CHUNK):
+        image = part.float() / 255
+        code = model.encode(noisy(image, task.recipe.noise, rng))
+        rounded = torch.round(code * steps) / steps
+        values = {
+            "test_bce": _bce(model.decode(code), image),
+            "test_mse": _mse(model.decode(code), image),
+            "test_rounded_mse": _mse(model.decode(rounded), image),
+        }
+        if isinstance(model, Variational):
+            noise = torch.randn(code.shape, generator=rng)
+            logits, _, nats = model(image, noise)
+            bce = _bce(logits, image) * image[0].numel()
+            values["test_negative_elbo_nats"] = bce + float(nats.mean())
+        for name, value in values.items():
+            totals[name] = totals.get(name, 0.0) + value * len(part) / len(images)
+    return totals
+
+
+def _bce(logits: Tensor, image: Tensor) -> float:
+    return float(functional.binary_cross_entropy_with_logits(logits, image))
+
+
+def _mse(logits: Tensor, image: Tensor) -> float:
+    return float((torch.sigmoid(logits) - image).square().mean())
