@@ -161,7 +161,7 @@ def test_resume_keeps_the_recipe_but_for_options(
     run = tmp_path / "run"
     recipe = camera_recipe(data, steps=2)
     assert command.main(["camera", "--run", str(run), *options(recipe)]) == 0
-    assert command.main(["camera", "--run", str(run)]) == 1
+    assert command.main(["camera", "--run", str(run), *options(recipe)]) == 1
     assert "holds a run; expected --resume" in capsys.readouterr().err
     assert command.main(["camera", "--run", str(run), "--resume", "--steps", "3"]) == 0
     assert steps_kept(run) == [2, 3]
