@@ -10,6 +10,7 @@ from export.codec import export_codec
 from export.denoiser import export_denoiser
 from export.parity import ParityError
 from export.source import Source
+from train import checkpoint
 from train.family import FAMILY
 from venturi.errors import VenturiError
 from venturi.manifest import Manifest
@@ -36,15 +37,18 @@ def export(source: Source) -> Manifest:
 def main(argv: Sequence[str] | None = None) -> int:
     """Export; print where the bundle is and what was measured."""
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
-    parser.add_argument("run", type=Path, help="run folder, or a checkpoint file")
+    parser.add_argument("run", help="run folder, checkpoint file, or a shipped one by name")
     parser.add_argument(
         "--out", type=Path, help="bundle folder (default: bundle in the run folder)"
     )
+    parser.add_argument("--weights", type=Path, help="also write the weights, to fine-tune from")
     parser.add_argument("--name", help="the bundle's name (default: the recipe's)")
     arguments = parser.parse_args(argv)
     try:
         source = Source.read(arguments.run, arguments.out, arguments.name)
         manifest = export(source)
+        if arguments.weights:
+            checkpoint.save_weights(checkpoint.load(source.path), arguments.weights)
     except (OSError, ValueError, ParityError, VenturiError) as error:
         print(f"export: error: {error}", file=sys.stderr)
         return 1

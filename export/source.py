@@ -18,6 +18,7 @@ class Source:
         recipe: its fields.
         weights: the averaged weights.
         steps: how long they were trained.
+        path: the checkpoint's file.
         folder: where the bundle goes.
         name: the bundle's name.
     """
@@ -26,28 +27,26 @@ class Source:
     recipe: dict[str, Any]
     weights: dict[str, Tensor]
     steps: int
+    path: Path
     folder: Path
     name: str
 
     @classmethod
-    def read(cls, run: Path, folder: Path | None, name: str | None) -> Self:
-        """Read a run folder's last checkpoint, or a checkpoint file.
+    def read(cls, run: str, folder: Path | None, name: str | None) -> Self:
+        """Read a run folder's last checkpoint, a checkpoint file or a shipped one by name.
 
         Raises:
             FileNotFoundError: there is none.
         """
-        path = checkpoint.latest(run) if run.is_dir() else run
-        if path is None or not path.exists():
-            raise FileNotFoundError(
-                f"{run} holds no checkpoint; expected a run folder: make one with python -m train"
-            )
+        path = checkpoint.find(run)
         state = checkpoint.load(path)
         return cls(
             task=state["task"],
             recipe=state["recipe"],
             weights=state["average"],
             steps=int(state["step"]),
-            folder=folder or path.parent / "bundle",
+            path=path,
+            folder=folder or _default_folder(path),
             name=name or state["task"],
         )
 
@@ -62,3 +61,8 @@ class Source:
             "steps": self.steps,
             "weights_sha256": checkpoint.weights_hash(self.weights),
         }
+
+
+def _default_folder(path: Path) -> Path:
+    shipped = path.parent == checkpoint.SHIPPED
+    return (Path("runs") / path.stem if shipped else path.parent) / "bundle"

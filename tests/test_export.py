@@ -134,7 +134,7 @@ def test_export_without_a_checkpoint_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main([str(tmp_path)]) == 1
-    assert "holds no checkpoint" in capsys.readouterr().err
+    assert "no checkpoint" in capsys.readouterr().err
 
 
 def test_exactness_is_proven_and_the_proof_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,3 +176,12 @@ def test_tables_follow_counts_and_sum_to_one() -> None:
 def test_frequencies_keep_proportions() -> None:
     assert frequencies(np.array([0.5, 0.25, 0.25])).tolist() == [32768, 16384, 16384]
     assert frequencies(np.array([1.0, 0.0])).tolist() == [65535, 1]
+
+
+def test_weights_alone_give_the_same_bundle(run: Path, bundle: Path) -> None:
+    weights = run.parent / "weights.pt"
+    assert command.main([str(run), "--out", str(run.parent / "x"), "--weights", str(weights)]) == 0
+    assert "optimizer" not in torch.load(weights, weights_only=True)
+    again = run.parent / "from-weights"
+    assert command.main([str(weights), "--out", str(again), "--name", "tiny"]) == 0
+    assert (again / "manifest.json").read_bytes() == (bundle / "manifest.json").read_bytes()

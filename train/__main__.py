@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from train import checkpoint
 from train.camera import CameraTask
 from train.family import FAMILY, FamilyTask
 from train.loop import Trainer, read_recipe, write_recipe
@@ -38,7 +39,10 @@ def parser() -> argparse.ArgumentParser:
             help="go on from the last checkpoint with the run's recipe, but for options given here",
         )
         sub.add_argument(
-            "--from", dest="start", type=Path, default=None, help="checkpoint to take weights from"
+            "--from",
+            dest="start",
+            default=None,
+            help="checkpoint, run or shipped name to start from",
         )
         for field in fields(recipe):
             assert field.default is not MISSING, field.name
@@ -66,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif any(run.glob("step-*.pt")):
             raise FileExistsError(f"{run} holds a run; expected --resume, or another --run folder")
         elif start is not None:
-            trainer.start_from(start)
+            trainer.start_from(checkpoint.find(start))
         write_recipe(run, name, trainer.task.recipe)
         print(f"weights {trainer.train()}")
     except (OSError, ValueError, RuntimeError) as error:

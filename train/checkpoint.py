@@ -12,6 +12,10 @@ import torch
 from torch import Tensor
 
 KEEP = 2
+
+SHIPPED = Path(__file__).parent / "checkpoints"
+"""Weights of the shipped bundles, to start from: NAME.pt."""
+
 _NAME = re.compile(r"step-(\d+)\.pt")
 
 
@@ -19,12 +23,7 @@ def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
     """Write ``folder/step-N.pt`` whole or not at all, then delete all but the last two."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:07d}.pt"
-    aside = path.with_suffix(".partial")
-    with aside.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    _write(path, state)
     for old in _checkpoints(folder)[:-KEEP]:
         old.unlink()
     return path
@@ -40,9 +39,45 @@ def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; only tensors and plain values are accepted, no code runs."""
     whole = zipfile.is_zipfile(path)  # torch has a different error for each kind of junk
     state = torch.load(path, map_location="cpu", weights_only=True) if whole else None
-    if not isinstance(state, dict) or "model" not in state:
+    if not isinstance(state, dict) or "average" not in state:
         raise ValueError(f"{path} is no checkpoint of this project; expected one that train wrote")
     return state
+
+
+def find(start: str) -> Path:
+    """Return the checkpoint that a name or a path means.
+
+    Args:
+        start: ``photo`` and the like name the shipped ones; else a checkpoint file or a run folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    shipped = SHIPPED / f"{start}.pt"
+    path = Path(start)
+    found = shipped if shipped.is_file() else latest(path) if path.is_dir() else path
+    if found is None or not found.is_file():
+        names = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.pt"))) or "none"
+        raise FileNotFoundError(
+            f"no checkpoint {start!r}; expected a shipped one ({names}), a checkpoint file or a "
+            "run folder"
+        )
+    return found
+
+
+def save_weights(state: Mapping[str, Any], path: Path) -> None:
+    """Write what fine-tuning and export need of a checkpoint: averaged weights, recipe, steps."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, {name: state[name] for name in ("task", "step", "recipe", "average")})
+
+
+def _write(path: Path, state: Mapping[str, Any]) -> None:
+    aside = path.with_suffix(".partial")
+    with aside.open("wb") as file:
+        torch.save(dict(state), file)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
 
 
 def weights_hash(weights: Mapping[str, Tensor]) -> str:
