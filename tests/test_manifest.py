@@ -88,6 +88,8 @@ CHANGES: dict[str, Callable[[Values], object]] = {
     "a margin between strides": lambda m: m["parameters"].update(decoder_margin=32),
     "no channels": lambda m: m["parameters"].update(latent_channels=0),
     "far too many channels": lambda m: m["parameters"].update(latent_channels=10**9),
+    "a measure that no float holds": lambda m: m["measured"].update(psnr_db=10**400),
+    "an integer of more than 64 bits": lambda m: m["provenance"].update(steps=2**63),
     "words for a measure": lambda m: m["measured"].update(psnr_db="good"),
     "a list of provenance": lambda m: m["provenance"].update(licence=["CC0"]),
 }

@@ -66,6 +66,7 @@ STRIDES: Mapping[str, tuple[int, ...]] = {
     "autoencoder": (1,),
 }
 
+_HUGE = 2**63  # integers stay within 64 bits, as every reader of JSON has them
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -288,7 +289,8 @@ def _no_constant(name: str) -> float:
 def _typed(thing: str, value: Any, kind: Any) -> Any:
     is_bool = isinstance(value, bool)  # bool is an int for isinstance, and never meant here
     is_infinite = isinstance(value, float) and not math.isfinite(value)
-    if is_bool or is_infinite or not isinstance(value, kind):
+    is_huge = isinstance(value, int) and abs(value) >= _HUGE
+    if is_bool or is_infinite or is_huge or not isinstance(value, kind):
         raise _refusal(thing, value, f"a finite {getattr(kind, '__name__', kind)}")
     return value
 
