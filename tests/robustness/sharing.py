@@ -1,0 +1,118 @@
+"""One object in many threads and processes: the same results as alone, and memory flat."""
+
+import hashlib
+import multiprocessing
+import os
+import random
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from tests.robustness.subjects import TINY, codec, denoiser, picture
+from tests.robustness.tally import Pixels, Row, Tally
+from venturi import Codec
+
+THREADS = 8
+SIZES = ((1, 1), (8, 9), (64, 70), (130, 40), (33, 200), (250, 250), (70, 1100))
+GROWTH_MB = 60.0
+TIMEOUT_S = 300.0
+
+Job = Callable[[], bytes]
+
+
+def jobs() -> list[Job]:
+    """Return calls of all kinds and sizes; each gives the hash of its result."""
+    found: list[Job] = []
+    for seed, size in enumerate(SIZES):
+        image = picture(*size, seed)
+        data = codec().compress(image)
+        found += [
+            partial(_compressed, image),
+            partial(_decompressed, data),
+            partial(_denoised, image),
+        ]
+    return found
+
+
+def _compressed(image: Pixels) -> bytes:
+    return _digest(codec().compress(image))
+
+
+def _decompressed(data: bytes) -> bytes:
+    return _digest(codec().decompress(data).tobytes())
+
+
+def _denoised(image: Pixels) -> bytes:
+    return _digest(denoiser().denoise(image).tobytes())
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def share(tally: Tally, count: int) -> None:
+    """Call one codec and one denoiser from eight threads at once."""
+    kinds = jobs()
+    alone = [job() for job in kinds]
+    chance = random.Random(11)
+    order = [chance.randrange(len(kinds)) for _ in range(count)]
+    warm = count // 3
+    with ThreadPoolExecutor(THREADS) as pool:
+        first = list(pool.map(lambda at: kinds[at](), order[:warm]))
+        before = _memory_mb()
+        rest = list(pool.map(lambda at: kinds[at](), order[warm:]))
+    for at, found in zip(order, first + rest, strict=True):
+        tally.same(f"job {at}", found, alone[at])
+    tally.figures["growth_mb"] = round(_memory_mb() - before, 1)
+    tally.holds(f"{tally.figures['growth_mb']} MB more", tally.figures["growth_mb"] < GROWTH_MB)
+
+
+def _memory_mb() -> float:
+    """Return what this process has in memory now, in 10^6 bytes; 0 where the system hides it."""
+    path = Path("/proc/self/statm")
+    if not path.exists():
+        return 0.0
+    return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def spread(tally: Tally, count: int) -> None:
+    """Send one codec to pools of processes, and let forked ones inherit it."""
+    shared = Codec(TINY, threads=2)
+    images = [picture(60 + 10 * (seed % 9), 300, seed) for seed in range(count)]
+    streams = [shared.compress(image) for image in images]
+    alone = [_digest(shared.decompress(data).tobytes()) for data in streams]
+    for method in sorted({"spawn", "fork"} & set(multiprocessing.get_all_start_methods())):
+        with warnings.catch_warnings():
+            # Python warns of forks where there are threads; that this one works is the test.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context = multiprocessing.get_context(method)
+            with context.Pool(2, _inherit, (shared,)) as pool:
+                sent = pool.map_async(partial(_restored, shared), streams).get(TIMEOUT_S)
+                kept = pool.map_async(_restored_by_the_inherited, streams).get(TIMEOUT_S)
+        for found in (sent, kept):
+            for at, (one, other) in enumerate(zip(found, alone, strict=True)):
+                tally.same(f"{method}: picture {at}", one, other)
+
+
+_inherited: list[Codec] = []
+
+
+def _inherit(shared: Codec) -> None:
+    """Keep what the parent had: the same object after a fork, a pickled one after a spawn."""
+    _inherited[:] = [shared]
+
+
+def _restored(shared: Codec, data: bytes) -> bytes:
+    return _digest(shared.decompress(data).tobytes())
+
+
+def _restored_by_the_inherited(data: bytes) -> bytes:
+    return _restored(_inherited[0], data)
+
+
+ROWS = (
+    Row("8 threads on one object, mixed sizes", "as alone; memory flat", share, 200, 10_000),
+    Row("spawn and fork pools", "as alone", spread, 4, 400),
+)

@@ -1,0 +1,135 @@
+"""Full disks, missing permissions and killed processes: the old file or the new one."""
+
+import contextlib
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from tests.robustness._writer import SIZE, content
+from tests.robustness.inputs import _run
+from tests.robustness.subjects import picture
+from tests.robustness.tally import Row, Tally
+from venturi import files, images
+from venturi.files import write_atomically
+
+NOBODY = 65534
+FULL = Path("/dev/full")
+
+
+def fill_disks(tally: Tally, count: int) -> None:
+    """Let the disk fill up after some bytes of a file."""
+    chance = random.Random(9)
+    with tempfile.TemporaryDirectory() as name:
+        target = Path(name) / "file"
+        for _ in range(count):
+            target.write_bytes(b"old")
+            with _disk_full_after(chance.randrange(SIZE)):
+                tally.refuses("a full disk", partial(write_atomically, target, content(1)), OSError)
+            tally.holds("not the old file", target.read_bytes() == b"old")
+            tally.same("litter", [path.name for path in Path(name).iterdir()], ["file"])
+        if FULL.exists():
+            tally.refuses("/dev/full", partial(write_atomically, FULL, b"x"), OSError)
+        _compress_to_a_full_disk(tally, Path(name))
+
+
+def _compress_to_a_full_disk(tally: Tally, folder: Path) -> None:
+    image, out = folder / "image.png", folder / "out.vnt"
+    images.write(image, picture(64, 64))
+    with _disk_full_after(20):
+        tally.same("exit code", _run("compress", image, out), 1)
+    tally.holds("something was written", not out.exists())
+
+
+@contextlib.contextmanager
+def _disk_full_after(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size; Python turns the signal into an OSError."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def deny(tally: Tally, _: int) -> None:
+    """Take the permission to write away."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "folder"
+        folder.mkdir()
+        Path(name).chmod(0o755)
+        (folder / "file").write_bytes(b"old")
+        folder.chmod(0o555)
+        with _without_privilege():
+            for target in (folder / "file", folder / "new"):
+                tally.refuses(
+                    target.name, partial(write_atomically, target, b"new"), PermissionError
+                )
+        tally.same("file", (folder / "file").read_bytes(), b"old")
+        tally.same("names", [path.name for path in folder.iterdir()], ["file"])
+        folder.chmod(0o755)
+        tally.refuses("a folder", partial(write_atomically, folder, b"new"), OSError)
+        tally.refuses("none", partial(write_atomically, folder / "no" / "file", b"new"), OSError)
+
+
+@contextlib.contextmanager
+def _without_privilege() -> Iterator[None]:
+    """Be nobody for a while, if root: nothing is denied to root."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+def kill(tally: Tally, count: int) -> None:
+    """Kill processes while they write; count what they leave for the next write to clean."""
+    chance = random.Random(10)
+    tally.figures["left_until_the_next_write"] = 0
+    for _ in range(count):
+        with tempfile.TemporaryDirectory() as name:
+            _kill_a_writer(Path(name), chance.uniform(0, 0.03))
+            _check_after_kill(tally, Path(name))
+
+
+def _kill_a_writer(folder: Path, seconds: float) -> None:
+    script = Path(__file__).with_name("_writer.py")
+    command = [sys.executable, "-I", "-S", str(script), files.__file__, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(seconds)
+        process.kill()
+
+
+def _check_after_kill(tally: Tally, folder: Path) -> None:
+    whole = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    for path in whole:
+        data = path.read_bytes()
+        tally.holds(f"half of {path.name}", len(data) == SIZE and data == data[:1] * SIZE)
+    left = len(list(folder.iterdir())) - len(whole)
+    tally.figures["left_until_the_next_write"] += left
+    write_atomically(folder / "replaced", b"next")
+    after = {path.name for path in folder.iterdir()}
+    tally.same("litter", after, {path.name for path in whole})
+
+
+ROWS = (
+    Row("a full disk", "OSError; the old file, nothing beside it", fill_disks, 10, 2_000),
+    Row("permission denied", "OSError; the old file, nothing beside it", deny, 1, 1),
+    Row(
+        "SIGKILL while writing",
+        "the old file or the new one, never half; no litter after the next write",
+        kill,
+        short=5,
+        full=100,
+    ),
+)
