@@ -14,7 +14,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.robustness.mutation import ManifestMutator, StreamMutator
-from tests.robustness.subjects import TINY, codec, flipped, forged, large, small, wide
+from tests.robustness.subjects import (
+    TINY,
+    autoencoder,
+    codec,
+    flipped,
+    forged,
+    large,
+    picture,
+    small,
+    wide,
+)
 from tests.robustness.tally import Row, Tally, outcome, resident_mb
 from tests.test_bundle import DAMAGES, REFUSED, replace_file
 from tests.test_manifest import CHANGES
@@ -41,6 +51,17 @@ def mutate_streams(tally: Tally, count: int) -> None:
         data = mutator()
         call = salvage if number % 8 == 0 else decompress
         tally.survives(data.hex() if len(data) < 200 else f"stream {number}", partial(call, data))
+    _check_bounds(tally, before)
+
+
+def mutate_codes(tally: Tally, count: int) -> None:
+    """Decode mutated and random streams with an autoencoder."""
+    good = [autoencoder().compress(picture(8, 8, seed)[..., 0]) for seed in range(3)]
+    mutator = StreamMutator(good, seed=count)
+    before = resident_mb()
+    for _ in range(count):
+        data = mutator()
+        tally.survives(data.hex(), partial(autoencoder().decompress, data))
     _check_bounds(tally, before)
 
 
@@ -170,6 +191,13 @@ ROWS = (
         mutate_streams,
         short=15_000,
         full=500_000,
+    ),
+    Row(
+        "the same, of an autoencoder",
+        "our own errors or a picture; bounded time and memory",
+        mutate_codes,
+        short=2_000,
+        full=100_000,
     ),
     Row(
         "mutated and random manifests",

@@ -65,6 +65,7 @@ class StreamMutator:
             chunks,
             version=self._random.randrange(256) if rare else 1,
             flags=self._random.randrange(256) if rare else int(header.grey),
+            fingerprint=header.fingerprint,
         )
 
     def _payload(self, payload: bytes) -> bytes:

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from tests.robustness.tally import Pixels
-from venturi import Codec, Denoiser, stream
+from venturi import Autoencoder, Codec, Denoiser, stream
 from venturi._varint import write_varint
 
 DATA = Path(__file__).parents[1] / "data"
 TINY = DATA / "tiny_codec"
 TINY_DENOISER = DATA / "tiny_denoiser"
+TINY_AUTOENCODER = DATA / "tiny_autoencoder"
 
 
 @cache
@@ -24,6 +25,11 @@ def codec() -> Codec:
 @cache
 def denoiser() -> Denoiser:
     return Denoiser(TINY_DENOISER, threads=1)
+
+
+@cache
+def autoencoder() -> Autoencoder:
+    return Autoencoder(TINY_AUTOENCODER, threads=1)
 
 
 def picture(height: int, width: int, seed: int = 0) -> Pixels:
