@@ -18,7 +18,7 @@ def real(name: str, value: float) -> float:
     """Return an argument as a finite float, or raise InputError."""
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name} is {value!r}; expected a number; convert it") from error
     if not math.isfinite(number):
         raise InputError(f"{name} is {number}; expected a finite number; choose one")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from venturi import _onnx
-from venturi.errors import BundleError
+from venturi.errors import BundleError, InputError
 from venturi.manifest import FILE_NAME, FileEntry, Manifest
 
 SHIPPED = Path(__file__).parent / "models"
@@ -89,8 +89,11 @@ def locate(bundle: str | os.PathLike[str]) -> Path:
 
     Raises:
         BundleError: there is none; the shipped ones are named.
+        InputError: the argument is neither a name nor a path.
     """
-    text = os.fspath(bundle)
+    text = os.fspath(bundle) if isinstance(bundle, str | os.PathLike) else bundle
+    if not isinstance(text, str):
+        raise InputError(f"bundle is {bundle!r:.200}; expected a name or a path; pass a str")
     if text in shipped():
         return SHIPPED / text
     folder = Path(text).absolute()

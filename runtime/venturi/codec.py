@@ -336,7 +336,7 @@ class Codec:
 
         def gap(level: int) -> float:
             tried[level] = self._compress(image, level)
-            return math.log(len(tried[level]) / budget)
+            return math.log(len(tried[level])) - math.log(budget)
 
         level = _search.largest(
             gap, _quality.LOWEST, _quality.HIGHEST, slope=0.035 / _quality.SCALE, close=0.01
@@ -358,7 +358,7 @@ class Codec:
             coded = list(self._encode(image, level))
             data = self._pack(image, level, {part.chunk: part.payload for part in coded})
             tried[place] = self._psnr_db(image, coded, level), data
-            return max(target - tried[place][0], -_ENOUGH_DB)
+            return min(max(target - tried[place][0], -_ENOUGH_DB), _ENOUGH_DB)
 
         place = _search.largest(
             gap, _quality.LOWEST, _quality.HIGHEST, slope=0.15 / _quality.SCALE, close=0.05
@@ -401,7 +401,7 @@ def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
 
 
 def _box(region: Region, picture: Box) -> Box:
-    sides = [integer("region", side) for side in region]
+    sides = [integer("region", side) for side in region] if isinstance(region, Iterable) else []
     if len(sides) == 4:
         top, left, height, width = sides
         box = Box(top, left, top + height, left + width)
@@ -429,7 +429,7 @@ def _canvas(part: Box, header: stream.Header) -> Pixels:
 
 
 def _check_size(part: Box, max_pixels: int) -> None:
-    if part.height * part.width > max_pixels:
+    if part.height * part.width > integer("max_pixels", max_pixels):
         raise StreamError(
             f"the picture to decode has {part.width} x {part.height} pixels; expected at most "
             f"{max_pixels}; raise max_pixels if you trust where it comes from, or decode a region"

@@ -102,7 +102,7 @@ def check_device(device: str, threads: int | None) -> None:
         )
     there = _available()
     if device not in there:
-        remedy = _INSTALL if device in PROVIDERS else "choose one of them"
+        remedy = _INSTALL if device in [*PROVIDERS] else "choose one of them"
         raise DeviceError(
             f"device is {device!r}; expected one that this onnxruntime has: "
             f"{', '.join(there)}; {remedy}"

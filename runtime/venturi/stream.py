@@ -107,7 +107,7 @@ def read_header(
     Raises:
         StreamError: these are not the bytes of exactly one stream, or it is too large a picture.
     """
-    view = memoryview(data).cast("B")
+    view = _view(data)
     _check_magic(bytes(view[:_FIXED]))
     quality_q8, position = read_varint(view, _FIXED)
     width, position = read_varint(view, position)
@@ -146,13 +146,19 @@ def chunk(info: StreamInfo, data: Data, number: int) -> bytes:
         StreamError: the payload is damaged.
     """
     offset, length = info.chunks[number]
-    view = memoryview(data).cast("B")
+    view = _view(data)
     payload = bytes(view[offset : offset + length])
     if _read_crc(view, offset - 4) != _chunk_crc(info.crc, number, payload):
         raise StreamError(
             f"the checksum of chunk {number} of {len(info.chunks)} does not match; {_DAMAGED}"
         )
     return payload
+
+
+def _view(data: Data) -> memoryview:
+    """Look at bytes of any kind, copied only if they do not lie in a row."""
+    view = memoryview(data)
+    return view.cast("B") if view.c_contiguous else memoryview(bytes(view))
 
 
 def _check_magic(head: bytes) -> None:

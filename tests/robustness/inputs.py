@@ -3,6 +3,7 @@
 import contextlib
 import io
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,49 @@ def _run(command: str, *paths: Path) -> int:
         return main([command, *map(str, paths), "--bundle", str(TINY)])
 
 
+def wrong_arguments() -> dict[str, Callable[[], object]]:
+    """Return calls with an argument that is not what the docstring asks for."""
+    image, data = picture(16, 24), codec().compress(picture(16, 24))
+    value: Any
+    numbers: tuple[Any, ...] = ("x", float("nan"), float("inf"), -1, 10**400, [5], 1j)
+    calls: dict[str, Callable[[], object]] = {}
+    for value in (*numbers, 0, 101):
+        calls[f"quality {value!r:.20}"] = partial(codec().compress, image, quality=value)
+        calls[f"strength {value!r:.20}"] = partial(denoiser().denoise, image, strength=value or 9)
+    for value in (*numbers[:4], 0, 1.5, [5]):
+        calls[f"max_bytes {value!r}"] = partial(codec().compress, image, max_bytes=value)
+    for value in (*numbers[:3], 10**400, 1e308, 500, [5], 1j):
+        calls[f"min_psnr_db {value!r:.20}"] = partial(codec().compress, image, min_psnr_db=value)
+    for value in (5, "abcd", (1, 2, 3), (0, 0, 1.5, 1), (0, 0, 10**400, 1), (-1, 0, 1, 1), {}, b""):
+        calls[f"region {value!r:.20}"] = partial(codec().decompress, data, region=value)
+    for value in ("x", None, 1e9, float("nan")):
+        for read in (codec().decompress, codec().salvage):
+            calls[f"{read.__name__} max_pixels {value!r}"] = partial(read, data, max_pixels=value)
+    for value in (None, 5, b"photo", []):
+        calls[f"bundle {value!r}"] = partial(Codec, value)
+    for value in (0, -1, 1.5, "2", True, 10**9):
+        calls[f"threads {value!r}"] = partial(Codec, TINY, threads=value)
+    for value in (None, 5, "a.vnt", [], np.frombuffer(data, np.uint8)):
+        calls[f"data {value!r:.20}"] = partial(codec().decompress, value)
+    return calls
+
+
+def give_arguments(tally: Tally, _: int) -> None:
+    """Give arguments that are wrong, and right ones that are odd."""
+    for what, call in wrong_arguments().items():
+        tally.refuses(what, call, InputError)
+    device: Any
+    for device in (None, 5, [], b"cpu"):
+        tally.refuses(f"device {device!r}", partial(Codec, TINY, device=device), DeviceError)
+    image, data = picture(16, 24), codec().compress(picture(16, 24))
+    best = codec().compress(image, quality=100)
+    tally.same("max_bytes 10^400", codec().compress(image, max_bytes=10**400), best)
+    every_second = np.frombuffer(data, np.uint8).repeat(2)[::2]
+    expected = codec().decompress(data)
+    tally.same("every second byte", codec().decompress(every_second.data), expected)
+    tally.same("max_pixels 10^400", codec().decompress(data, max_pixels=10**400), expected)
+
+
 ROWS = (
     Row(
         "a device that is not there or misspelt", "DeviceError says what is", ask_for_devices, 1, 1
@@ -140,6 +184,7 @@ ROWS = (
         short=1,
         full=1,
     ),
+    Row("wrong and odd arguments of every call", "InputError says which", give_arguments, 1, 1),
     Row(
         "half a JPEG or PNG; names beyond ASCII; no folder",
         "a clear error, nothing written",
