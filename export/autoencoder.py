@@ -41,7 +41,7 @@ _PROBES = 500
 _NUDGE = 0.05
 _RADIUS_MAX = 2047
 _OUTSIDE = 1e-4
-_BATCHES = (1, 2, 7)
+_BATCHES = (1, 2, 7, 250)
 
 
 class EncoderGraph(nn.Module):
@@ -124,7 +124,7 @@ def export_autoencoder(source: Source) -> Manifest:
     steps = rounding_steps(model, task)
 
     def write_files(folder: Path) -> dict[str, float]:
-        measured = write_graphs(model, steps, task.data.shape, folder)
+        measured = write_graphs(model, steps, task.images, folder)
         tables = code_tables(codes(model, steps, task))
         (folder / "tables.bin").write_bytes(tables.to_bytes())
         return measured | quality(model, steps, task)
@@ -222,21 +222,22 @@ def _table(symbols: NDArray[np.int64]) -> NDArray[np.uint16]:
     return frequencies(counts + 0.5)
 
 
-def write_graphs(model: Autoencoder, steps: Tensor, shape: Shape, folder: Path) -> dict[str, float]:
-    """Write the two graphs; return what was measured against PyTorch.
+def write_graphs(
+    model: Autoencoder, steps: Tensor, samples: Tensor, folder: Path
+) -> dict[str, float]:
+    """Write the two graphs; return what was measured against PyTorch on sample pictures.
 
     Raises:
         ParityError: a file computes something else than the model.
     """
-    numbers = len(steps)
+    numbers, shape = len(steps), (samples.shape[1], samples.shape[2], samples.shape[3])
     image, code = Port("image", ("batch", *shape)), Port("code", ("batch", numbers))
     encoder, decoder = folder / "encoder.onnx", folder / "decoder.onnx"
     ships = shipped(model, shape)
     export_graph(EncoderGraph(ships, steps), (torch.rand(3, *shape),), [image], [code], encoder)
     export_graph(DecoderGraph(ships, steps), (torch.zeros(3, numbers),), [code], [image], decoder)
     to_code, to_image = EncoderGraph(model, steps).eval(), DecoderGraph(model, steps).eval()
-    rng = torch.Generator().manual_seed(1)
-    images = [torch.rand(count, *shape, generator=rng) for count in _BATCHES]
+    images = [samples[:count].float() / 255 for count in _BATCHES]
     with torch.no_grad():
         found = [torch.round(to_code(part)) for part in images]
     encoder_error = largest_difference(encoder, ("image",), to_code, [[part] for part in images])
