@@ -1,4 +1,4 @@
-"""The command line: python -m benchmarks codec | denoise | readme | compare | report."""
+"""The command line: python -m benchmarks codec | denoise | mnist | readme | compare | report."""
 
 import argparse
 import sys
@@ -30,7 +30,18 @@ def _parser() -> argparse.ArgumentParser:
     denoise = commands.add_parser("denoise", help="quality and time beside OpenCV's denoisers")
     _measuring(denoise, data="folder that holds kodak, cbsd68, cc15", bundle="camera")
     denoise.set_defaults(run=_denoise)
-    readme = commands.add_parser("readme", help="write the README's figures from the results")
+    mnist = commands.add_parser("mnist", help="the autoencoder family beside PCA and PNG")
+    mnist.add_argument(
+        "bundles", type=Path, nargs="*", metavar="BUNDLE", help="default: those of all runs"
+    )
+    mnist.add_argument("--runs-folder", type=Path, default=Path("runs"), metavar="FOLDER")
+    mnist.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="holds mnist and fashion-mnist (as in training)"
+    )
+    mnist.add_argument("--json", type=Path, default=results.FOLDER / "mnist.json", metavar="FILE")
+    _measuring_time(mnist)
+    mnist.set_defaults(run=_mnist)
+    readme = commands.add_parser("readme", help="write the figures of README and AUTOENCODERS")
     readme.add_argument("--check", action="store_true", help="only tell whether they are the same")
     readme.set_defaults(run=_readme)
     compare = commands.add_parser("compare", help="what changed; exits with 1 on a regression")
@@ -50,6 +61,10 @@ def _measuring(parser: argparse.ArgumentParser, *, data: str, bundle: str) -> No
     parser.add_argument(
         "--bundle", default=bundle, metavar="NAME_OR_PATH", help="default: %(default)s"
     )
+    _measuring_time(parser)
+
+
+def _measuring_time(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pictures", type=_positive, metavar="N", help="the first N of each set")
     parser.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
     parser.add_argument(
@@ -93,15 +108,35 @@ def _denoise(options: argparse.Namespace) -> int:
     return 0
 
 
+def _mnist(options: argparse.Namespace) -> int:
+    from benchmarks import mnist
+
+    bundles = options.bundles or mnist.listed(options.runs_folder)
+    found = mnist.measure(
+        mnist.Options(
+            bundles,
+            options.json,
+            options.data,
+            options.pictures,
+            options.threads,
+            options.runs,
+        )
+    )
+    results.write(options.json, found)
+    print(mnist.text(found))
+    return 0
+
+
 def _readme(options: argparse.Namespace) -> int:
     from benchmarks import readme
 
-    old = readme.README.read_text(encoding="utf-8")
-    new = readme.rewritten(old)
+    stale = readme.stale(results.FOLDER)
     if options.check:
-        print("same as the results" if new == old else "not as the results: run without --check")
-        return int(new != old)
-    write_atomically(readme.README, new.encode())
+        names = ", ".join(page.name for page in stale)
+        print(f"not as the results: {names}: run without --check" if stale else "as the results")
+        return int(bool(stale))
+    for page, text in stale.items():
+        write_atomically(page, text.encode())
     return 0
 
 

@@ -1,45 +1,64 @@
-"""The README's figures, written between two marks from the results files, or checked."""
+"""The figures of README and AUTOENCODERS, written between two marks from the results files."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import codec, denoise, results
+from benchmarks import codec, denoise, mnist, results
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
 README = Path(__file__).parents[1] / "README.md"
+AUTOENCODERS = README.with_name("AUTOENCODERS.md")
 
 Rows = list[list[str]]
+Sections = Mapping[str, Callable[[results.Results], str]]
 
 
-def rewritten(readme: str, folder: Path = results.FOLDER) -> str:
-    """Return the README's text with the block between the marks made from the results.
+def stale(folder: Path = results.FOLDER) -> dict[Path, str]:
+    """Return what the pages that have results should hold and do not.
+
+    Raises ValueError when no page has any.
+    """
+    found = {}
+    pages = [page for page, sections in PAGES.items() if _present(folder, sections)]
+    for page in pages or [README]:
+        old = page.read_text(encoding="utf-8")
+        new = rewritten(old, folder, PAGES[page])
+        if new != old:
+            found[page] = new
+    return found
+
+
+def rewritten(readme: str, folder: Path = results.FOLDER, sections: Sections | None = None) -> str:
+    """Return a page's text with the block between the marks made from the results.
 
     Raises ValueError when the marks are not there exactly once, or when there are no results.
     """
     for mark in (BEGIN, END):
         if readme.count(mark) != 1:
-            raise ValueError(f"the README has {mark} {readme.count(mark)} times; expected once")
+            raise ValueError(f"the page has {mark} {readme.count(mark)} times; expected once")
     before, _, rest = readme.partition(BEGIN)
     _, found, after = rest.partition(END)
     if not found:
-        raise ValueError(f"the README has {END} before {BEGIN}; put it after")
-    return f"{before}{BEGIN}\n{block(folder)}\n{END}{after}"
+        raise ValueError(f"the page has {END} before {BEGIN}; put it after")
+    return f"{before}{BEGIN}\n{block(folder, sections)}\n{END}{after}"
 
 
-def block(folder: Path = results.FOLDER) -> str:
-    """Return the figures as Markdown."""
-    sections = {"codec.json": _codec, "denoise.json": _denoise}
-    parts = [
-        section(results.read(folder / name))
-        for name, section in sections.items()
-        if (folder / name).exists()
-    ]
+def block(folder: Path = results.FOLDER, sections: Sections | None = None) -> str:
+    """Return the figures of a page, by default the README's, as Markdown."""
+    sections = PAGES[README] if sections is None else sections
+    names = _present(folder, sections)
+    parts = [sections[name](results.read(folder / name)) for name in names]
     if not parts:
         raise ValueError(
-            f"{folder} has neither {' nor '.join(sections)}: "
-            "write one with python -m benchmarks codec|denoise --json"
+            f"{folder} has no {' and no '.join(sections)}: "
+            "write one with python -m benchmarks codec|denoise|mnist --json"
         )
     return "\n\n".join(parts)
+
+
+def _present(folder: Path, sections: Sections) -> list[str]:
+    return [name for name in sections if (folder / name).exists()]
 
 
 def _codec(found: results.Results) -> str:
@@ -102,6 +121,29 @@ def _denoise(found: results.Results) -> str:
     )
 
 
+def _mnist(found: results.Results) -> str:
+    fewest, lossless = found["fewest_bytes"], found["lossless_bytes"]["mnist"]["png"]
+    parts = [_markdown(mnist.rows(found))]
+    if fewest:
+        parts.append(
+            f"Fewest bytes at a squared error of at most {fewest['at_most_mse']}: "
+            f"`{fewest['recipe']}`, {fewest['bytes_per_digit']:.1f} bytes for a digit, "
+            f"{fewest['bytes_per_digit'] / lossless:.2f} of PNG's."
+        )
+    models = found["models"]
+    for name, model in models.items():
+        if "negative_elbo_nats" in model:
+            bound = model["negative_elbo_nats"]
+            parts.append(f"`{name}`: negative evidence lower bound {bound:.1f} nats.")
+        if "noisy_psnr_db" in model:
+            noisy, clean = model["noisy_psnr_db"], model["test_psnr_db"]
+            parts.append(f"`{name}`: {noisy:.2f} dB before, {clean:.2f} dB after.")
+    if "mnist-sparse" in models:
+        share = models["mnist-sparse"]["zero_share"]
+        parts.append(f"`mnist-sparse`: {share:.0%} of the code is exactly zero.")
+    return "\n\n".join([*parts, _machine(found)])
+
+
 def _machine(found: results.Results) -> str:
     machine = found["environment"]
     return (
@@ -117,3 +159,10 @@ def _percent(value: float | None) -> str:
 def _markdown(rows: Rows) -> str:
     ruler = ["---", *("---:" for _ in rows[0][1:])]
     return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ruler, *rows[1:]])
+
+
+PAGES: Mapping[Path, Sections] = {
+    README: {"codec.json": _codec, "denoise.json": _denoise},
+    AUTOENCODERS: {"mnist.json": _mnist},
+}
+"""The pages that have figures, and the results that each is made from."""

@@ -1,0 +1,102 @@
+"""AUTOENCODERS.md: every command and example of it runs, on small pictures and for two steps."""
+
+import re
+import shlex
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks import __main__ as benchmarks
+from benchmarks import readme, results
+from export import __main__ as export
+from train import __main__ as train
+from train import digits
+from train.family import FAMILY
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
+
+PAGE = readme.AUTOENCODERS.read_text(encoding="utf-8")
+SIDE = 28
+COUNT, TESTS = 60, 20
+PROGRAMS: dict[str, Callable[[list[str]], int]] = {
+    "train": train.main,
+    "export": export.main,
+    "benchmarks": benchmarks.main,
+}
+SHORT: dict[str, list[str]] = {
+    "train": ["--steps", "2", "--batch", "8", "--threads", "1"],
+    "benchmarks": ["--runs", "1", "--threads", "1"],
+}
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def commands() -> list[list[str]]:
+    """The words of each ``python -m`` command, in order, from the program's name on."""
+    lines = [shlex.split(line, comments=True) for line in "".join(blocks("sh")).splitlines()]
+    assert all(line[:2] == ["python", "-m"] for line in lines)
+    return [line[2:] for line in lines]
+
+
+def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
+    head = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
+    path.write_bytes(head + array.tobytes())
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to run the page in: data sets, pictures of one's own, a page, no results."""
+    rng = np.random.default_rng(0)
+    for name in digits.HASHES:
+        folder = tmp_path / "data" / name
+        folder.mkdir(parents=True)
+        for part, count in (("train", COUNT), ("t10k", TESTS)):
+            images = rng.integers(0, 256, (count, SIDE, SIDE), np.uint8)
+            write_idx(folder / f"{part}-images-idx3-ubyte", images)
+            write_idx(folder / f"{part}-labels-idx1-ubyte", (np.arange(count) % 10).astype("u1"))
+    (tmp_path / "my-pictures").mkdir()
+    for number in range(10):
+        picture = rng.integers(0, 256, (16, 20, 3), np.uint8)
+        cv2.imwrite(str(tmp_path / "my-pictures" / f"{number}.png"), picture)
+    page = tmp_path / "page.md"
+    page.write_text(PAGE, encoding="utf-8")
+    monkeypatch.setattr(digits, "_check_hash", lambda *_: None)
+    monkeypatch.setenv("VENTURI_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
+    monkeypatch.setattr(readme, "PAGES", {page: readme.PAGES[readme.AUTOENCODERS]})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_command_and_the_example_run(workplace: Path) -> None:
+    for program, *arguments in commands():
+        if "--help" in arguments:
+            with pytest.raises(SystemExit, match="0"):
+                PROGRAMS[program](arguments)
+            continue
+        short = [] if arguments == ["readme"] else SHORT.get(program, [])
+        assert PROGRAMS[program]([*arguments, *short]) == 0, (program, arguments)
+    (example,) = blocks("python")
+    names: dict[str, object] = {}
+    exec(compile(example, "AUTOENCODERS.md", "exec"), names)
+    restored, again, code = names["restored"], names["again"], names["code"]
+    assert isinstance(restored, np.ndarray) and restored.shape == (10, SIDE, SIDE)
+    assert isinstance(again, np.ndarray) and again.shape == (SIDE, SIDE)
+    assert isinstance(code, np.ndarray) and code.shape == (32,)
+    page = (workplace / "page.md").read_text(encoding="utf-8")
+    assert "| mnist-simple | 32 |" in page
+    assert (workplace / "results" / "mnist-figures" / "mnist" / "mnist-vae-generated.png").exists()
+
+
+def test_the_table_names_every_recipe() -> None:
+    named = re.findall(r"^\| `(mnist-\w+)` \|", PAGE, re.MULTILINE)
+    assert named == list(FAMILY)
+    for name, numbers in re.findall(r"^\| `(mnist-\w+)` \|.*?(\d+) numbers", PAGE, re.MULTILINE):
+        assert FAMILY[name][0]().numbers == int(numbers), name
