@@ -300,7 +300,7 @@ def test_another_bundle_that_is_shipped_is_named(
     (tmp_path / "models" / "broken").mkdir()
     (tmp_path / "models" / "broken" / "manifest.json").write_text("{")
     monkeypatch.setattr("venturi.bundle.SHIPPED", tmp_path / "models")
-    with pytest.raises(StreamError, match=r"open it with Codec\('photo'\), which came with"):
+    with pytest.raises(StreamError, match="open the bundle 'photo', which came with"):
         other.decompress(codec.compress(picture(20, 30)))
 
 

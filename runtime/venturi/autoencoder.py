@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from venturi import rans, stream
 from venturi._arguments import integer
 from venturi._pixels import Pixels, Planes, integers
-from venturi.bundle import Bundle
+from venturi.bundle import Bundle, whereabouts
 from venturi.errors import BundleError, InputError, StreamError
 from venturi.manifest import Manifest
 from venturi.sessions import Graph, check_device
@@ -229,7 +229,7 @@ class Autoencoder:
             raise StreamError(
                 f"the stream was written with bundle {header.fingerprint.hex()}; this autoencoder "
                 f"has {self.manifest.name!r}, {self.manifest.fingerprint.hex()}; "
-                "open the bundle that wrote it"
+                f"{whereabouts(header.fingerprint)}"
             )
         if header != self._header:
             raise StreamError(

@@ -74,14 +74,16 @@ def shipped() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{FILE_NAME}"))
 
 
-def shipped_with(fingerprint: bytes) -> list[str]:
-    """Return the names of the shipped bundles that read streams with this fingerprint."""
-    names = []
+def whereabouts(fingerprint: bytes) -> str:
+    """Say, for an error message, where the bundle of a stream may be."""
     for name in shipped():
         with contextlib.suppress(BundleError):  # a damaged one is no answer
             if Manifest.load(SHIPPED / name).fingerprint == fingerprint:
-                names.append(name)
-    return names
+                return f"open the bundle {name!r}, which came with this venturi"
+    return (
+        "none that came with this venturi has it: open the bundle that wrote it, or install the "
+        "venturi that it came with"
+    )
 
 
 def locate(bundle: str | os.PathLike[str]) -> Path:

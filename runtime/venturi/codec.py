@@ -17,7 +17,7 @@ import numpy as np
 from venturi import _quality, _search, stream
 from venturi._arguments import integer, real
 from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes, whole
-from venturi.bundle import Bundle, shipped_with
+from venturi.bundle import Bundle, whereabouts
 from venturi.errors import InputError, StreamError
 from venturi.latents import HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, Latent, LatentCoder
 from venturi.manifest import Manifest
@@ -320,7 +320,7 @@ class Codec:
             raise StreamError(
                 f"the stream was written with bundle {header.fingerprint.hex()}; this codec has "
                 f"{self.manifest.name!r}, {self.manifest.fingerprint.hex()}; "
-                f"{_where(header.fingerprint)}"
+                f"{whereabouts(header.fingerprint)}"
             )
         if not _quality.LOWEST <= header.quality_q8 <= _quality.HIGHEST:
             raise StreamError(
@@ -410,17 +410,6 @@ def _box(region: Region, picture: Box) -> Box:
     raise InputError(
         f"region is {region!r}; expected (top, left, height, width) within the picture's "
         f"{picture.height} rows and {picture.width} columns; choose a part of it"
-    )
-
-
-def _where(fingerprint: bytes) -> str:
-    """Say where the bundle of a stream may be."""
-    names = shipped_with(fingerprint)
-    if names:
-        return f"open it with Codec({names[0]!r}), which came with this venturi"
-    return (
-        "none that came with this venturi has it: open the bundle that wrote it, or install the "
-        "venturi that it came with"
     )
 
 
