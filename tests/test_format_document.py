@@ -128,6 +128,9 @@ def test_the_limits_are_those_of_the_code() -> None:
         "radius of a table": f"{tables.MAX_RADIUS}",
         "symbol": "int32",
         "`manifest.json`": f"2^{manifest.MAX_BYTES.bit_length() - 1} bytes",
+        "another file of a bundle": (
+            f"2^{manifest.MAX_FILE_BYTES.bit_length()} − 1 bytes, as ONNX has it"
+        ),
     }
 
 

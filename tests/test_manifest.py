@@ -72,6 +72,7 @@ CHANGES: dict[str, Callable[[Values], object]] = {
     "a file without a hash": lambda m: m["files"]["tables"].pop("sha256"),
     "a hash in capitals": lambda m: m["files"]["tables"].update(sha256="A" * 64),
     "a short hash": lambda m: m["files"]["tables"].update(sha256="a" * 63),
+    "a size that would fill the memory": lambda m: m["files"]["tables"].update(bytes=2**31),
     "a negative size": lambda m: m["files"]["tables"].update(bytes=-1),
     "a path outside": lambda m: m["files"]["tables"].update(path="../tables.bin"),
     "a path out and in": lambda m: m["files"]["tables"].update(path="a/../tables.bin"),

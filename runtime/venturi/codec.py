@@ -218,16 +218,9 @@ class Codec:
         picture = Box(0, 0, info.header.height, info.header.width)
         _check_size(picture, max_pixels)
         padded = picture.aligned(HYPER_STRIDE)
-        whole_chunks, lost = [], []
-        for index, chunk in enumerate(tiles(padded, stream.CHUNK)):
-            try:
-                payload = stream.chunk(info, data, index)
-                latent = self._decode_chunk(payload, info.header, index, chunk)
-                whole_chunks.append((chunk, latent))
-            except StreamError:
-                lost.append(chunk)
+        lost: list[Box] = []
+        latent = self._assemble(self._whole_chunks(info, data, padded, lost), padded)
         out = _canvas(picture, info.header)
-        latent = self._assemble(whole_chunks, padded)
         self._draw(latent, padded, padded, picture, info.header.quality_q8, out)
         margin = self.manifest.parameters["decoder_margin"]
         damaged = [chunk.grown(margin).clipped(picture) for chunk in lost]
@@ -288,6 +281,19 @@ class Codec:
             )
         except StreamError as error:
             raise StreamError(f"chunk {index}: {error}") from error
+
+    def _whole_chunks(
+        self, info: stream.StreamInfo, data: stream.Data, padded: Box, lost: list[Box]
+    ) -> Iterator[tuple[Box, Latent]]:
+        """Yield the chunks that can be decoded; the others go into ``lost``."""
+        for index, chunk in enumerate(tiles(padded, stream.CHUNK)):
+            try:
+                payload = stream.chunk(info, data, index)
+                latent = self._decode_chunk(payload, info.header, index, chunk)
+            except StreamError:
+                lost.append(chunk)
+            else:
+                yield chunk, latent
 
     def _assemble(self, latents: Iterable[tuple[Box, Latent]], seen: Box) -> Latent:
         """Put the latents of chunks together, as far as they are seen; 0 where there is none."""

@@ -18,6 +18,7 @@ from venturi.errors import BundleError
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
 MAX_BYTES = 2**20
+MAX_FILE_BYTES = 2**31 - 1
 
 ROLES: Mapping[str, frozenset[str]] = {
     "codec": frozenset({"encoder", "entropy", "decoder", "tables"}),
@@ -92,8 +93,8 @@ class FileEntry:
                 f"manifest: file path {self.path!r}; expected a relative path inside the bundle "
                 "such as 'encoder.onnx'; get the bundle from its source again"
             )
-        if self.bytes < 0:
-            raise _refusal(f"files: {self.path}: bytes", self.bytes, "at least 0")
+        if not 0 <= self.bytes <= MAX_FILE_BYTES:
+            raise _refusal(f"files: {self.path}: bytes", self.bytes, f"0 to {MAX_FILE_BYTES}")
         if not _SHA256.fullmatch(self.sha256):
             raise _refusal(f"files: {self.path}: sha256", self.sha256, "64 digits of 0-9a-f")
 
