@@ -75,6 +75,23 @@ def test_region(run: Run, tmp_path: Path) -> None:
     np.testing.assert_array_equal(images.read(tmp_path / "part.png").pixels, whole[3:23, 5:35])
 
 
+def test_salvage(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images.write(tmp_path / "wide.png", photograph(40, 1200))
+    assert run("compress", "wide.png", "wide.vnt") == 0
+    whole = (tmp_path / "wide.vnt").read_bytes()
+    (tmp_path / "cut.vnt").write_bytes(whole[:-1])
+    assert run("decompress", "cut.vnt", "out.png") == 1
+    assert not (tmp_path / "out.png").exists()
+    capsys.readouterr()
+    assert run("decompress", "cut.vnt", "out.png", "--salvage") == 0
+    note = "venturi: note: cut.vnt: lost, and grey now: 240 × 40 pixels from row 0, column 960\n"
+    assert capsys.readouterr().err == note
+    found = images.read(tmp_path / "out.png").pixels
+    np.testing.assert_array_equal(found[:, :960], Codec(CODEC).decompress(whole)[:, :960])
+    assert run("decompress", "wide.vnt", "out.png", "--salvage") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_denoise(run: Run, tmp_path: Path) -> None:
     assert run("denoise", "a.png", "b.png", "--strength", "0.5") == 0
     expected = Denoiser(DENOISER).denoise(photograph(), strength=0.5)

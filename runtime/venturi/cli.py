@@ -21,6 +21,7 @@ from venturi import Codec, Denoiser, images
 from venturi._progress import Progress
 from venturi._version import __version__
 from venturi.bundle import locate
+from venturi.codec import Region
 from venturi.errors import InputError, VenturiError
 from venturi.files import write_atomically
 from venturi.manifest import Manifest
@@ -82,10 +83,18 @@ def _decompress(arguments: argparse.Namespace) -> int:
     codec = Codec(arguments.bundle, device=arguments.device, threads=arguments.threads)
 
     def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
-        pixels = codec.decompress(data, region=arguments.region)
-        return images.encode(pixels, suffix), ()
+        if arguments.salvage:
+            pixels, damaged = codec.salvage(data)
+        else:
+            pixels, damaged = codec.decompress(data, region=arguments.region), ()
+        return images.encode(pixels, suffix), tuple(map(_lost, damaged))
 
     return _run(jobs, work)
+
+
+def _lost(region: Region) -> str:
+    top, left, height, width = region
+    return f"lost, and grey now: {width} × {height} pixels from row {top}, column {left}"
 
 
 def _denoise(arguments: argparse.Namespace) -> int:
@@ -336,11 +345,17 @@ def _add_compress(commands: "_Commands[_Parser]") -> None:
 def _add_decompress(commands: "_Commands[_Parser]") -> None:
     command = commands.add_parser("decompress", help="streams to pictures")
     _add_common(command, _decompress, what="stream", bundle="photo")
-    command.add_argument(
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument(
         "--region",
         type=_region,
         metavar="TOP,LEFT,HEIGHT,WIDTH",
         help="decode this part only, in pixels",
+    )
+    choice.add_argument(
+        "--salvage",
+        action="store_true",
+        help="of a damaged stream, decode what is whole; the rest is grey, and a note says where",
     )
 
 
