@@ -132,7 +132,7 @@ class DenoiseRecipe(ConvRecipe):
 class VariationalRecipe(ConvRecipe):
     """The same with a code that is drawn from a posterior."""
 
-    steps: int = 45 * EPOCH
+    steps: int = 30 * EPOCH
     numbers: int = 20
     cost_weight: float = 1.0
     dense: int = 400
