@@ -49,7 +49,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.robustness", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="all counts; takes about an hour")
+    parser.add_argument("--full", action="store_true", help="all counts: some ten minutes")
     parser.add_argument("--only", default="", metavar="TEXT", help="rows whose fault has this text")
     parser.add_argument(
         "--json", type=Path, help=f"where to write; with --full and all rows: {RESULTS.name}"
