@@ -8,17 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from venturi import bundle, images
+from venturi import images
 from venturi.cli import main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-
-needs_models = pytest.mark.skipif(
-    not {"photo", "camera"} <= set(bundle.shipped()),
-    reason="runtime/venturi/models has no photo and camera bundles: export them first",
-)
 
 
 def blocks(language: str, *, marked: bool = False) -> list[str]:
@@ -42,7 +37,6 @@ def photograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@needs_models
 def test_python_examples_run(photograph: Path) -> None:
     (example,) = blocks("python")
     names: dict[str, object] = {}
@@ -54,7 +48,6 @@ def test_python_examples_run(photograph: Path) -> None:
     np.testing.assert_array_equal(part, whole[16:80, 32:128])
 
 
-@needs_models
 def test_shell_examples_run(photograph: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = blocks("sh", marked=True)
     lines = example.splitlines()
