@@ -96,7 +96,7 @@ class CameraRecipe(Recipe):
     steps: int = 20_000
     batch: int = 16
     crop: int = 128
-    learning_rate: float = 2e-3
+    learning_rate: float = 5e-4
     stronger_share: float = 0.15
     strength_max: float = 3.0
     level_weight: float = 0.5

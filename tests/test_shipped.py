@@ -1,0 +1,101 @@
+"""The bundles that the wheel ships, on real photographs."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.metrics import psnr_db
+from train.photographs import data_folder
+from venturi import Codec, Denoiser, Manifest, images
+from venturi._pixels import Pixels
+from venturi.bundle import SHIPPED
+from venturi.cli import main
+
+KODAK = data_folder() / "kodak"
+
+needs_kodak = pytest.mark.skipif(
+    not KODAK.is_dir(), reason=f"no folder {KODAK}: set VENTURI_DATA to measure on real photographs"
+)
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return Codec("photo", threads=2)
+
+
+@pytest.fixture(scope="module")
+def denoiser() -> Denoiser:
+    return Denoiser("camera", threads=2)
+
+
+def photograph(name: str) -> Pixels:
+    return images.read(KODAK / f"{name}.png").pixels
+
+
+@pytest.mark.parametrize(("name", "task"), [("photo", "codec"), ("camera", "denoiser")])
+def test_manifest_says_where_the_weights_come_from(name: str, task: str) -> None:
+    manifest = Manifest.load(SHIPPED / name)
+    assert (manifest.name, manifest.task) == (name, task)
+    assert {"data", "licence", "recipe", "steps", "seed"} <= manifest.provenance.keys()
+    assert any("error" in key for key in manifest.measured)
+
+
+@needs_kodak
+def test_a_photograph_through_the_command_line(tmp_path: Path) -> None:
+    source, stream, restored = KODAK / "kodim23.png", tmp_path / "a.vnt", tmp_path / "a.png"
+    assert main(["compress", str(source), str(stream), "--quality", "50"]) == 0
+    assert main(["decompress", str(stream), str(restored)]) == 0
+    original, result = images.read(source).pixels, images.read(restored).pixels
+    assert result.shape == original.shape
+    assert psnr_db(original, result) >= 30
+    assert stream.stat().st_size < original.size / 20
+
+
+@needs_kodak
+def test_bytes_and_fidelity_grow_with_quality(codec: Codec) -> None:
+    image = photograph("kodim05")
+    streams = [codec.compress(image, quality=quality) for quality in (1, 20, 40, 60, 80, 100)]
+    fidelity = [psnr_db(image, codec.decompress(data)) for data in streams]
+    sizes = [len(data) for data in streams]
+    assert sizes == sorted(set(sizes))
+    assert fidelity == sorted(set(fidelity))
+
+
+@needs_kodak
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 5), (257, 513), (65, 767)])
+def test_any_size(codec: Codec, denoiser: Denoiser, height: int, width: int) -> None:
+    image = photograph("kodim23")[200 : 200 + height, :width]
+    restored = codec.decompress(codec.compress(image))
+    assert restored.shape == image.shape
+    assert psnr_db(image, restored) > 25
+    assert denoiser.denoise(image).shape == image.shape
+
+
+@needs_kodak
+def test_grey_stays_grey(codec: Codec, denoiser: Denoiser) -> None:
+    grey = np.asarray(cv2.cvtColor(photograph("kodim19"), cv2.COLOR_RGB2GRAY), np.uint8)
+    restored = codec.decompress(codec.compress(grey))
+    assert restored.shape == grey.shape
+    assert psnr_db(grey, restored) >= 30
+    assert denoiser.denoise(grey).shape == grey.shape
+
+
+@needs_kodak
+def test_a_region_equals_the_crop_of_the_whole(codec: Codec) -> None:
+    data = codec.compress(photograph("kodim08"), quality=30)
+    whole = codec.decompress(data)
+    part = codec.decompress(data, region=(101, 203, 150, 77))
+    assert np.abs(part.astype(int) - whole[101:251, 203:280]).max() <= 1
+
+
+@needs_kodak
+@pytest.mark.parametrize("name", ["kodim03", "kodim13", "kodim23"])
+def test_noise_goes(denoiser: Denoiser, name: str) -> None:
+    clean = photograph(name)
+    noise = np.random.default_rng(25).normal(0, 25, clean.shape)
+    noisy = np.clip(np.rint(clean + noise), 0, 255).astype(np.uint8)
+    lift = psnr_db(clean, denoiser.denoise(noisy)) - psnr_db(clean, noisy)
+    assert lift >= (4 if name == "kodim13" else 8)  # kodim13 is texture throughout
+    assert np.array_equal(denoiser.denoise(noisy, strength=0), noisy)
