@@ -10,7 +10,6 @@ from export.codec import export_codec
 from export.denoiser import export_denoiser
 from export.parity import ParityError
 from export.source import Source
-from train import checkpoint
 from train.family import FAMILY
 from venturi.errors import VenturiError
 from venturi.manifest import Manifest
@@ -48,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         source = Source.read(arguments.run, arguments.out, arguments.name)
         manifest = export(source)
         if arguments.weights:
-            checkpoint.save_weights(checkpoint.load(source.path), arguments.weights)
+            source.save_weights(arguments.weights)
     except (OSError, ValueError, ParityError, VenturiError) as error:
         print(f"export: error: {error}", file=sys.stderr)
         return 1

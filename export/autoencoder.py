@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from export.bundle import write_bundle
 from export.graphs import Port, export_graph
-from export.layers import Unrolled, block_ordered
+from export.layers import Unrolled, permuted
 from export.parity import largest_difference, require
 from export.source import Source
 from export.tables import frequencies
@@ -104,8 +104,8 @@ def shipped(model: Autoencoder, shape: Shape) -> Autoencoder:
     if isinstance(made.decoder, RowDecoder):
         made.decoder = ShippedRowDecoder(made.decoder)
     if isinstance(made.decoder, ConvDecoder):
-        made.decoder.coarse = block_ordered(made.decoder.coarse, 2)
-        made.decoder.fine = block_ordered(made.decoder.fine, 2)
+        made.decoder.coarse = permuted(made.decoder.coarse, 2)
+        made.decoder.fine = permuted(made.decoder.fine, 2)
     return made
 
 

@@ -18,8 +18,10 @@ from train.codec import (
     BUCKETS,
     CONTEXT_MAX,
     HYPER_MAX,
+    INDEX_UNIT,
     MEAN_UNIT,
     SCALE_COUNT,
+    STEP_MARK,
     Analysis,
     CodecNetwork,
     EntropyNetwork,
@@ -85,9 +87,9 @@ class EntropyGraph(nn.Module):
         self.up1, self.up2 = _Frozen(n.up1, block=2), _Frozen(n.up2, block=2)
         self.known, self.around = _Frozen(n.known), _Frozen(n.around)
         self.fuse = _Frozen(n.fuse, slice(0, 2 * width))
-        self.fuse_step = nn.Buffer(64 * _plane(n.fuse, 2 * width))
+        self.fuse_step = nn.Buffer(STEP_MARK * _plane(n.fuse, 2 * width))
         self.deep, self.mean = _Frozen(n.deep), _Frozen(n.mean)
-        self.index = _Frozen(n.index, extra_scale=1 / 16)
+        self.index = _Frozen(n.index, extra_scale=1 / INDEX_UNIT)
 
     def forward(
         self, hyper_latent: Tensor, quality: Tensor, context: Tensor, step: Tensor

@@ -45,9 +45,9 @@ def without_unshuffle(layers: nn.Sequential) -> list[nn.Module]:
 
 
 def permuted(layer: nn.Conv2d, block: int, *, add: float = 0.0) -> nn.Conv2d:
-    """Return a 1×1 layer, plus ``add``, whose channels are in the order of DCR DepthToSpace."""
+    """Return a convolution, plus ``add``, whose channels are in the order of DCR DepthToSpace."""
     order = block_major(layer.out_channels, block)
-    made = nn.Conv2d(layer.in_channels, layer.out_channels, 1)
+    made = copy.deepcopy(layer)
     assert layer.bias is not None and made.bias is not None
     made.weight.data = layer.weight.detach()[order].contiguous()
     made.bias.data = layer.bias.detach()[order] + add
@@ -59,16 +59,6 @@ def identity(channels: int) -> nn.Conv2d:
     layer = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
     nn.init.ones_(layer.weight)
     return layer
-
-
-def block_ordered(layer: nn.Conv2d, block: int) -> nn.Conv2d:
-    """Return a convolution whose channels are in the order of DCR DepthToSpace."""
-    order = block_major(layer.out_channels, block)
-    made = copy.deepcopy(layer)
-    assert layer.bias is not None and made.bias is not None
-    made.weight.data = layer.weight.detach()[order].contiguous()
-    made.bias.data = layer.bias.detach()[order].contiguous()
-    return made
 
 
 class Unrolled(nn.Module):

@@ -18,7 +18,6 @@ class Source:
         recipe: its fields.
         weights: the averaged weights.
         steps: how long they were trained.
-        path: the checkpoint's file.
         folder: where the bundle goes.
         name: the bundle's name.
     """
@@ -27,7 +26,6 @@ class Source:
     recipe: dict[str, Any]
     weights: dict[str, Tensor]
     steps: int
-    path: Path
     folder: Path
     name: str
 
@@ -45,10 +43,13 @@ class Source:
             recipe=state["recipe"],
             weights=state["average"],
             steps=int(state["step"]),
-            path=path,
             folder=folder or _default_folder(path),
             name=name or state["task"],
         )
+
+    def save_weights(self, path: Path) -> None:
+        """Write the checkpoint without its optimiser, to fine-tune or export from."""
+        checkpoint.save_weights(path, self.task, self.steps, self.recipe, self.weights)
 
     def provenance(self) -> dict[str, str | int | float]:
         """Return where the weights come from, for the manifest."""

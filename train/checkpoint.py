@@ -65,10 +65,12 @@ def find(start: str) -> Path:
     return found
 
 
-def save_weights(state: Mapping[str, Any], path: Path) -> None:
+def save_weights(
+    path: Path, task: str, step: int, recipe: Mapping[str, Any], average: Mapping[str, Tensor]
+) -> None:
     """Write what fine-tuning and export need of a checkpoint: averaged weights, recipe, steps."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, {name: state[name] for name in ("task", "step", "recipe", "average")})
+    _write(path, {"task": task, "step": step, "recipe": recipe, "average": average})
 
 
 def _write(path: Path, state: Mapping[str, Any]) -> None:

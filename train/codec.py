@@ -34,7 +34,8 @@ CONTEXT_MAX = 2047
 SCALE_COUNT = 64
 SCALE_MIN, SCALE_MAX = 0.11, 128.0
 BUCKETS = 8
-_INDEX_UNIT = 16
+INDEX_UNIT = 16
+STEP_MARK = 64
 
 
 def scale_of(index: Tensor) -> Tensor:
@@ -149,7 +150,7 @@ class EntropyNetwork(nn.Module):
         self.mix2 = IntegerConv(192, 192, 3, depthwise=True)
         self.deep = IntegerConv(192, 192)
         self.mean = IntegerConv(192, latent, unit=MEAN_UNIT)
-        self.index = IntegerConv(192, latent, unit=_INDEX_UNIT)
+        self.index = IntegerConv(192, latent, unit=INDEX_UNIT)
         for layer in (self.mix, self.mix1, self.mix2, self.around):
             nn.init.dirac_(layer.weight, groups=layer.groups)
         with torch.no_grad():
@@ -176,11 +177,11 @@ class EntropyNetwork(nn.Module):
         x = functional.pixel_shuffle(x, 2)
         c = clamp_inwards(context, -CONTEXT_MAX, CONTEXT_MAX)
         c = activate(self.around(activate(self.known(c))))
-        marker = 64 * step.view(-1, 1, 1, 1) + 0 * x[:, :1]
+        marker = STEP_MARK * step.view(-1, 1, 1, 1) + 0 * x[:, :1]
         x = activate(self.fuse(torch.cat((x, c, marker), 1)))
         x = activate(self.deep(activate(self.mix2(x))))
         mean = floor_through(self.mean(x))
-        index = clamp_inwards(floor_through(self.index(x) / _INDEX_UNIT), 0, SCALE_COUNT - 1)
+        index = clamp_inwards(floor_through(self.index(x) / INDEX_UNIT), 0, SCALE_COUNT - 1)
         return mean, index
 
 

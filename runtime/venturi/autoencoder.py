@@ -9,19 +9,17 @@ The graphs count codes in steps of rounding, so a symbol is a number of the code
 """
 
 import os
-from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from venturi import rans, stream
 from venturi._arguments import integer
+from venturi._model import Model
 from venturi._pixels import Pixels, Planes, integers
-from venturi.bundle import Bundle, whereabouts
+from venturi.bundle import whereabouts
 from venturi.errors import BundleError, InputError, StreamError
-from venturi.manifest import Manifest
-from venturi.sessions import Graph, check_device
+from venturi.sessions import Graph
 from venturi.tables import Tables
 
 Code = NDArray[np.float32]
@@ -30,7 +28,7 @@ _BATCH = 256
 _SYMBOL_MAX = 2.0**24  # the whole numbers that float32 holds
 
 
-class Autoencoder:
+class Autoencoder(Model):
     """Codes, restores, draws and compresses pictures with one bundle.
 
     Pictures are uint8 (H, W) if the bundle has one channel, (H, W, 3) RGB if it has three, of
@@ -40,8 +38,6 @@ class Autoencoder:
     Attributes:
         manifest: of the bundle.
     """
-
-    manifest: Manifest
 
     def __init__(
         self,
@@ -63,10 +59,7 @@ class Autoencoder:
             InputError: ``threads`` is not at least 1.
             ImportError: onnxruntime is not installed.
         """
-        check_device(device, threads)
-        loaded = Bundle.load(bundle, task="autoencoder")
-        self.manifest = loaded.manifest
-        self._arguments = loaded.source, device, threads
+        loaded = self._load(bundle, "autoencoder", device, threads)
         image = {"image": ("float", self.manifest.channels)}
         code = {"code": ("float", None)}
 
@@ -89,14 +82,6 @@ class Autoencoder:
                 f"{self._tables.hyper_index.shape} numbers; expected (1, {numbers}), as the "
                 "manifest says; get the bundle from its source again"
             )
-
-    def __repr__(self) -> str:
-        source, device, threads = self._arguments
-        return f"Autoencoder({source!r}, device={device!r}, threads={threads!r})"
-
-    def __reduce__(self) -> tuple[Callable[[str], "Autoencoder"], tuple[str]]:
-        source, device, threads = self._arguments
-        return partial(Autoencoder, device=device, threads=threads), (source,)
 
     def encode(self, images: Pixels) -> Code:
         """Return the code of a picture, or of several.

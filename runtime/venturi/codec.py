@@ -8,20 +8,20 @@ A window is what a graph sees at once; a chunk is what is coded by itself.
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from venturi import _quality, _search, stream
 from venturi._arguments import integer, real
+from venturi._model import Model
 from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes, whole
-from venturi.bundle import Bundle, whereabouts
+from venturi.bundle import whereabouts
 from venturi.errors import InputError, StreamError
 from venturi.latents import HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, Latent, LatentCoder
 from venturi.manifest import Manifest
-from venturi.sessions import Graph, Signature, check_device
+from venturi.sessions import Graph, Signature
 from venturi.tables import Tables
 from venturi.windows import Box, tiles, windows
 
@@ -53,7 +53,7 @@ class Salvage(NamedTuple):
     damaged: tuple[Region, ...]
 
 
-class Codec:
+class Codec(Model):
     """Compresses and decompresses pictures with one bundle.
 
     Immutable and safe to share between threads; pickles by its arguments.
@@ -61,8 +61,6 @@ class Codec:
     Attributes:
         manifest: of the bundle.
     """
-
-    manifest: Manifest
 
     def __init__(
         self,
@@ -85,10 +83,7 @@ class Codec:
             InputError: ``threads`` is not at least 1.
             ImportError: onnxruntime is not installed.
         """
-        check_device(device, threads)
-        loaded = Bundle.load(bundle, task="codec")
-        self.manifest = loaded.manifest
-        self._arguments = loaded.source, device, threads
+        loaded = self._load(bundle, "codec", device, threads)
         self._core = _CORE
         signatures = _signatures(self.manifest)
         graphs = {
@@ -105,14 +100,6 @@ class Codec:
         self._encoder, self._decoder = graphs["encoder"], graphs["decoder"]
         tables = Tables.from_bytes(loaded.files["tables"])
         self._coder = LatentCoder(graphs["entropy"], tables, self.manifest)
-
-    def __repr__(self) -> str:
-        source, device, threads = self._arguments
-        return f"Codec({source!r}, device={device!r}, threads={threads!r})"
-
-    def __reduce__(self) -> tuple[Callable[[str], "Codec"], tuple[str]]:
-        source, device, threads = self._arguments
-        return partial(Codec, device=device, threads=threads), (source,)
 
     def compress(
         self,

@@ -1,17 +1,14 @@
 """The denoiser: a noisy picture to a clean one, with one bundle."""
 
 import os
-from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
 from venturi._arguments import real
+from venturi._model import Model
 from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes, whole
-from venturi.bundle import Bundle
 from venturi.errors import InputError
-from venturi.manifest import Manifest
-from venturi.sessions import Graph, check_device
+from venturi.sessions import Graph
 from venturi.windows import windows
 
 STRENGTH_MAX = 3.0
@@ -19,7 +16,7 @@ STRENGTH_MAX = 3.0
 _CORE = 2048
 
 
-class Denoiser:
+class Denoiser(Model):
     """Cleans pictures with one bundle.
 
     Immutable and safe to share between threads; pickles by its arguments.
@@ -27,8 +24,6 @@ class Denoiser:
     Attributes:
         manifest: of the bundle.
     """
-
-    manifest: Manifest
 
     def __init__(
         self,
@@ -50,10 +45,7 @@ class Denoiser:
             InputError: ``threads`` is not at least 1.
             ImportError: onnxruntime is not installed.
         """
-        check_device(device, threads)
-        loaded = Bundle.load(bundle, task="denoiser")
-        self.manifest = loaded.manifest
-        self._arguments = loaded.source, device, threads
+        loaded = self._load(bundle, "denoiser", device, threads)
         self._core = _CORE
         self._graph = Graph(
             loaded.files["denoiser"],
@@ -63,14 +55,6 @@ class Denoiser:
             inputs={"frame": ("float", 3), "strength": ("float", None)},
             outputs={"clean": ("float", 3)},
         )
-
-    def __repr__(self) -> str:
-        source, device, threads = self._arguments
-        return f"Denoiser({source!r}, device={device!r}, threads={threads!r})"
-
-    def __reduce__(self) -> tuple[Callable[[str], "Denoiser"], tuple[str]]:
-        source, device, threads = self._arguments
-        return partial(Denoiser, device=device, threads=threads), (source,)
 
     def denoise(self, image: Pixels, *, strength: float = 1.0) -> Pixels:
         """Clean a picture.
