@@ -28,7 +28,7 @@ from train.codec import (
     Synthesis,
 )
 from train.integer import ACCUMULATOR_LIMIT, ACTIVATION_MAX, IntegerConv
-from train.photo import PhotoTask
+from train.photo import PhotoTask, sizes
 from train.recipes import PhotoRecipe
 from venturi.manifest import Manifest
 
@@ -43,6 +43,7 @@ class EncoderGraph(nn.Module):
     def __init__(self, analysis: Analysis) -> None:
         super().__init__()
         self.analysis = analysis
+        self.linear = strided(analysis.linear, 8, 2, centre=0.5)
         self.stem = strided(analysis.stem, 8, centre=0.5)
         self.down = strided(analysis.down, 2)
         self.hyper = nn.Sequential(*without_unshuffle(analysis.hyper))
@@ -51,7 +52,8 @@ class EncoderGraph(nn.Module):
         """Map an image and a quality in [0, 1] to latent and hyper-latent."""
         part = self.analysis
         x = part.fine(self.stem(image)) * part.modulation(quality)
-        latent = part.head(part.coarse(self.down(x))) * part.gain(quality)
+        latent = self.linear(image) + part.head(part.coarse(self.down(x)))
+        latent = latent * part.gain(quality)
         return latent, self.hyper(latent)
 
 
@@ -61,6 +63,7 @@ class DecoderGraph(nn.Module):
     def __init__(self, synthesis: Synthesis) -> None:
         super().__init__()
         self.synthesis = synthesis
+        self.linear = permuted(synthesis.linear, 2, 8)
         self.up = permuted(synthesis.up, 2)
         self.head = permuted(synthesis.head, 8, add=0.5)
         # It puts onnxruntime into its blocked layout, where every residual sum after it is fused.
@@ -69,9 +72,11 @@ class DecoderGraph(nn.Module):
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
         """Map a dequantised latent and a quality in [0, 1] to an image."""
         part = self.synthesis
-        x = part.coarse(part.stem(latent * part.inverse_gain(quality)))
-        x = functional.pixel_shuffle(self.up(x), 2) * part.modulation(quality)
-        return functional.pixel_shuffle(self.head(part.fine(self.relay(x))), 8)
+        latent = latent * part.inverse_gain(quality)
+        x = functional.pixel_shuffle(self.up(part.coarse(part.stem(latent))), 2)
+        x = part.fine(self.relay(x * part.modulation(quality)))
+        linear = functional.pixel_shuffle(self.linear(latent), 2)
+        return functional.pixel_shuffle(linear + self.head(x), 8)
 
 
 class EntropyGraph(nn.Module):
@@ -161,9 +166,7 @@ def export_codec(source: Source) -> Manifest:
         ParityError: a file computes something else than the model.
     """
     recipe = PhotoRecipe(**source.recipe)
-    model = CodecNetwork(
-        recipe.width, recipe.deep_width, recipe.latent, recipe.hyper, recipe.depth
-    ).eval()
+    model = CodecNetwork(sizes(recipe)).eval()
     model.load_state_dict(source.weights)
     task = PhotoTask(recipe)
 
@@ -193,20 +196,19 @@ def export_codec(source: Source) -> Manifest:
             "hyper_stride": 64,
             "mean_scale": MEAN_UNIT,
             "chunk": 1024,
-            "encoder_margin": margin(recipe.depth, hyper=True),
-            "decoder_margin": margin(recipe.depth, hyper=False),
+            "encoder_margin": margin(recipe.analysis_depth, recipe.deep_depth, hyper=True),
+            "decoder_margin": margin(recipe.synthesis_depth, recipe.deep_depth, hyper=False),
         },
         provenance=source.provenance(),
     )
 
 
-def margin(depth: int, *, hyper: bool) -> int:
+def margin(depth: int, deep_depth: int, *, hyper: bool) -> int:
     """Return the pixels around a window that can reach into it, rounded up to 64.
 
-    Each fine block reaches one cell of 8 pixels, each of three coarse ones 16, the hyper-encoder
-    32.
+    Each block reaches one cell: of 8 pixels, of 16 when it is deep, of 32 in the hyper-encoder.
     """
-    reach = 8 * depth + 3 * 16 + 32 * hyper
+    reach = 8 * depth + 16 * deep_depth + 32 * hyper
     return -(-reach // 64) * 64
 
 

@@ -1,6 +1,7 @@
 """Layers rewritten for deployment: the same function, in operators that every device runs fast."""
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
@@ -8,14 +9,20 @@ from torch import Tensor, nn
 from export.graphs import block_major
 
 
-def strided(layer: nn.Conv2d, block: int, *, centre: float = 0.0) -> nn.Conv2d:
-    """Return the convolution that equals pixel unshuffle, minus ``centre``, then a 1×1 layer."""
+def strided(layer: nn.Conv2d, *unshuffles: int, centre: float = 0.0) -> nn.Conv2d:
+    """Return the convolution that equals minus ``centre``, pixel unshuffles, then a 1×1 layer."""
     outputs, inputs = layer.weight.shape[:2]
+    block = math.prod(unshuffles)
     made = nn.Conv2d(inputs // block**2, outputs, block, stride=block)
-    weight, bias = layer.weight.detach(), layer.bias
-    assert bias is not None and made.bias is not None
-    made.weight.data = weight.reshape(outputs, -1, block, block).contiguous()
-    made.bias.data = (bias.detach().double() - centre * weight.double().sum((1, 2, 3))).float()
+    weight = layer.weight.detach()
+    sides = [side for unshuffle in unshuffles for side in (unshuffle, unshuffle)]
+    # A later unshuffle is the coarser part of a pixel's place and the finer part of its channel.
+    rows, columns = (range(2 * len(unshuffles) + axis, 1, -2) for axis in (0, 1))
+    parts = weight.reshape(outputs, -1, *sides).permute(0, 1, *rows, *columns)
+    bias = torch.zeros(outputs) if layer.bias is None else layer.bias.detach()
+    assert made.bias is not None
+    made.weight.data = parts.reshape(made.weight.shape).contiguous()
+    made.bias.data = (bias.double() - centre * weight.double().sum((1, 2, 3))).float()
     return made
 
 
@@ -44,13 +51,18 @@ def without_unshuffle(layers: nn.Sequential) -> list[nn.Module]:
     return found
 
 
-def permuted(layer: nn.Conv2d, block: int, *, add: float = 0.0) -> nn.Conv2d:
-    """Return a convolution, plus ``add``, whose channels are in the order of DCR DepthToSpace."""
-    order = block_major(layer.out_channels, block)
-    made = copy.deepcopy(layer)
-    assert layer.bias is not None and made.bias is not None
+def permuted(layer: nn.Conv2d, *shuffles: int, add: float = 0.0) -> nn.Conv2d:
+    """Return a convolution, plus ``add``, whose channels are in the order of DCR DepthToSpaces."""
+    order = torch.arange(layer.out_channels)
+    for place in reversed(range(len(shuffles))):
+        # The channels that the shuffles before this one leave, each with what they take away.
+        groups = order.view(-1, math.prod(shuffles[:place]) ** 2)
+        order = groups[block_major(len(groups), shuffles[place])].flatten()
+    made = nn.Conv2d(layer.in_channels, layer.out_channels, 1)
+    bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias.detach()
+    assert made.bias is not None
     made.weight.data = layer.weight.detach()[order].contiguous()
-    made.bias.data = layer.bias.detach()[order] + add
+    made.bias.data = bias[order] + add
     return made
 
 

@@ -13,10 +13,11 @@ from torch.nn import functional
 from export import __main__ as command
 from export import codec as export_codec
 from export.graphs import OPSET, block_major
+from export.layers import permuted, strided
 from export.parity import ParityError, require
 from export.tables import COUNT_RADIUS, TOTAL, frequencies, scale_tables
 from train import integer
-from train.codec import SCALE_COUNT, CodecNetwork
+from train.codec import SCALE_COUNT, CodecNetwork, Sizes
 from train.loop import Trainer
 from train.photo import PhotoTask
 from train.recipes import PhotoRecipe
@@ -25,6 +26,7 @@ from venturi import Codec
 # The exporter of torch 2.13 trips over its own deprecation of tree specs.
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
 
+SIZES = Sizes(16, 16, 16, 16, analysis_depth=1, synthesis_depth=1, deep_depth=1)
 GRAPHS = ("encoder.onnx", "entropy.onnx", "decoder.onnx")
 
 
@@ -40,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cv2.imwrite(str(pictures / f"{i}.png"), smooth)
     recipe = PhotoRecipe(
         data=str(pictures), steps=3, batch=2, crop=64, width=16, deep_width=16, latent=16, hyper=16,
-        depth=1, threads=1, seed=3,
+        analysis_depth=1, deep_depth=1, threads=1, seed=3,
     )  # fmt: skip
     trainer = Trainer(PhotoTask(recipe), folder / "run", "photo")
     trainer.train()
@@ -88,7 +90,7 @@ def test_graphs_have_names_and_no_paths(bundle: Path, name: str) -> None:
 
 def test_runtime_equals_the_trained_network(run: Path, bundle: Path) -> None:
     state = torch.load(run / "step-0000003.pt", weights_only=True)
-    model = CodecNetwork(16, 16, 16, 16, 1).eval()
+    model = CodecNetwork(SIZES).eval()
     model.load_state_dict(state["average"])
     picture = np.random.default_rng(0).integers(0, 256, (75, 101, 3), np.uint8)
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), 3), np.uint8)
@@ -138,7 +140,7 @@ def test_export_without_a_checkpoint_says_so(
 
 
 def test_exactness_is_proven_and_the_proof_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = CodecNetwork(16, 16, 16, 16, 1)
+    model = CodecNetwork(SIZES)
     assert export_codec.prove_exact(model.entropy) < 2**24
     # Layers that scaled their weights as if sums could be a thousand times larger are found out.
     for name, value in (("_PRODUCT_BUDGET", 2**33), ("WEIGHT_MAX", 2**20), ("MAX_SHIFT", 30)):
@@ -157,6 +159,31 @@ def test_block_major_turns_pixel_shuffle_into_dcr() -> None:
     wanted = functional.pixel_shuffle(x, 2)
     dcr = x[:, block_major(12, 2)].view(2, 2, 2, 3, 3, 5).permute(0, 3, 4, 1, 5, 2)
     assert torch.equal(dcr.reshape(2, 3, 6, 10), wanted)
+
+
+@torch.no_grad()
+def test_one_strided_layer_is_two_unshuffles_and_a_layer() -> None:
+    torch.manual_seed(0)
+    layer = torch.nn.Conv2d(3 * 36, 7, 1)
+    x = torch.rand(2, 3, 12, 18)
+    unshuffled = functional.pixel_unshuffle(functional.pixel_unshuffle(x - 0.5, 3), 2)
+    found = strided(layer, 3, 2, centre=0.5)(x)
+    torch.testing.assert_close(found, layer(unshuffled), atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_permuted_layers_turn_two_pixel_shuffles_into_dcr() -> None:
+    def dcr(x: torch.Tensor, block: int) -> torch.Tensor:
+        n, c, h, w = x.shape
+        parts = x.view(n, block, block, c // block**2, h, w).permute(0, 3, 4, 1, 5, 2)
+        return parts.reshape(n, c // block**2, h * block, w * block)
+
+    torch.manual_seed(0)
+    layer = torch.nn.Conv2d(5, 3 * 36, 1, bias=False)
+    x = torch.rand(2, 5, 3, 4)
+    wanted = functional.pixel_shuffle(functional.pixel_shuffle(layer(x), 2), 3)
+    found = dcr(dcr(permuted(layer, 2, 3)(x), 2), 3)
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
 
 
 def test_tables_follow_counts_and_sum_to_one() -> None:

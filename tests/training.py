@@ -37,5 +37,5 @@ def photo_recipe(data: Path, *, steps: int = 6, batch: int = 2) -> PhotoRecipe:
     return PhotoRecipe(
         data=str(data), steps=steps, batch=batch, crop=64, warmup=3, threads=1, device="cpu",
         checkpoint_every=2, validate_every=4, width=16, deep_width=16, latent=16, hyper=16,
-        depth=1, seed=7,
+        analysis_depth=1, deep_depth=1, seed=7,
     )  # fmt: skip

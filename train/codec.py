@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.blocks import blocks, pointwise
+from train.blocks import SLOPE, blocks, pointwise
 from train.integer import (
     ACTIVATION_UNIT,
     IntegerConv,
@@ -36,6 +36,7 @@ SCALE_MIN, SCALE_MAX = 0.11, 128.0
 BUCKETS = 8
 INDEX_UNIT = 16
 STEP_MARK = 64
+PATCH = 3 * 8 * 8
 
 
 def scale_of(index: Tensor) -> Tensor:
@@ -68,6 +69,11 @@ class Levels(nn.Module):
         self.log = nn.Parameter(torch.zeros(anchors, channels))
         self.register_buffer("anchor", torch.arange(anchors, dtype=torch.float32), persistent=False)
 
+    def anchor_levels(self) -> Tensor:
+        """Return float32 (anchors,) in [0, 1]: the quality of each anchor."""
+        anchor = self.get_buffer("anchor")
+        return anchor / (len(anchor) - 1)
+
     def forward(self, quality: Tensor) -> Tensor:
         """Map float32 (N,) in [0, 1] to (N, channels, 1, 1)."""
         anchor = self.get_buffer("anchor")
@@ -76,62 +82,86 @@ class Levels(nn.Module):
         return torch.exp(weight @ self.log).unsqueeze(2).unsqueeze(3)
 
 
+class Sizes(NamedTuple):
+    """Sizes of the networks.
+
+    Attributes:
+        width, deep_width: channels at 1/8 and at 1/16 of the resolution.
+        latent, hyper: channels of the latent (1/16) and of the hyper-latent (1/64).
+        analysis_depth, synthesis_depth: blocks at 1/8.
+        deep_depth: blocks at 1/16, each way.
+    """
+
+    width: int = 96
+    deep_width: int = 192
+    latent: int = 256
+    hyper: int = 96
+    analysis_depth: int = 2
+    synthesis_depth: int = 1
+    deep_depth: int = 2
+
+
 class Analysis(nn.Module):
     """g_a and h_a: image to gained latent (stride 16) and hyper-latent (stride 64)."""
 
-    def __init__(self, width: int, deep_width: int, latent: int, hyper: int, depth: int) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.stem = pointwise(192, width)
-        self.fine = blocks(width, depth)
+        width, deep_width, latent = sizes.width, sizes.deep_width, sizes.latent
+        self.linear = nn.Conv2d(4 * PATCH, latent, 1, bias=False)
+        self.stem = pointwise(PATCH, width)
+        self.fine = blocks(width, sizes.analysis_depth)
         self.modulation = Levels(width)
         self.down = pointwise(4 * width, deep_width)
-        self.coarse = blocks(deep_width, 3)
+        self.coarse = blocks(deep_width, sizes.deep_depth)
         self.head = pointwise(deep_width, latent)
         self.gain = Levels(latent)
         self.hyper = nn.Sequential(
             pointwise(latent, 128),
-            nn.ReLU(),
+            nn.LeakyReLU(SLOPE),
             nn.PixelUnshuffle(2),
             pointwise(512, 128),
-            nn.ReLU(),
+            nn.LeakyReLU(SLOPE),
             blocks(128, 1),
             nn.PixelUnshuffle(2),
             pointwise(512, 128),
-            nn.ReLU(),
-            pointwise(128, hyper),
+            nn.LeakyReLU(SLOPE),
+            pointwise(128, sizes.hyper),
         )
 
     def forward(self, image: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, 3, H, W) and qualities (N,) in [0, 1] to latent and hyper-latent."""
-        x = self.stem(functional.pixel_unshuffle(image - 0.5, 8))
-        x = self.fine(x) * self.modulation(quality)
+        centred = functional.pixel_unshuffle(image - 0.5, 8)
+        x = self.fine(self.stem(centred)) * self.modulation(quality)
         x = self.coarse(self.down(functional.pixel_unshuffle(x, 2)))
         with torch.autocast(image.device.type, enabled=False):
-            latent = self.head(x.float()) * self.gain(quality)
+            latent = self.linear(functional.pixel_unshuffle(centred, 2)) + self.head(x.float())
+            latent = latent * self.gain(quality)
         return latent, self.hyper(latent).float()
 
 
 class Synthesis(nn.Module):
     """g_s: dequantised latent (stride 16) to image."""
 
-    def __init__(self, width: int, deep_width: int, latent: int, depth: int) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.inverse_gain = Levels(latent)
-        self.stem = pointwise(latent, deep_width)
-        self.coarse = blocks(deep_width, 3)
+        width, deep_width = sizes.width, sizes.deep_width
+        self.inverse_gain = Levels(sizes.latent)
+        self.linear = nn.Conv2d(sizes.latent, 4 * PATCH, 1, bias=False)
+        self.stem = pointwise(sizes.latent, deep_width)
+        self.coarse = blocks(deep_width, sizes.deep_depth)
         self.up = pointwise(deep_width, 4 * width)
         self.modulation = Levels(width)
-        self.fine = blocks(width, depth)
-        self.head = pointwise(width, 192)
+        self.fine = blocks(width, sizes.synthesis_depth)
+        self.head = pointwise(width, PATCH)
 
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
         """Map dequantised latents (N, C, h, w) and qualities (N,) to images (N, 3, 16h, 16w)."""
-        x = self.coarse(self.stem(latent * self.inverse_gain(quality)))
-        x = functional.pixel_shuffle(self.up(x), 2) * self.modulation(quality)
-        x = self.fine(x)
+        latent = latent * self.inverse_gain(quality)
+        x = functional.pixel_shuffle(self.up(self.coarse(self.stem(latent))), 2)
+        x = self.fine(x * self.modulation(quality))
         with torch.autocast(latent.device.type, enabled=False):
-            x = functional.pixel_shuffle(self.head(x.float()), 8)
-        return x + 0.5
+            linear = functional.pixel_shuffle(self.linear(latent.float()), 2)
+            return functional.pixel_shuffle(linear + self.head(x.float()), 8) + 0.5
 
 
 class EntropyNetwork(nn.Module):
@@ -196,29 +226,33 @@ class Coded(NamedTuple):
 class CodecNetwork(nn.Module):
     """The whole codec, for training."""
 
-    def __init__(
-        self,
-        width: int = 128,
-        deep_width: int = 192,
-        latent: int = 256,
-        hyper: int = 96,
-        depth: int = 6,
-    ) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.analysis = Analysis(width, deep_width, latent, hyper, depth)
-        self.synthesis = Synthesis(width, deep_width, latent, depth)
-        self.entropy = EntropyNetwork(latent, hyper)
-        self.hyper_index = nn.Parameter(torch.full((BUCKETS, hyper), 30.0))
+        self.analysis = Analysis(sizes)
+        self.synthesis = Synthesis(sizes)
+        self.entropy = EntropyNetwork(sizes.latent, sizes.hyper)
+        self.hyper_index = nn.Parameter(torch.full((BUCKETS, sizes.hyper), 30.0))
 
     @torch.no_grad()
-    def calibrate(self, image: Tensor, low: float = 2.0, high: float = 40.0) -> None:
-        """Start latents with deviations ``low`` to ``high``, so that rounding erases no signal."""
+    def calibrate(self, image: Tensor, steps: Tensor) -> None:
+        """Start as a transform codec: the principal components of 16×16 patches, and little else.
+
+        Args:
+            image: float32 (N, 3, H, W) in [0, 1], some thousands of patches.
+            steps: float32 (anchors,), the quantiser's step at each anchor of the gains.
+        """
+        patches = functional.pixel_unshuffle(functional.pixel_unshuffle(image - 0.5, 8), 2)
+        samples = patches.permute(0, 2, 3, 1).flatten(0, 2).double()
+        _, vectors = torch.linalg.eigh(samples.T @ samples)
+        basis = vectors.flip(1)[:, : self.analysis.linear.out_channels].float()
+        self.analysis.linear.weight.copy_(basis.T.unsqueeze(2).unsqueeze(3))
+        self.synthesis.linear.weight.copy_(basis.unsqueeze(2).unsqueeze(3))
+        self.analysis.head.weight.mul_(0.1)
+        self.synthesis.head.weight.mul_(0.1)
         gain, inverse = self.analysis.gain.log, self.synthesis.inverse_gain.log
-        latent, _ = self.analysis(image, torch.zeros(len(image), device=image.device))
-        target = torch.linspace(math.log(low), math.log(high), len(gain), device=image.device)
-        gain.copy_((target - latent.std().log()).unsqueeze(1).expand_as(gain))
+        gain.copy_(-steps.log().unsqueeze(1).expand_as(gain))
         inverse.copy_(-gain)
-        latent, hyper = self.analysis(image, torch.full((len(image),), 0.5, device=image.device))
+        _, hyper = self.analysis(image, torch.full((len(image),), 0.5, device=image.device))
         last = self.analysis.hyper[-1]
         assert isinstance(last, nn.Conv2d)
         last.weight.mul_(3.0 / hyper.std())

@@ -6,7 +6,8 @@
 
 The noise level that the estimator sees stands beside the frame as a map (Zhang et al., "FFDNet",
 TIP 2018; estimated as in Guo et al., CVPR 2019), so that a user can claim more noise than there is.
-Dense 3×3 convolutions and ReLU alone: they reach the peak of a CPU, which lighter blocks do not.
+Dense 3×3 convolutions and leaky ReLU alone: they reach the peak of a CPU, which lighter blocks do
+not.
 """
 
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.blocks import pointwise
+from train.blocks import SLOPE, pointwise
 
 STRIDE = 8
 """Both sides of a frame are multiples of this."""
@@ -27,7 +28,7 @@ _ESTIMATOR = 32
 
 
 class Residual(nn.Module):
-    """x + conv(relu(conv(x))), both 3×3 and dense (18 C² MAC per position)."""
+    """x + conv(leaky_relu(conv(x))), both 3×3 and dense (18 C² MAC per position)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -38,7 +39,7 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, channels, H, W) to the same shape."""
-        y: Tensor = x + self.second(functional.relu(self.first(x)))
+        y: Tensor = x + self.second(functional.leaky_relu(self.first(x), SLOPE))
         return y
 
 
@@ -58,18 +59,18 @@ class DenoiserNetwork(nn.Module):
     """
 
     def __init__(
-        self, width: int = 64, deep_width: int = 96, depth: int = 1, deep_depth: int = 2
+        self, width: int = 48, deep_width: int = 96, depth: int = 1, deep_depth: int = 2
     ) -> None:
         super().__init__()
         self.estimator = nn.Sequential(
             _patches(3, width, LEVEL_STRIDE),
-            nn.ReLU(),
+            nn.LeakyReLU(SLOPE),
             _patches(width, _ESTIMATOR, 2),
-            nn.ReLU(),
+            nn.LeakyReLU(SLOPE),
             _conv(_ESTIMATOR, _ESTIMATOR),
-            nn.ReLU(),
+            nn.LeakyReLU(SLOPE),
             _conv(_ESTIMATOR, _ESTIMATOR),
-            nn.ReLU(),
+            nn.LeakyReLU(SLOPE),
             pointwise(_ESTIMATOR, 4),
             nn.PixelShuffle(2),
         )
@@ -139,7 +140,7 @@ def _patches(inputs: int, outputs: int, side: int) -> nn.Conv2d:
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
     layer = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.kaiming_normal_(layer.weight, a=SLOPE)
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer

@@ -17,6 +17,7 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from train import checkpoint
+from train.optimizer import MuonAdam
 from train.recipes import Recipe
 from train.runlog import RunLog
 from train.task import Task, recipe_values
@@ -46,6 +47,16 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.final_learning_rate + cosine * (recipe.learning_rate - recipe.final_learning_rate)
 
 
+def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser; Muon takes the weights of ordinary layers."""
+    if not recipe.muon:
+        return torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
+    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    matrices = {layer.weight: None for layer in layers}
+    others = [parameter for parameter in model.parameters() if parameter not in matrices]
+    return MuonAdam(matrices, others, lr=recipe.learning_rate)
+
+
 class Trainer:
     """Trains a task in a run folder, from the start or from its last checkpoint."""
 
@@ -64,7 +75,7 @@ class Trainer:
         self.model = task.build().to(self.device)
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = Average(self.model, task.recipe.average)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=task.recipe.learning_rate)
+        self.optimizer = optimizer(self.model, task.recipe)
         self.step = 0
 
     def start_from(self, path: Path) -> None:

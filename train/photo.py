@@ -1,18 +1,25 @@
 """The photo codec's task: crops at random qualities, rate plus weighted squared error."""
 
+import math
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.codec import CodecNetwork
+from train.codec import CodecNetwork, Sizes
 from train.photographs import Image, centre, crop, data_folder, load_folder, split, step_generator
 from train.recipes import PhotoRecipe
 from train.task import Metrics
 
 _VALIDATION_QUALITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _VALIDATION_SIDE = 384
+_CALIBRATION_CROPS = 200
+
+
+def sizes(recipe: PhotoRecipe) -> Sizes:
+    """Return what a recipe says of the networks."""
+    return Sizes(**{name: getattr(recipe, name) for name in Sizes._fields})
 
 
 class PhotoTask:
@@ -25,9 +32,9 @@ class PhotoTask:
 
     def build(self) -> nn.Module:
         """See the protocol; latents are scaled to the first batch."""
-        r = self.recipe
-        model = CodecNetwork(r.width, r.deep_width, r.latent, r.hyper, r.depth)
-        model.calibrate(self.batch(0, 0, r.batch)["image"])
+        model = CodecNetwork(sizes(self.recipe))
+        images = self.batch(0, 0, _CALIBRATION_CROPS)["image"]
+        model.calibrate(images, self.quantiser_step(model.analysis.gain.anchor_levels()))
         return model
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
@@ -50,6 +57,14 @@ class PhotoTask:
         return r.lambda_min * torch.pow(
             torch.as_tensor(r.lambda_max / r.lambda_min, device=quality.device), quality
         )
+
+    def quantiser_step(self, quality: Tensor) -> Tensor:
+        """Return the step of an orthonormal transform that the weight of each quality asks for.
+
+        A uniform quantiser of step s errs by s²/12 and saves log2 s bits per number (high-rate
+        theory); bits per pixel count three numbers, the squared error is their mean.
+        """
+        return torch.sqrt(18 / (math.log(2) * self.weight(quality))) / 255
 
     def _cost(self, bpp: Tensor, error: Tensor, quality: Tensor) -> Tensor:
         weight = self.weight(quality)

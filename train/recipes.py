@@ -14,6 +14,7 @@ class Recipe:
         learning_rate: peak of the cosine, reached after ``warmup`` steps.
         final_learning_rate: where the cosine ends.
         warmup: steps of linear rise.
+        muon: Muon for the weights of layers, Adam for the rest; else Adam for all.
         clip_norm: largest gradient norm.
         average: decay of the exponential moving average of the weights, which is what is exported.
         seed: of weights, crops and noise.
@@ -30,6 +31,7 @@ class Recipe:
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     warmup: int = 500
+    muon: bool = False
     clip_norm: float = 1.0
     average: float = 0.999
     seed: int = 0
@@ -64,20 +66,26 @@ class PhotoRecipe(Recipe):
             pixel at quality 1 and quality 100; logarithmic between.
         balance: each crop's loss is divided by (lambda / middle lambda) to this power, so that high
             rates do not outshout low ones.
-        width, deep_width, latent, hyper, depth: sizes of the networks.
+        width, deep_width, latent, hyper, analysis_depth, synthesis_depth, deep_depth: of the
+            networks (:class:`train.codec.Sizes`).
     """
 
     steps: int = 100_000
     batch: int = 6
+    learning_rate: float = 3e-3
+    warmup: int = 200
+    muon: bool = True
     crop: int = 192
-    lambda_min: float = 0.0008
-    lambda_max: float = 0.3
+    lambda_min: float = 0.0006
+    lambda_max: float = 0.2
     balance: float = 0.35
-    width: int = 128
+    width: int = 96
     deep_width: int = 192
-    latent: int = 256
+    latent: int = 320
     hyper: int = 96
-    depth: int = 6
+    analysis_depth: int = 2
+    synthesis_depth: int = 1
+    deep_depth: int = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +104,13 @@ class CameraRecipe(Recipe):
     steps: int = 20_000
     batch: int = 16
     crop: int = 128
-    learning_rate: float = 5e-4
+    learning_rate: float = 2e-3
+    muon: bool = True
     stronger_share: float = 0.15
     strength_max: float = 3.0
     level_weight: float = 0.5
     underestimation: float = 0.7
-    width: int = 64
+    width: int = 48
     deep_width: int = 96
     depth: int = 1
     deep_depth: int = 2
