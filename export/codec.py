@@ -15,7 +15,6 @@ from export.parity import ParityError, largest_difference, require
 from export.source import Source
 from export.tables import COUNT_RADIUS, build
 from train.codec import (
-    BUCKETS,
     CONTEXT_MAX,
     HYPER_MAX,
     INDEX_UNIT,
@@ -230,8 +229,7 @@ def symbol_counts(model: CodecNetwork, task: PhotoTask) -> NDArray[np.int64]:
 
 def hyper_index(model: CodecNetwork) -> NDArray[np.uint8]:
     """Return uint8 (8, hyper): the table of each hyper-latent channel in each quality bucket."""
-    rounded = model.hyper_index.detach().clamp(0, SCALE_COUNT - 1).round()
-    return np.asarray(rounded.numpy(), np.uint8)
+    return np.asarray(model.hyper_index().detach().round().numpy(), np.uint8)
 
 
 def write_graphs(model: CodecNetwork, folder: Path) -> dict[str, float]:
@@ -240,8 +238,7 @@ def write_graphs(model: CodecNetwork, folder: Path) -> dict[str, float]:
     Raises:
         ParityError: a file computes something else than the model.
     """
-    latent, hyper = model.synthesis.stem.in_channels, model.hyper_index.shape[1]
-    assert model.hyper_index.shape[0] == BUCKETS
+    latent, hyper = model.synthesis.stem.in_channels, model.hyper_level.shape[1]
     coarse: tuple[str | int, ...] = ("latent_height", "latent_width")
     _write_encoder(model, folder / "encoder.onnx", latent, hyper)
     export_graph(

@@ -231,7 +231,7 @@ class CodecNetwork(nn.Module):
         self.analysis = Analysis(sizes)
         self.synthesis = Synthesis(sizes)
         self.entropy = EntropyNetwork(sizes.latent, sizes.hyper)
-        self.hyper_index = nn.Parameter(torch.full((BUCKETS, sizes.hyper), 30.0))
+        self.hyper_level = nn.Parameter(torch.full((BUCKETS, sizes.hyper), 20.0 / SCALE_COUNT))
 
     @torch.no_grad()
     def calibrate(self, image: Tensor, steps: Tensor) -> None:
@@ -268,8 +268,8 @@ class CodecNetwork(nn.Module):
         with torch.autocast(image.device.type, enabled=False):
             byte = torch.floor(quality * 255)
             hyper_hat = clamp_inwards(round_through(hyper), -HYPER_MAX, HYPER_MAX)
-            row = self.hyper_index[(byte * BUCKETS / 256).long()]
-            index = row.clamp(0, SCALE_COUNT - 1).unsqueeze(2).unsqueeze(3)
+            row = self.hyper_index()[(byte * BUCKETS / 256).long()]
+            index = row.unsqueeze(2).unsqueeze(3)
             hyper_seen = hyper_hat if noise is None else hyper + noise[1]
             hyper_bits = bits(hyper_seen, index).sum((1, 2, 3))
             residual, mean, index = self.two_steps(latent, hyper_hat, byte)
@@ -277,6 +277,14 @@ class CodecNetwork(nn.Module):
             latent_bits = bits(symbol if noise is None else residual + noise[0], index)
         image = self.synthesis(symbol + mean, quality)
         return Coded(image, latent_bits.sum((1, 2, 3)), hyper_bits)
+
+    def hyper_index(self) -> Tensor:
+        """Return float32 (buckets, hyper) in [0, 63]: the scale index of hyper-latents, unrounded.
+
+        The parameter is a 64th of it: an optimiser's steps are of the size of weights, and indices
+        that it moved by a thousandth at a time stayed wrong for a whole training.
+        """
+        return clamp_inwards(SCALE_COUNT * self.hyper_level, 0, SCALE_COUNT - 1)
 
     def two_steps(
         self, latent: Tensor, hyper_hat: Tensor, byte: Tensor

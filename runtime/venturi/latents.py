@@ -36,6 +36,8 @@ Latent = NDArray[np.int16]
 _RATIO = HYPER_STRIDE // LATENT_STRIDE
 _LATENT_LIMIT = np.iinfo(np.int16).max // MEAN_SCALE
 _SYMBOL_LIMIT = 2**24
+_BIT_PRICE = 0.05
+_LEAN_MAX = 0.45
 
 
 class LatentCoder:
@@ -57,6 +59,7 @@ class LatentCoder:
                 f"{expected}, says the manifest; export the bundle again"
             )
         self._is_coded = tables.radius > 0
+        self._lean = _lean(tables)
 
     def encode(self, latent: Planes, hyper: Planes, quality: int) -> tuple[bytes, Latent]:
         """Code a chunk.
@@ -85,6 +88,8 @@ class LatentCoder:
         clipped = np.clip(latent, -_LATENT_LIMIT, _LATENT_LIMIT)
         for step, mean, index in self._steps(hyper_symbol, decoded, quality):
             residual = gather(clipped, step) - mean * np.float32(1 / MEAN_SCALE)
+            lean = self._lean[index]
+            residual -= np.clip(residual, -lean, lean)
             symbol = integers(np.rint(residual, out=residual), np.int32, "encoder.onnx")
             symbol *= self._is_coded[index]
             segments.append((symbol.reshape(-1), index.reshape(-1)))
@@ -149,6 +154,18 @@ class LatentCoder:
     def _hyper_table(self, quality: int, height: int, width: int) -> NDArray[np.uint8]:
         rows = self._tables.hyper_index
         return np.repeat(rows[quality * len(rows) // 256], height * width)
+
+
+def _lean(tables: Tables) -> Planes:
+    """Return float32 (tables,): how far rounding leans towards 0 where smaller symbols are cheaper.
+
+    A symbol k of residual r costs (k − r)² + price · bits(k), and the smallest cost wins. High-rate
+    theory puts the price of a bit at ln 2 / 6 = 0.12; on photographs kept out of training 0.05 saved
+    2 % and 0.12 nothing. Tables fall about as steeply from 1 to 2 as from 0 to 1, so one number for
+    a table is enough.
+    """
+    lean = np.clip(0.5 * _BIT_PRICE * tables.extra_bits(), 0, _LEAN_MAX)
+    return lean.astype(np.float32)
 
 
 def gather(values: NDArray[Any], step: int) -> NDArray[Any]:

@@ -66,6 +66,11 @@ class Tables:
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
+    def extra_bits(self) -> NDArray[np.float64]:
+        """Return float64 (tables,): how many bits ±1 costs more than 0; 0 for an empty table."""
+        one = np.minimum(self.zero_entry + 1, self.zero_entry + self.radius)
+        return np.log2(self.frequency[self.zero_entry] / self.frequency[one])
+
     @classmethod
     def from_lists(cls, frequencies: Sequence[ArrayLike], hyper_index: ArrayLike) -> Self:
         """Build tables from plain lists of integers.
