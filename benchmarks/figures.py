@@ -139,10 +139,6 @@ def interval(samples: Sequence[float], percent: float) -> float:
 def _robustness(found: results.Results) -> Iterator[Figure]:
     for row in found["rows"]:
         yield Figure(f"lost: {row['fault']}", row["tried"] - row["caught"], 0.0)
-        for name, value in row["figures"].items():
-            if name.endswith("_mb"):
-                title = f"{name}: {row['fault']}"
-                yield Figure(title, value, MEMORY_NOISE, relative=True)
 
 
 _SOURCES: Mapping[str, Callable[[results.Results], Iterator[Figure]]] = {

@@ -18,7 +18,7 @@ COLOURS = (
 """Of the curves; Okabe and Ito's first, which the colour-blind tell apart."""
 
 WIDTH = 460
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 34, 44
+LEFT, RIGHT, TOP, BOTTOM = 58, 20, 34, 44
 AREA = 262
 """Height of the area with the curves, in pixels."""
 
@@ -120,10 +120,10 @@ def number(value: float) -> str:
 
 def legend(names: Sequence[str], top: float) -> tuple[str, float]:
     """Return names beside their colours, in two columns, and where it ends, in pixels."""
-    columns = 1 if any(len(name) > 28 for name in names) else 2
+    columns = 1 if any(len(name) > 25 for name in names) else 2
     parts = []
     for index, name in enumerate(names):
-        left = LEFT - 40 + (index % columns) * (WIDTH - LEFT + 40) / columns
+        left = 12 + (index % columns) * (WIDTH - 12) / columns
         at = top + 12 + index // columns * _LINE
         parts.append(
             f'<path d="M{left} {at - 4}h18" style="stroke:{colour(index)}" '
@@ -155,7 +155,7 @@ def text(x: float, y: float, words: str, anchor: str, *, kind: str = "") -> str:
 def frame(title: str, content: str, height: float, *, hint: str = "") -> str:
     """Return the whole SVG around its content. hint: a word on which side is better."""
     head = text(10, 20, title, "start", kind="title")
-    head += text(WIDTH - RIGHT, TOP + 16, hint, "end", kind="soft") if hint else ""
+    head += text(WIDTH - RIGHT, TOP + AREA + 36, hint, "end", kind="soft") if hint else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH} {height:g}" '
         f'role="img"><title>{html.escape(title)}</title><style>{_STYLE}</style>'

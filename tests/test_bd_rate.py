@@ -27,8 +27,8 @@ STANDARD: list[tuple[list[Point], list[Point], float]] = [
     ),
 ]
 
-# The three cases of example_usage.py of FAU-LMS/bjontegaard (x265 presets; high rates; more points),
-# and an example that goes round with the scripts for VCEG-M33. The expected values are
+# The three cases of example_usage.py of FAU-LMS/bjontegaard (x265 presets, high rates, more
+# points), and an example that goes round with the scripts for VCEG-M33. The expected values are
 # `bd_rate(..., method="pchip")` of that package, version 1.3.0, which says of itself that it equals
 # the spreadsheet of JVET-T2010 to 10 decimals.
 PUBLISHED: list[tuple[list[Point], list[Point], float]] = [

@@ -41,11 +41,9 @@ def _figures(folder: Path) -> str:
 
 
 def _named(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the figures with what they show, those of one model after each other."""
+    """Yield the figures with what they show, the maps last."""
     kinds = {"-generated": "drawn from nothing", "-map": "codes on their two main axes"}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix not in (".png", ".svg"):
-            continue
+    for path in [*sorted(folder.rglob("*.png")), *sorted(folder.rglob("*.svg"))]:
         kind = next((kind for kind in kinds if path.stem.endswith(kind)), "")
         recipe = path.stem.removesuffix(kind)
         recipe = recipe.replace("pca", "PCA")

@@ -28,8 +28,7 @@ def parts(found: results.Results, folder: Path) -> list[str]:
         markup.note(_subject(found)),
         markup.grid(
             markup.plate(charts.distributions(samples, marks, title=title)),
-            markup.plate(_quality(names)),
-            markup.plate(_roofline(names)),
+            markup.stack(markup.plate(_quality(names)), markup.plate(_roofline(names))),
         ),
         markup.table(_latencies(rows), caption="Latencies in ms, and what was lost", ours=" "),
         markup.table(_parts(rows), caption="Where the time goes, medians in ms", ours=" "),
@@ -70,7 +69,10 @@ def _names(rows: list[Row]) -> dict[str, Row]:
     ]
     names = {}
     for row in rows:
-        words = [_threads(row) if key == "threads" else str(row.get(key, "")) for key in keys]
+        words = [
+            _threads(row) if key == "threads" else str(row.get(key, "")).replace("x", "×")
+            for key in keys
+        ]
         names[" ".join(words) or row["scenario"]] = row
     return names
 

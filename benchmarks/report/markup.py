@@ -39,6 +39,11 @@ def grid(*parts: str, small: bool = False) -> str:
     return f'<div class="{kind}">{"".join(parts)}</div>'
 
 
+def stack(*parts: str) -> str:
+    """Return pieces one below the other, as one piece of a grid."""
+    return f'<div class="stack">{"".join(parts)}</div>'
+
+
 def plate(svg: str) -> str:
     """Return a plot as a card; nothing for no plot."""
     return f'<div class="card">{svg}</div>' if svg else ""
@@ -62,7 +67,8 @@ def machine(found: results.Results) -> str:
     """Return what the results were measured on, and the notes that go with them."""
     about = found.get("environment") or found["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-    threads = f", {about['threads']} threads" if "threads" in about else ""
+    count = about.get("threads")
+    threads = f", {count} thread{'' if count == 1 else 's'}" if count else ""
     when = about.get("measured_on") or found["started"][:10]
     load = about["load_average"][0]
     line = f"{when}: {about['cpu']}{threads}, {about['system']}, load average {load}; {versions}"
