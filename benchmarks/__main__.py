@@ -170,7 +170,7 @@ def _all(options: argparse.Namespace) -> int:
 
 
 def _readme(options: argparse.Namespace) -> int:
-    from benchmarks import readme
+    from benchmarks import codec, readme
 
     stale = readme.stale(results.FOLDER)
     if options.check:
@@ -179,6 +179,8 @@ def _readme(options: argparse.Namespace) -> int:
         return int(bool(stale))
     for page, text in stale.items():
         write_atomically(page, text.encode())
+    if (results.FOLDER / "codec.json").exists():
+        codec.draw(results.FOLDER / "codec.json", results.read(results.FOLDER / "codec.json"))
     return 0
 
 

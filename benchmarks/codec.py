@@ -336,6 +336,11 @@ def _arithmetic(codec: Codec, bundle: str, *, runs: int) -> dict[str, float]:
 def write(path: Path, found: results.Results) -> None:
     """Write the results, and the curves beside them."""
     results.write(path, found)
+    draw(path, found)
+
+
+def draw(path: Path, found: results.Results) -> None:
+    """Write the curves of results beside them. path: of the results."""
     for key, suffix in (("psnr_db", ".svg"), ("msssim", "-msssim.svg")):
         path.with_name(path.stem + suffix).write_text(curves(found, key), encoding="utf-8")
 
