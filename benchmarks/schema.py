@@ -145,6 +145,7 @@ _LATENCY: Shape = {
             "precision": str,
             "scenario": str,
             "latency_ms": {str: Null(float)},
+            "error?": Null({"psnr_db": Null(float)}),
             "samples_ms": [float],
             "split_ms?": Null({str: Null(float)}),
             "memory_mb?": Null(float),

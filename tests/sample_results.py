@@ -134,6 +134,7 @@ def latency(factor: float = 1.0) -> results.Results:
                 "split_ms": {"denoiser": base * 0.9, "conversion": base * 0.1, "total": base},
                 "error": {"mse": 1e-3, "psnr_db": 31.0, "max_abs": 0.2},
                 "memory_mb": 150.0,
+                "load": {"bound_ms": 50.0, "rate_per_s": 31.0} if precision == "int8" else {},
                 "cold_start_ms": {"import": 100.0, "session": 10.0, "first_run": 30.0},
                 "stability": {"verdict": "stable"},
                 "profile": {
@@ -164,6 +165,8 @@ def latency(factor: float = 1.0) -> results.Results:
              "reason": "no such device"}
         ],
         "notes": [],
+        "harness": {"overhead_us": 1.25, "share_of_1_ms": 0.00125},
+        "loadgen": {"call": "denoise", "size": "640x480", "loadgen_p90_ms": 21.0, "p90_ms": 20.9},
     }  # fmt: skip
 
 

@@ -294,7 +294,7 @@ def test_all_runs_what_is_there_and_says_what_is_not(
 ) -> None:
     monkeypatch.setattr(everything, "find_spec", lambda _: None)
     monkeypatch.setattr(denoise, "SIZES", ((96, 64),))
-    monkeypatch.setattr(codec, "QUALITIES", (1, 50))
+    monkeypatch.setattr(codec, "PEERS", PEERS[:1])
     folders = ["--results", str(tmp_path), "--runs-folder", str(tmp_path)]
     short = ["--pictures", "1", "--runs", "1", "--threads", "1"]
     assert main(["all", "--data", str(data), *folders, *short]) == 0

@@ -49,8 +49,38 @@ def test_the_page_has_a_part_for_every_results_file(folder: Path) -> None:
         assert f'<h2 id="{name}">' in page
         assert f'href="#{name}"' in page
     drawn = ("PSNR over rate", "Roofline", "Every sample", "Quality over time", "mnist-vae: codes")
-    for words in (*drawn, "a note: x &lt; y", "no such device", "cut"):
+    for words in (*drawn, "a note: x &lt; y", "no such device", "cut", "31.0 a second hold 50 ms"):
         assert words in page
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        ({"streams": 4}, "4 streams"),
+        ({"bound_ms": 50, "rate_per_s": None}, "no rate holds 50 ms"),
+        ({"fps": 30, "frames": 90, "dropped": 3, "age_ms": {"p50": 41.0}}, "3 of 90 dropped, age"),
+        ({"fps": 30, "frames": 9, "dropped": 0, "age_ms": {"p50": None}}, "0 of 9 dropped<"),
+    ],
+)
+def test_every_scenario_says_what_it_found(
+    load: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    found = sample_results.latency()
+    found["rows"][0]["load"] = load
+    results.write(tmp_path / "latency.json", found)
+    assert words in report.page(tmp_path)
+
+
+def test_a_sweep_may_know_little(tmp_path: Path) -> None:
+    found = sample_results.latency()
+    for row in found["rows"]:
+        row |= {"samples_ms": [5.0], "latency_ms": {"p50": None}, "error": None, "profile": None}
+        row |= {"split_ms": None, "memory_mb": None, "cold_start_ms": None, "load": None}
+    results.write(tmp_path / "latency.json", found | {"harness": None, "loadgen": None})
+    page = report.page(tmp_path)
+    assert "n/a (needs 11)" in page
+    assert "Roofline" not in page
+    assert "Quality over time" not in page
 
 
 def test_what_has_no_results_is_said_to_be_absent(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def parts(found: results.Results, folder: Path) -> list[str]:
     title = f"Every sample, {found['subject']['name']}"
     return [
         markup.note(_subject(found)),
+        *(markup.note(words) for words in _own_cost(found)),
         markup.grid(
             markup.plate(charts.distributions(samples, marks, title=title)),
             markup.stack(markup.plate(_quality(names)), markup.plate(_roofline(names))),
@@ -48,6 +49,23 @@ def _subject(found: results.Results) -> str:
     about = f"{subject['kind']} {subject['name']} ({subject['fingerprint']})"
     seen = f"pictures: {inputs['pictures']} from {inputs['source']}" if inputs else ""
     return "; ".join(filter(None, (about, settings, seen)))
+
+
+def _own_cost(found: results.Results) -> list[str]:
+    """Return what the harness costs, and what LoadGen says beside it, where that was measured."""
+    words = []
+    own, other = found.get("harness"), found.get("loadgen")
+    if own:
+        words.append(
+            f"The harness costs {own['overhead_us']:.2f} µs a call, "
+            f"{own['share_of_1_ms']:.2%} of a call of 1 ms."
+        )
+    if other:
+        words.append(
+            f"MLPerf LoadGen's single-stream p90 of {other['call']}, {other['size']}: "
+            f"{other['loadgen_p90_ms']:.2f} ms, ours {other['p90_ms']:.2f} ms."
+        )
+    return words
 
 
 def _point(row: Row) -> str:
@@ -86,7 +104,7 @@ def _latencies(rows: list[Row]) -> list[list[str]]:
     cells = [
         ["call", "size", "threads", "device", "precision", "scenario", "samples"]
         + [f"p{percent}" for percent in _PERCENTS]
-        + ["pictures/s", "PSNR dB", "MB", "cold start", "verdict"]
+        + ["pictures/s", "PSNR dB", "MB", "cold start", "verdict", "found"]
     ]
     for row in rows:
         times = [_time(row["latency_ms"].get(f"p{percent}"), percent) for percent in _PERCENTS]
@@ -105,9 +123,23 @@ def _latencies(rows: list[Row]) -> list[list[str]]:
                 _number(row.get("memory_mb"), 0),
                 _number(sum((row.get("cold_start_ms") or {}).values()) or None, 0),
                 str((row.get("stability") or {}).get("verdict", "")),
+                _found(row.get("load") or {}),
             ]
         )
     return cells
+
+
+def _found(load: Row) -> str:
+    """Return what a scenario found out, in words."""
+    if load.get("rate_per_s") is not None:
+        return f"{load['rate_per_s']:.1f} a second hold {load['bound_ms']:g} ms"
+    if "bound_ms" in load:
+        return f"no rate holds {load['bound_ms']:g} ms"
+    if "dropped" in load:
+        age = (load.get("age_ms") or {}).get("p50")
+        old = "" if age is None else f", age {age:.0f} ms"
+        return f"{load['dropped']} of {load['frames']} dropped{old}"
+    return f"{load['streams']} streams" if "streams" in load else ""
 
 
 def _time(value: float | None, percent: int) -> str:
