@@ -190,9 +190,7 @@ def _compare(options: argparse.Namespace) -> int:
     old, new = results.read(options.old), results.read(options.new)
     found = compare.changes(old, new)
     print(compare.text(found))
-    print(compare.untimed(old, new) or "times compared: one machine, nothing else running")
-    for name in compare.unsteady(old, new):
-        print(f"not compared, a run was not stable: {name}")
+    print(compare.about_times(old, new))
     return int(any(change.regression for change in found))
 
 

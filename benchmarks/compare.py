@@ -86,6 +86,17 @@ def unsteady(old: results.Results, new: results.Results) -> list[str]:
     ]
 
 
+def about_times(old: results.Results, new: results.Results) -> str:
+    """Say whether times were compared, in a sentence."""
+    reason = untimed(old, new)
+    if reason:
+        return reason
+    left_out = unsteady(old, new)
+    if not left_out:
+        return "times compared: one machine, nothing else running"
+    return f"{len(left_out)} times not compared, a run was not stable: {', '.join(left_out)}"
+
+
 def text(found: list[Change]) -> str:
     """Return the changes as people read them, those that mean something first."""
     rows = [["figure", "old", "new", "change", "noise", "verdict"]]

@@ -193,6 +193,8 @@ def test_a_row_that_was_not_stable_is_left_out() -> None:
     found = verdicts(old, new)
     assert {name.split()[4] for name in found} == {"int8"}
     assert {name.split()[4] for name in compare.unsteady(old, new)} == {"fp32"}
+    assert compare.about_times(old, new).startswith("4 times not compared")
+    assert compare.about_times(old, old).startswith("times compared")
 
 
 def test_different_things_are_refused(tmp_path: Path) -> None:
