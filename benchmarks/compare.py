@@ -17,7 +17,8 @@ class Change:
     """One figure in both files, or in one of them.
 
     old, new: None where a file does not have it. worse: by how much it got worse, in the unit of
-    `noise`; negative when it got better. noise: up to here a change means nothing.
+    `noise`; negative when it got better. noise: up to here a change means nothing. relative:
+    whether both are shares of the old value.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Change:
     new: float | None
     worse: float
     noise: float
+    relative: bool = False
 
     @property
     def verdict(self) -> str:
@@ -102,13 +104,21 @@ def text(found: list[Change]) -> str:
     rows = [["figure", "old", "new", "change", "noise", "verdict"]]
     order = {verdict: number for number, verdict in enumerate((*_UNEQUAL, "same"))}
     for change in sorted(found, key=lambda change: order[change.verdict]):
-        both = change.old is not None and change.new is not None
-        moved = f"{change.new - change.old:+.4g}" if both else ""  # type: ignore[operator]
-        values = (_number(change.old), _number(change.new), moved, f"{change.noise:.3g}")
+        noise = f"{change.noise:.3g}" if not change.relative else f"{change.noise:.2%}"
+        values = (_number(change.old), _number(change.new), _moved(change), noise)
         rows.append([change.name, *values, change.verdict])
     counts = {verdict: sum(c.verdict == verdict for c in found) for verdict in order}
     summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     return f"{results.table(rows)}\n\n{summary or 'no figure in common'}"
+
+
+def _moved(change: Change) -> str:
+    """Return how far a figure moved, as a share where its noise is one."""
+    if change.old is None or change.new is None:
+        return ""
+    if change.relative:
+        return f"{change.new / change.old - 1:+.2%}" if change.old else ""
+    return f"{change.new - change.old:+.4g}"
 
 
 def _number(value: float | None) -> str:
@@ -132,12 +142,12 @@ def _change(old: Figure | None, new: Figure | None) -> Change:
     assert known is not None
     if old is None or new is None:
         before, after = (None if figure is None else figure.value for figure in (old, new))
-        return Change(known.name, before, after, worse=math.nan, noise=known.noise)
-    worse = new.value - old.value
-    if old.relative:
-        worse = worse / old.value if old.value else math.copysign(math.inf, worse) * bool(worse)
+        return Change(known.name, before, after, math.nan, known.noise, known.relative)
+    worse = old.value - new.value if old.higher_is_better else new.value - old.value
+    if old.relative and worse:
+        worse = worse / old.value if old.value else math.copysign(math.inf, worse)
     noise = max(old.noise, old.spread + new.spread)
-    return Change(old.name, old.value, new.value, -worse if old.higher_is_better else worse, noise)
+    return Change(old.name, old.value, new.value, worse, noise, old.relative)
 
 
 def _rate(old: results.Results, new: results.Results) -> list[Change]:

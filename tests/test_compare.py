@@ -163,6 +163,25 @@ def test_few_scattered_samples_prove_little() -> None:
     assert verdicts(old, new) == {}
 
 
+def test_nothing_from_nothing_is_the_same() -> None:
+    old, new = sample_results.mnist(), sample_results.mnist()
+    old["models"]["mnist-vae"]["test_mse"] = 0.0
+    new["models"]["mnist-vae"]["test_mse"] = 0.0
+    assert verdicts(old, new) == {}
+    new["models"]["mnist-vae"]["test_mse"] = 1e-9
+    assert verdicts(old, new) == {"mnist-vae test_mse": "worse"}
+
+
+def test_changes_are_read_in_their_unit() -> None:
+    old, new = sample_results.denoise(), sample_results.denoise()
+    new["clean_psnr_db"]["kodak"]["venturi"] += 1
+    new["latency"]["640x480"]["venturi"]["median_ms"] = 13.0
+    lines = compare.text(compare.changes(old, new)).splitlines()
+    assert lines[1].split()[-5:] == ["10.000", "13.000", "+30.00%", "10.00%", "worse"]
+    assert lines[2].split()[-5:] == ["41.000", "42.000", "+1", "0.03", "better"]
+    assert lines[-1] == "1 worse, 1 better, 4 same"
+
+
 def test_what_is_gone_is_a_regression() -> None:
     old = sample_results.mnist()
     new = copy.deepcopy(old)
