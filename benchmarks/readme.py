@@ -174,7 +174,7 @@ def _mnist(found: results.Results, folder: Path) -> str:
 def _figures(folder: Path, recipes: list[str]) -> list[str]:
     """Return the figures that are there: pictures, drawn ones, maps of the codes."""
     kinds = {
-        "{}.png": "{}: in above, out below",
+        "{}.png": "{}: originals above, what came out below",
         "{}-generated.png": "{}: drawn from nothing",
         "{}-map.svg": "{}: codes on their two main axes, a colour for each digit",
     }

@@ -45,6 +45,6 @@ def _named(folder: Path) -> Iterator[tuple[Path, str]]:
     kinds = {"-generated": "drawn from nothing", "-map": "codes on their two main axes"}
     for path in [*sorted(folder.rglob("*.png")), *sorted(folder.rglob("*.svg"))]:
         kind = next((kind for kind in kinds if path.stem.endswith(kind)), "")
-        recipe = path.stem.removesuffix(kind)
-        recipe = recipe.replace("pca", "PCA")
-        yield path, f"{recipe} ({path.parent.name}): {kinds.get(kind, 'in above, out below')}"
+        recipe = path.stem.removesuffix(kind).replace("pca", "PCA")
+        words = kinds.get(kind, "originals above, what came out below")
+        yield path, f"{recipe} ({path.parent.name}): {words}"
