@@ -12,7 +12,8 @@ Method (Bjontegaard, VCEG-M33, 2001, with the interpolation of JCTVC-E137 and HS
    the polynomials), and its exponential, less 1, is the result in percent. Negative: the tested
    codec needs fewer bytes than the anchor.
 
-Quality is in dB: PSNR, or -10 log10(1 - MS-SSIM).
+Quality is in dB: PSNR, or -10 log10(1 - MS-SSIM). tests/test_bd_rate.py holds this against the
+points and results of JCTVC-E137 and those of the package FAU-LMS/bjontegaard.
 """
 
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import cv2
 
-from benchmarks import environment, pictures, plot, results
+from benchmarks import crops, environment, pictures, plot, results
 from benchmarks.arithmetic import kmac_per_pixel
 from benchmarks.bd_rate import bd_rate_percent
 from benchmarks.metrics import decibels, ms_ssim, psnr_db
@@ -41,7 +41,8 @@ class Options:
     """What to measure.
 
     data: folder of lossless pictures. bundle: name or path. pictures: how many of them at most.
-    threads: for the graphs and for OpenCV. runs: repeated calls for the latency.
+    threads: for the graphs and for OpenCV. runs: repeated calls for the latency. crops: folder for
+    crops to look at, None for none.
     """
 
     data: Path
@@ -49,6 +50,7 @@ class Options:
     pictures: int | None
     threads: int
     runs: int
+    crops: Path | None = None
 
 
 class Scheme(Protocol):
@@ -100,6 +102,7 @@ def measure(options: Options) -> results.Results:
     paths = pictures.listed(options.data, limit=options.pictures)
     samples = _samples(schemes, paths)
     points = {scheme.name: _points(samples[scheme.name]) for scheme in schemes}
+    settings = _at_one_rate(points)
     notes = [f"{peer.label}: absent, OpenCV cannot write it" for peer in PEERS
              if peer.name not in points]  # fmt: skip
     notes += filter(None, [environment.busy(before)])
@@ -117,7 +120,8 @@ def measure(options: Options) -> results.Results:
         "bd_rate_percent_by_anchor": _by_anchor(points),
         "grows_with_quality_on_every_picture": _grows(samples[OURS]),
         "notes": notes,
-        **_costs(options, codec, schemes, points, paths),
+        **_crops(options, schemes, settings, paths),
+        **_costs(options, codec, schemes, settings, paths),
     }
 
 
@@ -224,17 +228,51 @@ def _bd_rate(points: Mapping[str, Sequence[Point]], anchor: str, test: str, key:
     return round(bd_rate_percent(*curves, rates=RATES), 3)
 
 
+def _at_one_rate(points: Mapping[str, Sequence[Point]]) -> dict[str, int]:
+    """Return each codec's quality whose mean rate is nearest to that of Venturi's everyday one."""
+    rate = min(points[OURS], key=lambda p: abs(p["quality"] - EVERYDAY))["bpp"]
+    nearest = {
+        name: int(min(found, key=lambda p: abs(p["bpp"] - rate))["quality"])
+        for name, found in points.items()
+    }
+    return nearest | {OURS: EVERYDAY}
+
+
+def _crops(
+    options: Options,
+    schemes: Sequence[Scheme],
+    settings: Mapping[str, int],
+    paths: Sequence[Path],
+) -> results.Results:
+    """Write crops of the first pictures, and return what each file cost and lost as a whole."""
+    if options.crops is None:
+        return {}
+    figures: dict[str, dict[str, Point]] = {}
+    for path in paths[: crops.OF_EACH_SET]:
+        image = pictures.read(path)
+        files = {s.name: s.encode(image, settings[s.name]) for s in schemes}
+        made = {s.name: s.decode(files[s.name]) for s in schemes}
+        crops.write(options.crops / f"{path.stem}.png", image, made)
+        pixels = image.shape[0] * image.shape[1]
+        figures[path.stem] = {
+            name: {
+                "bpp": round(len(files[name]) * 8 / pixels, 6),
+                "psnr_db": round(min(psnr_db(image, back), LOSSLESS_DB), 4),
+            }
+            for name, back in made.items()
+        }
+    return {"crops": options.crops.name, "crop_figures": figures}
+
+
 def _costs(
     options: Options,
     codec: Codec,
     schemes: Sequence[Scheme],
-    points: Mapping[str, Sequence[Point]],
+    settings: Mapping[str, int],
     paths: Sequence[Path],
 ) -> results.Results:
     """Time repeated calls on the first picture, split Venturi's, and count its arithmetic."""
     image = pictures.read(paths[0])
-    rate = min(points[OURS], key=lambda p: abs(p["quality"] - EVERYDAY))["bpp"]
-    settings = {s.name: _nearest(points[s.name], rate) for s in schemes} | {OURS: EVERYDAY}
     files = {s.name: s.encode(image, settings[s.name]) for s in schemes}
     encode = interleaved(
         {s.name: lambda s=s: s.encode(image, settings[s.name]) for s in schemes},  # type: ignore[misc]
@@ -268,11 +306,6 @@ def _costs(
     }
 
 
-def _nearest(points: Sequence[Point], rate: float) -> int:
-    """Return the quality whose mean rate is nearest to one."""
-    return int(min(points, key=lambda p: abs(p["bpp"] - rate))["quality"])
-
-
 def _arithmetic(codec: Codec, bundle: str, *, runs: int) -> dict[str, float]:
     """Return kMAC per pixel of each graph, for a 768x512 picture.
 
@@ -303,6 +336,11 @@ def _arithmetic(codec: Codec, bundle: str, *, runs: int) -> dict[str, float]:
 def write(path: Path, found: results.Results) -> None:
     """Write the results, and the curves beside them."""
     results.write(path, found)
+    draw(path, found)
+
+
+def draw(path: Path, found: results.Results) -> None:
+    """Write the curves of results beside them. path: of the results."""
     for key, suffix in (("psnr_db", ".svg"), ("msssim", "-msssim.svg")):
         path.with_name(path.stem + suffix).write_text(curves(found, key), encoding="utf-8")
 
@@ -310,7 +348,8 @@ def write(path: Path, found: results.Results) -> None:
 def curves(found: results.Results, key: str) -> str:
     """Return the rate-distortion curves of a results file as SVG. key: psnr_db or msssim."""
     quality = {"psnr_db": "PSNR, dB", "msssim": "MS-SSIM, dB"}[key]
-    title = f"Mean over {found['data']['folder']}, pictures: {found['data']['pictures']}"
+    pictures_of = f"{found['data']['pictures']} pictures of {found['data']['folder']}"
+    title = f"{quality.partition(',')[0]} over rate, mean of {pictures_of}"
     named = {found["labels"][name]: _curve(p, key) for name, p in found["points"].items()}
     return plot.rate_distortion(named, title=title, quality=quality)
 

@@ -1,119 +1,160 @@
 """Two results files of one benchmark: what changed beyond the noise, and whether it got worse."""
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 
 from benchmarks import results
 from benchmarks.bd_rate import bd_rate_percent
 from benchmarks.environment import busy
+from benchmarks.figures import RATE_NOISE_PERCENT, Figure, figures
 
-TIME_NOISE = 0.10
-PSNR_NOISE_DB = 0.03
-RATE_NOISE_PERCENT = 0.5
-ARITHMETIC_NOISE = 0.01
+_MUST_AGREE = ("benchmark", "data", "rates_bpp", "full")
+_UNEQUAL = ("worse", "gone", "better", "new")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One figure in both files.
+    """One figure in both files, or in one of them.
 
-    worse: by how much it got worse, in the unit of `noise`; negative when it got better.
-    noise: up to here a change means nothing.
+    old, new: None where a file does not have it. worse: by how much it got worse, in the unit of
+    `noise`; negative when it got better. noise: up to here a change means nothing. relative:
+    whether both are shares of the old value.
     """
 
     name: str
-    old: float
-    new: float
+    old: float | None
+    new: float | None
     worse: float
     noise: float
+    relative: bool = False
 
     @property
     def verdict(self) -> str:
-        """Say what the change means."""
+        """Say what the change means: same, worse, better, gone or new."""
+        if self.new is None:
+            return "gone"
+        if self.old is None:
+            return "new"
         if abs(self.worse) <= self.noise:
             return "same"
         return "worse" if self.worse > 0 else "better"
 
+    @property
+    def regression(self) -> bool:
+        """Tell whether it got worse, or is measured no more."""
+        return self.verdict in ("worse", "gone")
+
 
 def changes(old: results.Results, new: results.Results) -> list[Change]:
-    """Return all figures that both files have.
+    """Return all figures that either file has; times only where they can be compared.
 
-    Raises ValueError when the files are of two benchmarks or of two sets of pictures.
+    A figure that is in one file only, of a run that was stable, is `gone` or `new`.
+
+    Raises ValueError when the files are not of one benchmark on the same data.
     """
-    for key in ("benchmark", "data"):
-        if old.get(key) != new.get(key):
-            raise ValueError(
-                f"{key} is {old.get(key)!r} in the old file and {new.get(key)!r} in the new: "
-                "compare two runs of one benchmark on one folder"
-            )
-    sources = {"codec": (_rates, _arithmetic), "denoise": (_quality,)}[old["benchmark"]]
-    found = [change for source in sources for change in source(old, new)]
-    return found if untimed(old, new) else [*found, *_times(old, new)]
+    _check_alike(old, new)
+    before, after = figures(old), figures(new)
+    left_out = set(unsteady(old, new))
+    if untimed(old, new):
+        left_out |= {f.name for f in (before | after).values() if f.timed}
+    names = [name for name in before | after if name not in left_out]
+    found = [_change(before.get(name), after.get(name)) for name in names]
+    return [*_rate(old, new), *found] if old["benchmark"] == "codec" else found
 
 
 def untimed(old: results.Results, new: results.Results) -> str | None:
     """Return why times are not compared, or None when they are."""
-    for name, found in (("old", old), ("new", new)):
-        reason = busy(found["environment"])
+    if old["benchmark"] == "robustness":
+        return "times not compared: this benchmark has none"
+    machines = [found.get("environment") or found["machine"] for found in (old, new)]
+    for name, found, machine in zip(("old", "new"), (old, new), machines, strict=True):
+        # A latency file has a verdict of its own on each row.
+        reason = None if found["benchmark"] == "latency" else busy(machine)
         if reason:
             return f"times not compared, {name} file: {reason}"
-    machines = [(f["environment"]["cpu"], f["environment"]["threads"]) for f in (old, new)]
-    if machines[0] != machines[1]:
-        return f"times not compared: measured on {machines[0]} and on {machines[1]}"
+    what = [(machine["cpu"], machine.get("threads")) for machine in machines]
+    if what[0] != what[1]:
+        return f"times not compared: measured on {what[0]} and on {what[1]}"
     return None
+
+
+def unsteady(old: results.Results, new: results.Results) -> list[str]:
+    """Return the times that are not compared since one of their runs was not stable."""
+    before, after = figures(old), figures(new)
+    return [
+        name
+        for name in before | after
+        if not all(found[name].steady for found in (before, after) if name in found)
+    ]
+
+
+def about_times(old: results.Results, new: results.Results) -> str:
+    """Say whether times were compared, in a sentence."""
+    reason = untimed(old, new)
+    if reason:
+        return reason
+    left_out = unsteady(old, new)
+    if not left_out:
+        return "times compared: one machine, nothing else running"
+    return f"{len(left_out)} times not compared, a run was not stable: {', '.join(left_out)}"
 
 
 def text(found: list[Change]) -> str:
     """Return the changes as people read them, those that mean something first."""
-    rows = [["figure", "old", "new", "verdict"]]
-    for change in sorted(found, key=lambda c: (c.verdict == "same", c.verdict != "worse")):
-        rows.append([change.name, f"{change.old:.3f}", f"{change.new:.3f}", change.verdict])
-    return results.table(rows)
+    rows = [["figure", "old", "new", "change", "noise", "verdict"]]
+    order = {verdict: number for number, verdict in enumerate((*_UNEQUAL, "same"))}
+    for change in sorted(found, key=lambda change: order[change.verdict]):
+        noise = f"{change.noise:.3g}" if not change.relative else f"{change.noise:.2%}"
+        values = (_number(change.old), _number(change.new), _moved(change), noise)
+        rows.append([change.name, *values, change.verdict])
+    counts = {verdict: sum(c.verdict == verdict for c in found) for verdict in order}
+    summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    return f"{results.table(rows)}\n\n{summary or 'no figure in common'}"
 
 
-def _rates(old: results.Results, new: results.Results) -> Iterator[Change]:
+def _moved(change: Change) -> str:
+    """Return how far a figure moved, as a share where its noise is one."""
+    if change.old is None or change.new is None:
+        return ""
+    if change.relative:
+        return f"{change.new / change.old - 1:+.2%}" if change.old else ""
+    return f"{change.new - change.old:+.4g}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _check_alike(old: results.Results, new: results.Results) -> None:
+    pairs = {key: (old.get(key), new.get(key)) for key in _MUST_AGREE}
+    if old["benchmark"] == new["benchmark"] == "latency":
+        pairs |= {k: (old["subject"][k], new["subject"][k]) for k in ("kind", "name")}
+    for key, (before, after) in pairs.items():
+        if before != after and None not in (before, after):
+            raise ValueError(
+                f"{key} is {before!r} in the old file and {after!r} in the new: "
+                "compare two runs of one benchmark on one folder"
+            )
+
+
+def _change(old: Figure | None, new: Figure | None) -> Change:
+    known = old or new
+    assert known is not None
+    if old is None or new is None:
+        before, after = (None if figure is None else figure.value for figure in (old, new))
+        return Change(known.name, before, after, math.nan, known.noise, known.relative)
+    worse = old.value - new.value if old.higher_is_better else new.value - old.value
+    if old.relative and worse:
+        worse = worse / old.value if old.value else math.copysign(math.inf, worse)
+    noise = max(old.noise, old.spread + new.spread)
+    return Change(old.name, old.value, new.value, worse, noise, old.relative)
+
+
+def _rate(old: results.Results, new: results.Results) -> list[Change]:
+    """Return the rate of the new curve against the old one, where they can be compared."""
     curves = [[(p["bpp"], p["psnr_db"]) for p in f["points"]["venturi"]] for f in (old, new)]
-    rate = bd_rate_percent(*curves, rates=(0.15, 1.0))
-    yield Change("rate at equal PSNR, old to new, %", 0.0, rate, rate, RATE_NOISE_PERCENT)
-    for name, before in old["bd_rate_percent"].items():
-        after = new["bd_rate_percent"].get(name)
-        if before is not None and after is not None:
-            title = f"BD-rate against {name}, %"
-            yield Change(title, before, after, after - before, RATE_NOISE_PERCENT)
-
-
-def _arithmetic(old: results.Results, new: results.Results) -> Iterator[Change]:
-    for role, before in old["kmac_per_pixel"].items():
-        after = new["kmac_per_pixel"][role]
-        share = after / before - 1 if before else float(after > 0)
-        yield Change(f"kMAC per pixel, {role}", before, after, share, ARITHMETIC_NOISE)
-
-
-def _quality(old: results.Results, new: results.Results) -> Iterator[Change]:
-    before, after = dict(_venturi_psnr(old)), dict(_venturi_psnr(new))
-    for name in before.keys() & after.keys():
-        worse = before[name] - after[name]
-        yield Change(f"PSNR {name}, dB", before[name], after[name], worse, PSNR_NOISE_DB)
-
-
-def _venturi_psnr(found: results.Results) -> Iterator[tuple[str, float]]:
-    for name, sigmas in found["gaussian_psnr_db"].items():
-        yield from ((f"{name} sigma {sigma}", means["venturi"]) for sigma, means in sigmas.items())
-    for kind in ("real", "clean"):
-        for name, means in found[f"{kind}_psnr_db"].items():
-            yield f"{name} {kind}", means["venturi"]
-
-
-def _times(old: results.Results, new: results.Results) -> Iterator[Change]:
-    before, after = dict(_venturi_times(old)), dict(_venturi_times(new))
-    for name in before.keys() & after.keys():
-        share = after[name] / before[name] - 1
-        yield Change(f"median {name}, ms", before[name], after[name], share, TIME_NOISE)
-
-
-def _venturi_times(found: results.Results) -> Iterator[tuple[str, float]]:
-    latency = found["latency"]
-    if found["benchmark"] == "codec":
-        yield from ((call, latency["venturi"][call]["median_ms"]) for call in ("encode", "decode"))
-    else:
-        yield from ((size, times["venturi"]["median_ms"]) for size, times in latency.items())
+    try:
+        rate = bd_rate_percent(*curves, rates=tuple(old["rates_bpp"]))
+    except ValueError:
+        return []
+    return [Change("rate at equal PSNR, old to new, %", 0.0, rate, rate, RATE_NOISE_PERCENT)]

@@ -7,7 +7,6 @@
 """
 
 import argparse
-import base64
 import html
 import sys
 from collections.abc import Callable, Sequence
@@ -258,7 +257,7 @@ def _figure(title: str, note: str, picture: Picture, *, ours: bool = False) -> s
     kind = " class=ours" if ours else ""
     alt = html.escape(f"{title}: {note}", quote=True)
     return (
-        f'<figure{kind}><img alt="{alt}" src="{data_uri(middle(picture))}">'
+        f'<figure{kind}><img alt="{alt}" src="{pictures.data_uri(middle(picture))}">'
         f"<figcaption><b>{html.escape(title)}</b>{html.escape(note)}</figcaption></figure>"
     )
 
@@ -267,12 +266,6 @@ def middle(picture: Picture) -> Picture:
     """Cut the middle out of a picture that is larger than the page shows."""
     top, left = (max(0, side - SHOWN) // 2 for side in picture.shape[:2])
     return picture[top : top + SHOWN, left : left + SHOWN]
-
-
-def data_uri(picture: Picture) -> str:
-    """Put a picture into the page, without loss."""
-    data = images.encode(np.ascontiguousarray(picture), ".webp")
-    return f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def rate_bpp(coded: Coded, original: Picture) -> float:

@@ -14,8 +14,8 @@ from statistics import fmean
 import cv2
 import numpy as np
 
-from benchmarks import environment, pictures, results
-from benchmarks.filters import CAMERA, LABELS, SIGMAS, Filter, filters
+from benchmarks import crops, environment, pictures, results
+from benchmarks.filters import CAMERA, FUNCTIONS, LABELS, SIGMAS, Filter, filters, present
 from benchmarks.metrics import psnr_db
 from benchmarks.parts import TOTAL, share_outside_graphs, split
 from benchmarks.pictures import Picture
@@ -30,8 +30,6 @@ REAL_SET = "cc15"
 SIZES = ((640, 480), (1280, 720))
 LATENCY_SIGMA = 25
 LOSSLESS_DB = 100.0
-CROP = 192
-CROPS_OF_EACH_SET = 4
 
 Pair = tuple[str, Picture, Picture]
 Means = dict[str, float]
@@ -65,6 +63,8 @@ def measure(options: Options) -> results.Results:
     before = environment.describe(threads=options.threads)
     denoiser = Denoiser(options.bundle, threads=options.threads)
     notes = [note for note in (environment.busy(before),) if note]
+    notes += [f"{label}: absent, this OpenCV has no {FUNCTIONS[name]}"
+              for name, label in LABELS.items() if not present(name)]  # fmt: skip
     gaussian = {
         name: {str(sigma): _gaussian(options, denoiser, name, sigma) for sigma in SIGMAS}
         for name in _present(options, GAUSSIAN_SETS, notes)
@@ -79,7 +79,13 @@ def measure(options: Options) -> results.Results:
             "name": denoiser.manifest.name,
             "fingerprint": denoiser.manifest.fingerprint.hex(),
         },
-        "labels": {NOISY: "noisy", OURS: "Venturi", **LABELS},
+        "data": {
+            name: len(pictures.listed(folder, limit=options.pictures))
+            for name, folder in _folders(options).items()
+            if folder.is_dir()
+        },
+        "labels": {NOISY: "noisy", OURS: "Venturi"}
+        | {name: label for name, label in LABELS.items() if present(name)},
         "gaussian_psnr_db": gaussian,
         "real_psnr_db": real,
         "clean_psnr_db": clean,
@@ -97,6 +103,12 @@ def _present(options: Options, names: Sequence[str], notes: list[str]) -> list[s
         if name not in there and note not in notes:
             notes.append(note)
     return there
+
+
+def _folders(options: Options) -> dict[str, Path]:
+    """Return where the pictures of each set are listed."""
+    folders = {name: options.data / name for name in GAUSSIAN_SETS}
+    return folders | {REAL_SET: options.data / REAL_SET / "noisy"}
 
 
 def _methods(denoiser: Denoiser, noise: str) -> dict[str, Filter]:
@@ -134,25 +146,17 @@ def _clean(options: Options, denoiser: Denoiser) -> Means:
     return _means(pairs(), {OURS: denoiser.denoise}, options.crops / "clean")
 
 
-def _means(pairs: Iterable[Pair], methods: Mapping[str, Filter], crops: Path) -> Means:
+def _means(pairs: Iterable[Pair], methods: Mapping[str, Filter], folder: Path) -> Means:
     """Return each method's mean PSNR, and write crops of the first pictures."""
     found: dict[str, list[float]] = {name: [] for name in methods}
     for number, (stem, clean, noisy) in enumerate(pairs):
         results_of = {name: method(noisy) for name, method in methods.items()}
         for name, image in results_of.items():
             found[name].append(min(psnr_db(clean, image), LOSSLESS_DB))
-        if number < CROPS_OF_EACH_SET:
-            row = [_crop(image) for image in (clean, *results_of.values())]
-            pictures.write(crops / f"{stem}.png", pictures.beside(row))
-        print(f"{crops.name} {stem}", file=sys.stderr)
+        if number < crops.OF_EACH_SET:
+            crops.write(folder / f"{stem}.png", clean, results_of)
+        print(f"{folder.name} {stem}", file=sys.stderr)
     return {name: round(fmean(values), 4) for name, values in found.items()}
-
-
-def _crop(image: Picture) -> Picture:
-    """Return the middle of a picture, each pixel as 2x2."""
-    top, left = (max(0, (side - CROP) // 2) for side in image.shape[:2])
-    crop = image[top : top + CROP, left : left + CROP]
-    return np.repeat(np.repeat(crop, 2, axis=0), 2, axis=1)
 
 
 def _latency(options: Options, denoiser: Denoiser, width: int, height: int) -> results.Results:

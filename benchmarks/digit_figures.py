@@ -1,14 +1,14 @@
 """Figures of an autoencoder: what goes in over what comes out, drawn digits, a map of the codes."""
 
-import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import pictures
+from benchmarks import pictures, plot
 from venturi import Autoencoder
 from venturi.files import write_atomically
 
@@ -18,10 +18,10 @@ COLUMNS = 10
 ZOOM = 3
 GAP = 2
 MAP_POINTS = 3000
-MAP_SIDE = 640
+MAP_SIDE = 440
 COLOURS = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00",
-    "#56b4e9", "#000000", "#999999", "#e69f00", "#6a3d9a",
+    "#4e79a7", "#f28e2b", "#e15759", "#2fa8a0", "#59a14f",
+    "#d1a816", "#b07aa1", "#f27c9b", "#9c755f", "#8a8f98",
 )  # fmt: skip
 """A colour for each label, 0 to 9."""
 
@@ -55,6 +55,26 @@ def draw(folder: Path, recipe: str, autoencoder: Autoencoder, images: Bytes, lab
     write_atomically(folder / f"{recipe}-map.svg", picture.encode())
 
 
+def draw_pca(
+    folder: Path,
+    images: Bytes,
+    labels: Bytes,
+    *,
+    axes: NDArray[np.float64],
+    restore: Callable[[Bytes], NDArray[np.float64]],
+) -> None:
+    """Write the figures of principal components: pca-COUNT.png, and pca-map.svg of the first two.
+
+    axes: as columns. restore: pictures in [0, 1] as the axes hold them.
+    """
+    chosen = images[_one_of_each(labels)]
+    restored = np.rint(255 * restore(chosen)).astype(np.uint8)
+    _write(folder / f"pca-{axes.shape[1]}.png", [chosen, restored])
+    codes = images[:MAP_POINTS].reshape(len(images[:MAP_POINTS]), -1) @ axes / 255
+    picture = code_map(codes, labels[:MAP_POINTS], title="PCA: pixels on their two main axes")
+    write_atomically(folder / "pca-map.svg", picture.encode())
+
+
 def _one_of_each(labels: Bytes) -> list[int]:
     """Return the first place of each label, filled up with others to ten."""
     first = [int(place) for place in np.unique(labels, return_index=True)[1]]
@@ -73,7 +93,7 @@ def _framed(image: Bytes) -> Bytes:
     return np.pad(image, GAP, constant_values=96)
 
 
-def code_map(codes: NDArray[np.float32], labels: Bytes, *, title: str) -> str:
+def code_map(codes: NDArray[np.floating[Any]], labels: Bytes, *, title: str) -> str:
     """Return an SVG of codes (N, numbers) on their two main axes, coloured by label."""
     centred = codes - codes.mean(0)
     _, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
@@ -81,18 +101,13 @@ def code_map(codes: NDArray[np.float32], labels: Bytes, *, title: str) -> str:
     flat = np.pad(flat, [(0, 0), (0, 2 - flat.shape[1])])
     low, high = np.quantile(flat, [0.002, 0.998], axis=0)
     places = np.clip((flat - low) / np.maximum(high - low, 1e-9), 0, 1)
-    points = []
-    for (x, y), label in zip(20 + places * (MAP_SIDE - 40), labels, strict=True):
-        colour = COLOURS[label % len(COLOURS)]
-        points.append(f'<circle cx="{x:.1f}" cy="{40 + y:.1f}" r="2.2" fill="{colour}"/>')
-    legend = []
+    parts = []
     for label in sorted({int(label) for label in labels}):
-        place = f'x="{20 + 36 * label}" y="{MAP_SIDE + 52}"'
-        legend.append(f'<text {place} fill="{COLOURS[label % len(COLOURS)]}">{label}</text>')
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {MAP_SIDE} {MAP_SIDE + 64}" '
-        f'role="img"><title>{html.escape(title)}</title>'
-        "<style>text{font:bold 16px sans-serif}circle{fill-opacity:.7}</style>"
-        f'<rect width="{MAP_SIDE}" height="{MAP_SIDE + 64}" fill="#fff"/>'
-        f'<text x="20" y="26">{html.escape(title)}</text>{"".join(points)}{"".join(legend)}</svg>\n'
-    )
+        colour = COLOURS[label % len(COLOURS)]
+        spots = [10, 34] + places[labels == label] * MAP_SIDE
+        dots = "".join(f"M{x:.0f} {y:.0f}h0" for x, y in spots)
+        parts.append(f'<path d="{dots}" style="stroke:{colour}"/>')
+        place = f'x="{14 + 30 * label}" y="{MAP_SIDE + 62}"'
+        parts.append(f'<text {place} style="fill:{colour};font-weight:700">{label}</text>')
+    style = 'stroke-width="3.6" stroke-linecap="round" stroke-opacity=".75"'
+    return plot.frame(title, f"<g {style}>{''.join(parts)}</g>", MAP_SIDE + 76)

@@ -16,6 +16,13 @@ Filter = Callable[[Picture], Picture]
 
 CAMERA = "camera"
 SIGMAS = (15, 25, 50)
+FUNCTIONS: Mapping[str, str] = {
+    "nlmeans": "fastNlMeansDenoising",
+    "bilateral": "bilateralFilter",
+    "median": "medianBlur",
+}
+"""The function of OpenCV behind each; a build without its photo module lacks the first."""
+
 
 LABELS: Mapping[str, str] = {
     "nlmeans": "OpenCV non-local means",
@@ -48,7 +55,7 @@ BEST: Mapping[str, Settings] = {
 
 
 def filters(noise: str) -> dict[str, Filter]:
-    """Return the denoisers by name, set for a noise: "15", "25", "50" or "camera".
+    """Return the denoisers that are present by name, set for a noise: "15", "25", "50", "camera".
 
     Each takes and returns uint8 (H, W, 3).
     """
@@ -65,4 +72,10 @@ def filters(noise: str) -> dict[str, Filter]:
     def median(image: Picture) -> Picture:
         return np.asarray(cv2.medianBlur(image, best.median), np.uint8)
 
-    return {"nlmeans": nlmeans, "bilateral": bilateral, "median": median}
+    every = {"nlmeans": nlmeans, "bilateral": bilateral, "median": median}
+    return {name: method for name, method in every.items() if present(name)}
+
+
+def present(name: str) -> bool:
+    """Tell whether this build of OpenCV has a denoiser."""
+    return hasattr(cv2, FUNCTIONS[name])

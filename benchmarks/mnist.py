@@ -97,8 +97,7 @@ def measure(options: Options) -> results.Results:
             continue
         recipe = str(autoencoder.manifest.provenance["recipe"])
         print(f"{home} {recipe}", file=sys.stderr)
-        away = next(name for name in DATA_SETS if name != home)
-        found[home][recipe] = _model(options, autoencoder, sets[home], sets[away])
+        found[home][recipe] = _model(options, autoencoder, sets[home], sets[_other(home)])
         folder = options.figures / home
         digit_figures.draw(folder, recipe, autoencoder, sets[home].images, sets[home].labels)
     return {
@@ -108,13 +107,17 @@ def measure(options: Options) -> results.Results:
         "data": {name: len(part.images) for name, part in sets.items()},
         "models": found["mnist"],
         "fashion_models": found["fashion-mnist"],
-        "pca": _pca_beside(found["mnist"], sets["mnist"], sets["fashion-mnist"]),
-        "fashion_pca": _pca_beside(found["fashion-mnist"], sets["fashion-mnist"], sets["mnist"]),
+        "pca": _pca_beside(options, found, sets, "mnist"),
+        "fashion_pca": _pca_beside(options, found, sets, "fashion-mnist"),
         "lossless_bytes": {name: _lossless(part.images) for name, part in sets.items()},
         "fewest_bytes": _fewest(found["mnist"]),
         "figures": options.figures.name,
         "notes": notes,
     }
+
+
+def _other(name: str) -> str:
+    return next(other for other in DATA_SETS if other != name)
 
 
 def _load(options: Options, name: str) -> Sets:
@@ -186,21 +189,38 @@ def _psnr_db(error: float) -> float:
     return float(-10 * np.log10(max(error, 1e-12)))
 
 
-def _pca_beside(models: Mapping[str, Model], home: Sets, away: Sets) -> dict[str, Model]:
-    """Return what as many principal components as each model has numbers give, by their count."""
-    counts = sorted({model["code_numbers"] for model in models.values()})
+def _pca_beside(
+    options: Options,
+    found: Mapping[str, Mapping[str, Model]],
+    sets: Mapping[str, Sets],
+    name: str,
+) -> dict[str, Model]:
+    """Return what as many principal components as each model has numbers give, by their count.
+
+    Draws the same figures of them as of a model.
+    """
+    counts = sorted({model["code_numbers"] for model in found[name].values()})
     if not counts:
         return {}
+    home, away = sets[name], sets[_other(name)]
     mean, axes = _principal_axes(home.train)
-    found: dict[str, Model] = {}
+    beside: dict[str, Model] = {}
     for count in counts:
-        errors = [_pca_mse(part.images, mean, axes[:, :count]) for part in (home, away)]
-        found[str(count)] = {
+        used = axes[:, :count]
+        errors = [_mse(part.images, _restored(part.images, mean, used)) for part in (home, away)]
+        beside[str(count)] = {
             "test_mse": _rounded(errors[0]),
             "test_psnr_db": _rounded(_psnr_db(errors[0])),
             "out_of_domain_mse": _rounded(errors[1]),
         }
-    return found
+        digit_figures.draw_pca(
+            options.figures / name,
+            home.images,
+            home.labels,
+            axes=used,
+            restore=lambda images, used=used: _restored(images, mean, used),  # type: ignore[misc]
+        )
+    return beside
 
 
 def _principal_axes(train: Bytes) -> tuple[Floats, Floats]:
@@ -212,11 +232,10 @@ def _principal_axes(train: Bytes) -> tuple[Floats, Floats]:
     return mean, axes[:, ::-1]
 
 
-def _pca_mse(images: Bytes, mean: Floats, axes: Floats) -> float:
-    """Return the squared error of pictures on some axes, clipped to [0, 1] as pictures are."""
+def _restored(images: Bytes, mean: Floats, axes: Floats) -> Floats:
+    """Return pictures as some axes hold them, clipped to [0, 1] as pictures are."""
     rows = images.reshape(len(images), -1) / 255
-    restored = np.clip((rows - mean) @ axes @ axes.T + mean, 0, 1)
-    return float(np.square(restored - rows).mean())
+    return np.clip((rows - mean) @ axes @ axes.T + mean, 0, 1).reshape(images.shape)
 
 
 def _lossless(images: Bytes) -> dict[str, float]:

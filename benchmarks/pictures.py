@@ -1,11 +1,14 @@
 """Pictures from a folder, and noise that is the same in every run."""
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from venturi import images
 
 Picture = NDArray[np.uint8]
 
@@ -41,6 +44,12 @@ def write(path: Path, image: Picture) -> None:
     assert done
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.tobytes())
+
+
+def data_uri(image: Picture) -> str:
+    """Return a picture, uint8 (H, W, 3) RGB, as the text of an HTML page, without loss."""
+    data = images.encode(np.ascontiguousarray(image), ".webp")
+    return f"data:image/webp;base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def noisy(image: Picture, sigma: float, *, name: str) -> Picture:

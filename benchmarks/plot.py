@@ -1,15 +1,34 @@
-"""Curves drawn as SVG: a file of its own, or inside a page."""
+"""Plots drawn as SVG: a file of its own, or inside a page, whose colours and font they take then.
+
+Colours are CSS variables with a fallback (`var(--ink, #222)`), so that a dark page can set them.
+"""
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-Curve = Sequence[tuple[float, float]]
+Point = tuple[float, float]
+Curve = Sequence[Point]
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9")
-WIDTH, HEIGHT = 640, 420
-LEFT, RIGHT, TOP, BOTTOM = 56, 16, 34, 46
+COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00",
+    "#56b4e9", "#7a4fbf", "#777777", "#b2243c",
+)  # fmt: skip
+"""Of the curves; Okabe and Ito's first, which the colour-blind tell apart."""
+
+WIDTH = 460
+LEFT, RIGHT, TOP, BOTTOM = 58, 20, 34, 44
+AREA = 262
+"""Height of the area with the curves, in pixels."""
+
+_LINE = 19
+_STYLE = (
+    "svg.plot text{font:13px system-ui,sans-serif;fill:var(--ink,#222)}"
+    "svg.plot text.soft{fill:var(--soft,#666)}svg.plot text.title{font-size:14px;font-weight:600}"
+    "svg.plot .grid{stroke:var(--line,#ddd);stroke-width:1}svg.plot .paper{fill:var(--card,#fff)}"
+    "svg.plot .mark{stroke:var(--card,#fff);stroke-width:1}"
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +47,37 @@ class Axis:
             return math.log(value / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
 
+    def x(self, value: float) -> float:
+        """Return where a value lies from left to right, in pixels."""
+        return round(LEFT + self.place(value) * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(self, value: float) -> float:
+        """Return where a value lies from top to bottom, in pixels."""
+        return round(TOP + (1 - self.place(value)) * AREA, 1)
+
+
+def logarithmic(title: str, values: Iterable[float]) -> Axis:
+    """Return an axis that holds all values, which are above 0, with some room beside them."""
+    found = list(values)
+    low, high = min(found) / 1.15, max(found) * 1.15
+    if high / low < 4:
+        low, high = low / 2, high * 2
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    steps = (1, 2, 5) if high / low < 2000 else (1,)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    return Axis(title, low, high, [t for t in ticks if low <= t <= high], logarithmic=True)
+
+
+def linear(title: str, values: Iterable[float]) -> Axis:
+    """Return an axis from a round number below all values to one above, in round steps."""
+    found = list(values)
+    span = max(max(found) - min(found), abs(found[0]) / 20, 1e-6)
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    step = next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= 6)
+    first, last = math.floor(min(found) / step), math.ceil(max(found) / step)
+    ticks = [round(number * step, 10) for number in range(first, max(last, first + 1) + 1)]
+    return Axis(title, ticks[0], ticks[-1], ticks)
+
 
 def rate_distortion(curves: Mapping[str, Curve], *, title: str, quality: str) -> str:
     """Return an SVG of quality in dB over the rate in bits per pixel (logarithmic).
@@ -37,79 +87,89 @@ def rate_distortion(curves: Mapping[str, Curve], *, title: str, quality: str) ->
     shown = {name: [p for p in points if 0.05 <= p[0] <= 4] for name, points in curves.items()}
     shown = {name: sorted(points) for name, points in shown.items() if points}
     if not shown:
-        return _frame(title, "")
-    rates = [rate for points in shown.values() for rate, _ in points]
-    values = [value for points in shown.values() for _, value in points]
-    ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 4) if min(rates) / 1.3 <= t <= max(rates) * 1.3]
-    x = Axis("bits per pixel", min(rates) / 1.1, max(rates) * 1.1, ticks, logarithmic=True)
-    low, high = math.floor(min(values)), max(math.ceil(max(values)), math.floor(min(values)) + 1)
-    step = max(1, (high - low) // 8)
-    y = Axis(quality, low, high, range(low, high + 1, step))
-    lines = [_line(points, x, y, index) for index, points in enumerate(shown.values())]
-    return _frame(title, _axes(x, y) + "".join(lines) + _legend(list(shown)))
+        return frame(title, "", AREA)
+    points = [point for curve in shown.values() for point in curve]
+    x = logarithmic("bits per pixel", (rate for rate, _ in points))
+    y = linear(quality, (value for _, value in points))
+    lines = [_line(name, curve, x, y, n) for n, (name, curve) in enumerate(shown.items())]
+    under, height = legend(list(shown), AREA + TOP + BOTTOM)
+    return frame(title, axes(x, y) + "".join(lines) + under, height)
 
 
-def _x(axis: Axis, value: float) -> float:
-    return round(LEFT + axis.place(value) * (WIDTH - LEFT - RIGHT), 1)
-
-
-def _y(axis: Axis, value: float) -> float:
-    return round(HEIGHT - BOTTOM - axis.place(value) * (HEIGHT - TOP - BOTTOM), 1)
-
-
-def _axes(x: Axis, y: Axis) -> str:
+def axes(x: Axis, y: Axis) -> str:
+    """Return the grid, the numbers at it and the titles of two axes."""
     parts = []
     for tick in x.ticks:
-        if x.low <= tick <= x.high:
-            at = _x(x, tick)
-            parts.append(f'<path class="grid" d="M{at} {TOP}V{HEIGHT - BOTTOM}"/>')
-            parts.append(_text(at, HEIGHT - BOTTOM + 18, f"{tick:g}", "middle"))
+        at = x.x(tick)
+        parts.append(f'<path class="grid" d="M{at} {TOP}V{TOP + AREA}"/>')
+        parts.append(text(at, TOP + AREA + 18, number(tick), "middle", kind="soft"))
     for tick in y.ticks:
-        at = _y(y, tick)
+        at = y.y(tick)
         parts.append(f'<path class="grid" d="M{LEFT} {at}H{WIDTH - RIGHT}"/>')
-        parts.append(_text(LEFT - 8, at + 4, f"{tick:g}", "end"))
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(_text(middle, HEIGHT - 8, x.title, "middle"))
-    turn = f'transform="translate(16 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"'
-    parts.append(f'<text {turn} text-anchor="middle">{html.escape(y.title)}</text>')
+        parts.append(text(LEFT - 7, at + 4, number(tick), "end", kind="soft"))
+    parts.append(text((LEFT + WIDTH - RIGHT) / 2, TOP + AREA + 36, x.title, "middle", kind="soft"))
+    turn = f'transform="translate(13 {TOP + AREA / 2}) rotate(-90)"'
+    parts.append(f'<text class="soft" {turn} text-anchor="middle">{html.escape(y.title)}</text>')
     return "".join(parts)
 
 
-def _line(points: Curve, x: Axis, y: Axis, index: int) -> str:
-    colour, width = _style(index)
-    places = [(_x(x, rate), _y(y, value)) for rate, value in points]
-    path = "L".join(f"{px} {py}" for px, py in places)
-    dots = "".join(f'<circle cx="{px}" cy="{py}" r="2.5" fill="{colour}"/>' for px, py in places)
-    return f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{width}"/>{dots}'
+def number(value: float) -> str:
+    """Return a number as it stands at an axis."""
+    return f"{value:g}".replace("-", "−")
 
 
-def _legend(names: Sequence[str]) -> str:
-    start, height = WIDTH - RIGHT - 220, 18 * len(names) + 8
-    box = f'x="{start - 8}" y="{HEIGHT - BOTTOM - height}" width="228" height="{height}"'
-    parts = [f'<rect {box} fill="#fff" fill-opacity="0.85"/>']
+def legend(names: Sequence[str], top: float) -> tuple[str, float]:
+    """Return names beside their colours, in two columns, and where it ends, in pixels."""
+    columns = 1 if any(len(name) > 25 for name in names) else 2
+    parts = []
     for index, name in enumerate(names):
-        colour, width = _style(index)
-        at = HEIGHT - BOTTOM - 14 - 18 * (len(names) - 1 - index)
+        left = 12 + (index % columns) * (WIDTH - 12) / columns
+        at = top + 12 + index // columns * _LINE
         parts.append(
-            f'<path d="M{start} {at}h24" stroke="{colour}" stroke-width="{width}"/>'
-            + _text(start + 32, at + 4, name, "start")
+            f'<path d="M{left} {at - 4}h18" style="stroke:{colour(index)}" '
+            f'stroke-width="{3.5 if index == 0 else 2}"/>' + text(left + 24, at, name, "start")
         )
-    return "".join(parts)
+    return "".join(parts), top + math.ceil(len(names) / columns) * _LINE + 10
 
 
-def _style(index: int) -> tuple[str, float]:
-    return COLOURS[index % len(COLOURS)], 3 if index == 0 else 1.6
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{html.escape(text)}</text>'
-
-
-def _frame(title: str, content: str) -> str:
-    style = "text{font:12px sans-serif;fill:#222}.grid{stroke:#ddd;stroke-width:1}"
-    head = f'<text x="{LEFT}" y="20" style="font-size:15px">{html.escape(title)}</text>'
+def dot(x: float, y: float, index: int, about: str, *, radius: float = 3) -> str:
+    """Return a dot that says what it is when the mouse rests on it."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
-        f"<title>{html.escape(title)}</title><style>{style}</style>"
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>{head}{content}</svg>\n'
+        f'<circle cx="{x}" cy="{y}" r="{radius}" class="mark" style="fill:{colour(index)}">'
+        f"<title>{html.escape(about)}</title></circle>"
     )
+
+
+def colour(index: int) -> str:
+    """Return the CSS colour of a curve."""
+    number = index % len(COLOURS)
+    return f"var(--curve-{number},{COLOURS[number]})"
+
+
+def text(x: float, y: float, words: str, anchor: str, *, kind: str = "") -> str:
+    """Return words at a place. anchor: start, middle or end."""
+    named = f' class="{kind}"' if kind else ""
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}"{named}>{html.escape(words)}</text>'
+
+
+def frame(title: str, content: str, height: float, *, hint: str = "") -> str:
+    """Return the whole SVG around its content. hint: a word on which side is better."""
+    head = text(10, 20, title, "start", kind="title")
+    head += text(WIDTH - RIGHT, TOP + AREA + 36, hint, "end", kind="soft") if hint else ""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {WIDTH} {height:g}" '
+        f'role="img"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
+        f'<rect class="paper" width="{WIDTH}" height="{height:g}"/>{head}{content}</svg>\n'
+    )
+
+
+def _line(name: str, points: Curve, x: Axis, y: Axis, index: int) -> str:
+    places = [(x.x(rate), y.y(value)) for rate, value in points]
+    path = "L".join(f"{px} {py}" for px, py in places)
+    dots = [
+        dot(px, py, index, f"{name}: {rate:.3g} {x.title}, {value:.2f}")
+        for (px, py), (rate, value) in zip(places, points, strict=True)
+    ]
+    width = 3 if index == 0 else 1.6
+    stroke = f'style="stroke:{colour(index)}" stroke-width="{width}"'
+    return f'<path d="M{path}" fill="none" {stroke}/>{"".join(dots)}'

@@ -1,5 +1,6 @@
 """The figures of README and AUTOENCODERS, written between two marks from the results files."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,22 +12,41 @@ README = Path(__file__).parents[1] / "README.md"
 AUTOENCODERS = README.with_name("AUTOENCODERS.md")
 
 Rows = list[list[str]]
-Sections = Mapping[str, Callable[[results.Results], str]]
+Sections = Mapping[str, Callable[[results.Results, Path], str]]
 
 
 def stale(folder: Path = results.FOLDER) -> dict[Path, str]:
-    """Return what the pages that have results should hold and do not.
+    """Return what the pages should hold and do not; one without results holds no figures.
 
-    Raises ValueError when no page has any.
+    Raises ValueError when no page has any results.
     """
+    if not any(_present(folder, sections) for sections in PAGES.values()):
+        block(folder)
     found = {}
-    pages = [page for page, sections in PAGES.items() if _present(folder, sections)]
-    for page in pages or [README]:
+    for page, sections in PAGES.items():
         old = page.read_text(encoding="utf-8")
-        new = rewritten(old, folder, PAGES[page])
+        if _present(folder, sections):
+            new = rewritten(old, folder, sections)
+        else:
+            before, _, after = _apart(old)
+            new = f"{before}{BEGIN}\n{END}{after}"
         if new != old:
             found[page] = new
     return found
+
+
+def typed(page: str) -> list[str]:
+    """Return what looks measured outside the block: a number with a unit of time, quality or rate.
+
+    Code and commands are left out: what they say is to be typed.
+    """
+    before, _, after = _apart(page)
+    prose = re.sub(r"```.*?```|`[^`]*`", "", before + after, flags=re.DOTALL)
+    return [found.group() for found in _MEASURED.finditer(prose)]
+
+
+_UNITS = "ms|µs|us|fps|dB|bpp|%|kMAC|GMAC|MB/s|GB/s|nats|ns|times faster|times smaller|× faster"
+_MEASURED = re.compile(rf"\d[\d.,]*[\s\u00a0\u202f]?(?:{_UNITS})(?!\w)")
 
 
 def rewritten(readme: str, folder: Path = results.FOLDER, sections: Sections | None = None) -> str:
@@ -34,21 +54,27 @@ def rewritten(readme: str, folder: Path = results.FOLDER, sections: Sections | N
 
     Raises ValueError when the marks are not there exactly once, or when there are no results.
     """
+    before, _, after = _apart(readme)
+    return f"{before}{BEGIN}\n{block(folder, sections)}\n{END}{after}"
+
+
+def _apart(page: str) -> tuple[str, str, str]:
+    """Return what is before, between and after the marks."""
     for mark in (BEGIN, END):
-        if readme.count(mark) != 1:
-            raise ValueError(f"the page has {mark} {readme.count(mark)} times; expected once")
-    before, _, rest = readme.partition(BEGIN)
-    _, found, after = rest.partition(END)
+        if page.count(mark) != 1:
+            raise ValueError(f"the page has {mark} {page.count(mark)} times; expected once")
+    before, _, rest = page.partition(BEGIN)
+    between, found, after = rest.partition(END)
     if not found:
         raise ValueError(f"the page has {END} before {BEGIN}; put it after")
-    return f"{before}{BEGIN}\n{block(folder, sections)}\n{END}{after}"
+    return before, between, after
 
 
 def block(folder: Path = results.FOLDER, sections: Sections | None = None) -> str:
     """Return the figures of a page, by default the README's, as Markdown."""
     sections = PAGES[README] if sections is None else sections
     names = _present(folder, sections)
-    parts = [sections[name](results.read(folder / name)) for name in names]
+    parts = [sections[name](results.read(folder / name), folder) for name in names]
     if not parts:
         raise ValueError(
             f"{folder} has no {' and no '.join(sections)}: "
@@ -61,7 +87,7 @@ def _present(folder: Path, sections: Sections) -> list[str]:
     return [name for name in sections if (folder / name).exists()]
 
 
-def _codec(found: results.Results) -> str:
+def _codec(found: results.Results, _: Path) -> str:
     low, high = found["rates_bpp"]
     rows: Rows = [
         ["codec", "Venturi's bytes (PSNR)", "Venturi's bytes (MS-SSIM)", "encode", "decode"]
@@ -94,7 +120,7 @@ def _codec(found: results.Results) -> str:
     )
 
 
-def _denoise(found: results.Results) -> str:
+def _denoise(found: results.Results, _: Path) -> str:
     columns = [
         (f"{name}, σ = {sigma}", means)
         for name, sigmas in found["gaussian_psnr_db"].items()
@@ -121,7 +147,7 @@ def _denoise(found: results.Results) -> str:
     )
 
 
-def _mnist(found: results.Results) -> str:
+def _mnist(found: results.Results, folder: Path) -> str:
     fewest, lossless = found["fewest_bytes"], found["lossless_bytes"]["mnist"]["png"]
     parts = [_markdown(mnist.rows(found))]
     if fewest:
@@ -141,7 +167,30 @@ def _mnist(found: results.Results) -> str:
     if "mnist-sparse" in models:
         share = models["mnist-sparse"]["zero_share"]
         parts.append(f"`mnist-sparse`: {share:.0%} of the code is exactly zero.")
-    return "\n\n".join([*parts, _machine(found)])
+    figures = _figures(folder / found["figures"] / "mnist", list(models))
+    return "\n\n".join([*parts, _machine(found), *figures])
+
+
+def _figures(folder: Path, recipes: list[str]) -> list[str]:
+    """Return the figures that are there: pictures, drawn ones, maps of the codes."""
+    kinds = {
+        "{}.png": "{}: originals above, what came out below",
+        "{}-generated.png": "{}: drawn from nothing",
+        "{}-map.svg": "{}: codes on their two main axes, a colour for each digit",
+    }
+    lines = []
+    for pattern, words in kinds.items():
+        for recipe in recipes:
+            path = folder / pattern.format(recipe)
+            if path.exists():
+                lines.append(f"![{words.format(recipe)}]({_place(path)})")
+    maps = [line for line in lines if ".svg" in line]
+    return [line for line in lines if line not in maps] + ([" ".join(maps)] if maps else [])
+
+
+def _place(path: Path) -> str:
+    root = README.parent
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _machine(found: results.Results) -> str:

@@ -1,21 +1,26 @@
-"""Results as JSON files: one schema number, keys in one order, so that a regression is a diff."""
+"""Results as JSON files: a versioned schema, keys in one order, so that a regression is a diff."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks import schema
 from venturi.files import write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = schema.VERSION
 FOLDER = Path(__file__).parent / "results"
 
 Results = dict[str, Any]
 
 
 def write(path: Path, results: Results) -> None:
-    """Write results; refuses numbers that are not finite."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write results.
+
+    Raises ValueError for numbers that are not finite, or when they are not as the schema says.
+    """
     text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False)
+    schema.check(results)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, (text + "\n").encode())
 
 
@@ -28,11 +33,12 @@ def read(path: Path) -> Results:
         results = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}; expected results that a benchmark wrote") from error
-    version = results.get("schema_version") if isinstance(results, dict) else None
-    if version != SCHEMA_VERSION:
-        raise ValueError(
-            f"{path}: schema_version is {version!r}; expected {SCHEMA_VERSION}: measure it again"
-        )
+    if not isinstance(results, dict):
+        raise ValueError(f"{path}: {type(results).__name__}; expected an object")
+    try:
+        schema.check(results)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return dict(results)
 
 

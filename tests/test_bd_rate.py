@@ -6,9 +6,31 @@ import pytest
 
 from benchmarks.bd_rate import Point, bd_rate_percent
 
-# The points in the README of FAU-LMS/bjontegaard (x265 presets), and an example that goes round
-# with the scripts for VCEG-M33. The expected values are `bd_rate(..., method="pchip")` of that
-# package, version 1.3.0, which is said to equal the spreadsheet of JVET-T2010 to 10 decimals.
+# The document behind the interpolation: JCTVC-E137 (Geneva, 2011), whose spreadsheet has these
+# points and results. They are repeated, with its values, by the tests of Netflix's VMAF
+# (python/test/bd_rate_calculator_test.py) and of Android's BdRateCalculator.
+STANDARD: list[tuple[list[Point], list[Point], float]] = [
+    (
+        [(108048.8736, 43.6471), (61279.976, 40.3953), (33905.6656, 37.247), (18883.6928, 34.2911)],
+        [
+            (108061.2784, 43.6768),
+            (61299.9936, 40.4232),
+            (33928.7472, 37.2761),
+            (18910.912, 34.3147),
+        ],
+        -0.465215420752807,
+    ),
+    (
+        [(40433.8848, 37.5761), (7622.7456, 35.3756), (2394.488, 33.8977), (1017.6184, 32.0603)],
+        [(40370.12, 37.5982), (7587.0024, 35.4025), (2390.0944, 33.9194), (1017.0984, 32.0822)],
+        -1.8779823450567612,
+    ),
+]
+
+# The three cases of example_usage.py of FAU-LMS/bjontegaard (x265 presets, high rates, more
+# points), and an example that goes round with the scripts for VCEG-M33. The expected values are
+# `bd_rate(..., method="pchip")` of that package, version 1.3.0, which says of itself that it equals
+# the spreadsheet of JVET-T2010 to 10 decimals.
 PUBLISHED: list[tuple[list[Point], list[Point], float]] = [
     (
         [(9487.76, 40.037), (4593.60, 38.615), (2486.44, 36.845), (1358.24, 34.851)],
@@ -20,7 +42,28 @@ PUBLISHED: list[tuple[list[Point], list[Point], float]] = [
         [(893.34, 40.39), (407.80, 37.21), (204.93, 34.17), (112.75, 31.24)],
         31.379878202398,
     ),
-]
+    (
+        [(82472.76, 43.825), (26875.24, 41.404), (9487.76, 40.037), (4593.6, 38.615)],
+        [(99896.96, 44.731), (33952.04, 41.875), (9787.8, 40.121), (4469.0, 38.651)],
+        -4.472182002762,
+    ),
+    (
+        [
+            (82472.76, 43.825), (26875.24, 41.404), (9487.76, 40.037), (4593.6, 38.615),
+            (3600.0, 36.5), (2900.0, 35.1),
+        ],
+        [
+            (99896.96, 44.731), (33952.04, 41.875), (9787.8, 40.121), (4469.0, 38.651),
+            (4040.0, 37.0), (3300.0, 36.5),
+        ],
+        -2.952802411643,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("anchor", "test", "percent"), STANDARD)
+def test_the_points_of_the_standard(anchor: list[Point], test: list[Point], percent: float) -> None:
+    assert bd_rate_percent(anchor, test) == pytest.approx(percent, abs=1e-4)
 
 
 @pytest.mark.parametrize(("anchor", "test", "percent"), PUBLISHED)

@@ -122,10 +122,16 @@ def test_figures(measured: Path) -> None:
         "mnist-vae-generated.png": (10 * side, 10 * side),
         "mnist-denoise.png": (3 * side, 10 * side),
         "mnist-denoise-generated.png": (10 * side, 10 * side),
+        "pca-4.png": (2 * side, 10 * side),
     }
-    drawn = (folder / "mnist-vae-map.svg").read_text(encoding="utf-8")
-    assert drawn.count("<circle") == TESTS
-    assert all(colour in drawn for colour in digit_figures.COLOURS)
+    for name in ("mnist-vae-map.svg", "mnist-denoise-map.svg", "pca-map.svg"):
+        drawn = (folder / name).read_text(encoding="utf-8")
+        assert drawn.count("h0") == TESTS
+        for label, colour in enumerate(digit_figures.COLOURS):
+            assert drawn.count(f"stroke:{colour}") == 1
+            assert f">{label}</text>" in drawn
+    restored = pictures.read(folder / "pca-4.png")[..., 0]
+    assert np.abs(restored[:side].astype(int) - restored[side:]).max() <= 1, "4 hold the squares"
 
 
 def test_one_of_each_label_comes_first() -> None:

@@ -1,0 +1,56 @@
+"""Every benchmark whose data and models are there, as commands; what is absent is said to be."""
+
+import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks import mnist
+
+Plan = dict[str, list[str]]
+
+
+def plan(options: argparse.Namespace) -> Plan:
+    """Return the commands to run, in order, by name; the report comes last.
+
+    options: data, results and runs_folder as paths; pictures, threads and runs as numbers.
+    """
+    timed = ["--threads", str(options.threads), "--runs", str(options.runs)]
+    if options.pictures is not None:
+        timed += ["--pictures", str(options.pictures)]
+    data = ["--data", str(options.data)]
+    kodak = options.data / "kodak"
+    found: Plan = {}
+    if _there(kodak, "codec"):
+        found["codec"] = ["--data", str(kodak), *timed]
+    if _there(kodak, "denoise"):
+        found["denoise"] = [*data, *timed]
+    if _there(options.data / "mnist", "mnist") and _bundles(options.runs_folder):
+        found["mnist"] = [*data, "--runs-folder", str(options.runs_folder), *timed]
+    if find_spec("benchmarks.latency") is None:
+        _absent("latency", "this version has no such benchmark")
+    else:
+        found["latency"] = []
+    page = options.results / "report.html"
+    report = ["report", "--results", str(options.results), "--html", str(page)]
+    json = {name: ["--json", str(options.results / f"{name}.json")] for name in found}
+    return {name: [name, *json[name], *words] for name, words in found.items()} | {"report": report}
+
+
+def _there(folder: Path, name: str) -> bool:
+    if folder.is_dir():
+        return True
+    _absent(name, f"no folder {folder}")
+    return False
+
+
+def _bundles(folder: Path) -> bool:
+    try:
+        return bool(mnist.listed(folder))
+    except ValueError as error:
+        _absent("mnist", str(error))
+        return False
+
+
+def _absent(name: str, reason: str) -> None:
+    print(f"{name}: absent, {reason}", file=sys.stderr)

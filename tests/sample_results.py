@@ -1,0 +1,219 @@
+"""Results files of every kind, small and made up, as the benchmarks write them."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import crops, digit_figures, results
+from benchmarks.pictures import Picture
+
+ENVIRONMENT: dict[str, Any] = {
+    "measured_on": "2026-01-31",
+    "cpu": "A processor",
+    "cpu_flags": ["avx2"],
+    "cpus_usable": 2,
+    "cgroup_quota_cpus": None,
+    "governor": None,
+    "load_average": [0.1, 0.2, 0.3],
+    "threads": 2,
+    "system": "Linux x86_64",
+    "python": "3.12.0",
+    "versions": {"numpy": "2.0.0"},
+    "numpy_simd": "",
+}
+CODECS = {"venturi": "Venturi", "jpeg": "JPEG, optimised", "webp": "WebP"}
+METHODS = {"noisy": "noisy", "venturi": "Venturi", "nlmeans": "OpenCV non-local means"}
+TIMES = {"samples": 16, "median_ms": 10.0, "p50_ms": 10.0, "p90_ms": None, "p99_ms": None}
+
+
+def _head(benchmark: str) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "benchmark": benchmark,
+        "environment": copy.deepcopy(ENVIRONMENT),
+        "bundle": {"name": "a bundle", "fingerprint": "00" * 8},
+        "notes": ["a note: x < y"],
+    }
+
+
+def codec(scale: float = 1.0) -> results.Results:
+    """Return results of the codec. scale: of our rates."""
+    points = {
+        name: [
+            {
+                "quality": 10.0 * n, "bpp": factor * 0.1 * 2**n, "psnr_db": 27.0 + 3 * n,
+                "msssim": 1 - 0.1 / 2**n, "encode_ms": 10.0 * factor, "decode_ms": 5.0 * factor,
+            }
+            for n in range(5)
+        ]
+        for name, factor in zip(CODECS, (scale, 1.5, 1.2), strict=True)
+    }  # fmt: skip
+    rates = {"jpeg": 100 * (scale / 1.5 - 1), "webp": 100 * (scale / 1.2 - 1)}
+    return _head("codec") | {
+        "data": {"folder": "kodak", "pictures": 2},
+        "labels": dict(CODECS),
+        "points": points,
+        "rates_bpp": [0.15, 1.0],
+        "bd_rate_percent": rates,
+        "bd_rate_msssim_percent": dict(rates),
+        "bd_rate_percent_by_anchor": {"jpeg": {"venturi": rates["jpeg"], "webp": -20.0}},
+        "grows_with_quality_on_every_picture": True,
+        "latency": {
+            "picture": {"name": "1.png", "height": 512, "width": 768},
+            **{
+                name: {"quality": 50, "bytes": 9, "encode": dict(TIMES), "decode": dict(TIMES)}
+                for name in CODECS
+            },
+        },
+        "parts_ms": {"compress": {"encoder": 8.0, "other": 2.0, "total": 10.0}},
+        "share_outside_graphs": {"compress": 0.2},
+        "kmac_per_pixel": {"encoder": 9.0, "entropy": 2.0, "decoder": 8.0},
+        "crops": "codec-crops",
+        "crop_figures": {"1": {name: {"bpp": 0.5, "psnr_db": 30.0} for name in CODECS}},
+    }
+
+
+def denoise() -> results.Results:
+    """Return results of the denoiser."""
+    means = {"noisy": 20.0, "venturi": 31.5, "nlmeans": 30.0}
+    size = {name: dict(TIMES) for name in ("venturi", "nlmeans")} | {
+        "parts_ms": {"denoiser": 9.0, "other": 1.0, "total": 10.0},
+        "session_run_ms": 9.0,
+        "share_outside_graphs": 0.1,
+    }
+    return _head("denoise") | {
+        "data": {"kodak": 2, "cc15": 2},
+        "labels": dict(METHODS),
+        "gaussian_psnr_db": {"kodak": {sigma: dict(means) for sigma in ("15", "25", "50")}},
+        "real_psnr_db": {"cc15": dict(means)},
+        "clean_psnr_db": {"kodak": {"venturi": 41.0}},
+        "latency": {"640x480": size},
+        "crops": "denoise-crops",
+    }
+
+
+def mnist() -> results.Results:
+    """Return results of two autoencoders."""
+    model = {
+        "code_numbers": 32, "parameters": 50_000, "test_bce": 0.09, "test_mse": 0.01,
+        "test_psnr_db": 20.0, "bytes_per_digit": 45.0, "bytes_mse": 0.0105,
+        "encode_us": {"1": 20.0, "256": 1.0}, "decode_us": {"1": 15.0, "256": 1.0},
+        "out_of_domain_mse": 0.14, "zero_share": 0.2,
+    }  # fmt: skip
+    other = model | {"test_psnr_db": 21.0, "bytes_per_digit": 30.0, "negative_elbo_nats": 101.0}
+    return _head("mnist") | {
+        "data": {"mnist": 100, "fashion-mnist": 100},
+        "models": {"mnist-simple": copy.deepcopy(model), "mnist-vae": copy.deepcopy(other)},
+        "fashion_models": {},
+        "pca": {"32": {"test_mse": 0.015, "test_psnr_db": 18.0, "out_of_domain_mse": 0.07}},
+        "fashion_pca": {},
+        "lossless_bytes": {
+            name: {"png": 260.0, "zlib": 190.0} for name in ("mnist", "fashion-mnist")
+        },
+        "fewest_bytes": None,
+        "figures": "mnist-figures",
+    }
+
+
+def latency(factor: float = 1.0) -> results.Results:
+    """Return a sweep of two precisions. factor: of the times."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for precision, base in (("fp32", 20.0), ("int8", 9.0)):
+        samples = (factor * base * rng.gamma(400, 1 / 400, 700)).round(3)
+        found = {f"p{q}": round(float(np.percentile(samples, q)), 3) for q in (50, 90, 95, 99)}
+        rows.append(
+            {
+                "call": "denoise", "size": "640x480", "threads": 2, "device": "cpu",
+                "precision": precision, "scenario": "single-stream", "samples": len(samples),
+                "latency_ms": {"median": found["p50"], **found, "p99.9": None},
+                "samples_ms": samples.tolist(),
+                "throughput": {"pictures_per_s": 50.0, "megapixels_per_s": 15.0},
+                "split_ms": {"denoiser": base * 0.9, "conversion": base * 0.1, "total": base},
+                "error": {"mse": 1e-3, "psnr_db": 31.0, "max_abs": 0.2},
+                "memory_mb": 150.0,
+                "load": {"bound_ms": 50.0, "rate_per_s": 31.0} if precision == "int8" else {},
+                "cold_start_ms": {"import": 100.0, "session": 10.0, "first_run": 30.0},
+                "stability": {"verdict": "stable"},
+                "profile": {
+                    "operators": [
+                        {"graph": "denoiser", "op": "Conv", "nodes": 8, "ms": 9.0, "share": 0.9,
+                         "kmac_per_pixel": 13.0}
+                    ],
+                    "roofline": {"kmac_per_pixel": 13.0, "gmac_per_s": 180.0,
+                                 "peak_gmac_per_s": 216.0, "peak_kind": precision,
+                                 "fraction": 0.83},
+                },
+            }
+        )  # fmt: skip
+    machine = {k: v for k, v in ENVIRONMENT.items() if k not in ("measured_on", "threads")}
+    return {
+        "schema": 1,
+        "benchmark": "latency",
+        "started": "2026-01-31T12:00:00Z",
+        "machine": machine,
+        "subject": {
+            "kind": "denoiser", "name": "camera", "fingerprint": "00" * 8,
+            "settings": {"strength": 1},
+        },
+        "inputs": {"source": "kodak", "pictures": 4, "note": ""},
+        "rows": rows,
+        "failures": [
+            {"size": "640x480", "threads": 2, "device": "cuda", "precision": "fp32",
+             "reason": "no such device"}
+        ],
+        "notes": [],
+        "harness": {"overhead_us": 1.25, "share_of_1_ms": 0.00125},
+        "loadgen": {"call": "denoise", "size": "640x480", "loadgen_p90_ms": 21.0, "p90_ms": 20.9},
+    }  # fmt: skip
+
+
+def robustness() -> results.Results:
+    """Return a table of two faults."""
+    row = {
+        "fault": "a bit flipped in a stream", "promise": "StreamError names the chunk",
+        "tried": 900, "caught": 900, "lost": [], "figures": {"peak_mb": 1.5}, "seconds": 0.5,
+    }  # fmt: skip
+    return _head("robustness") | {
+        "full": True,
+        "rows": [row, row | {"fault": "cut", "tried": 1200, "caught": 1200}],
+    }
+
+
+ALL = {
+    "codec": codec,
+    "denoise": denoise,
+    "mnist": mnist,
+    "latency": latency,
+    "robustness": robustness,
+}
+
+
+def write(folder: Path) -> None:
+    """Write all of them, with crops and figures beside."""
+    for name, make in ALL.items():
+        results.write(folder / f"{name}.json", make())
+    crops.write(
+        folder / "codec-crops" / "1.png",
+        _picture(0),
+        {n: _picture(i) for i, n in enumerate(CODECS, 1)},
+    )
+    for kind in ("kodak-sigma25", "cc15"):
+        made = {name: _picture(i) for i, name in enumerate(METHODS, 1)}
+        crops.write(folder / "denoise-crops" / kind / "1.png", _picture(0), made)
+    crops.write(folder / "denoise-crops" / "clean" / "1.png", _picture(0), {"venturi": _picture(1)})
+    rng = np.random.default_rng(0)
+    codes, labels = rng.normal(0, 1, (200, 8)), (np.arange(200) % 10).astype(np.uint8)
+    drawn = digit_figures.code_map(codes, labels, title="mnist-vae: codes")
+    figures = folder / "mnist-figures" / "mnist"
+    figures.mkdir(parents=True)
+    (figures / "mnist-vae-map.svg").write_text(drawn, encoding="utf-8")
+
+
+def _picture(seed: int) -> Picture:
+    """Return a small picture of one colour with some texture."""
+    rng = np.random.default_rng(seed)
+    flat = np.full((64, 80, 3), rng.integers(40, 200, 3), np.int64)
+    return np.clip(flat + rng.normal(0, 8, flat.shape), 0, 255).astype(np.uint8)

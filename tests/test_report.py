@@ -1,0 +1,247 @@
+"""The report: what the page holds, and that it works in a browser, on a phone and on a desk."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import report, results
+from benchmarks.__main__ import main
+from benchmarks.report import charts, markup
+from tests import browser, sample_results
+
+PHONE, DESK = 390, 1280
+HEIGHT = 844
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return results of every kind, and the page made from them."""
+    path = tmp_path_factory.mktemp("results")
+    sample_results.write(path)
+    assert main(["report", "--results", str(path), "--html", str(path / "report.html")]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Page]:
+    """Return a page of a browser, or skip."""
+    program = browser.find()
+    if program is None:
+        pytest.skip(browser.MISSING)
+    with browser.page(program, tmp_path_factory.mktemp("browser") / "profile") as page:
+        yield page
+
+
+def test_the_page_needs_nothing_else(folder: Path) -> None:
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page == report.page(folder)
+    assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:|//|\.)""", page)
+    assert "<!-- " not in page, "a mark of the template is left"
+    assert "NaN" not in page.replace("isNaN", "").replace(": NaN;", "")
+
+
+def test_the_page_has_a_part_for_every_results_file(folder: Path) -> None:
+    page = report.page(folder)
+    for name in sample_results.ALL:
+        assert f'<h2 id="{name}">' in page
+        assert f'href="#{name}"' in page
+    drawn = ("PSNR over rate", "Roofline", "Every sample", "Quality over time", "mnist-vae: codes")
+    for words in (*drawn, "a note: x &lt; y", "no such device", "cut", "31.0 a second hold 50 ms"):
+        assert words in page
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        ({"streams": 4}, "4 streams"),
+        ({"bound_ms": 50, "rate_per_s": None}, "no rate holds 50 ms"),
+        ({"fps": 30, "frames": 90, "dropped": 3, "age_ms": {"p50": 41.0}}, "3 of 90 dropped, age"),
+        ({"fps": 30, "frames": 9, "dropped": 0, "age_ms": {"p50": None}}, "0 of 9 dropped<"),
+    ],
+)
+def test_every_scenario_says_what_it_found(
+    load: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    found = sample_results.latency()
+    found["rows"][0]["load"] = load
+    results.write(tmp_path / "latency.json", found)
+    assert words in report.page(tmp_path)
+
+
+def test_a_sweep_may_know_little(tmp_path: Path) -> None:
+    found = sample_results.latency()
+    for row in found["rows"]:
+        row |= {"samples_ms": [5.0], "latency_ms": {"p50": None}, "error": None, "profile": None}
+        row |= {"split_ms": None, "memory_mb": None, "cold_start_ms": None, "load": None}
+    results.write(tmp_path / "latency.json", found | {"harness": None, "loadgen": None})
+    page = report.page(tmp_path)
+    assert "n/a (needs 11)" in page
+    assert "Roofline" not in page
+    assert "Quality over time" not in page
+
+
+def test_what_has_no_results_is_said_to_be_absent(tmp_path: Path) -> None:
+    results.write(tmp_path / "denoise.json", sample_results.denoise())
+    page = report.page(tmp_path)
+    absent = set(re.findall(r"No <code>(\w+)\.json</code>", page))
+    assert absent == set(sample_results.ALL) - {"denoise"}
+    assert "No crops beside these results" in page
+    with pytest.raises(ValueError, match=r"codec\.json"):
+        report.page(tmp_path / "nothing")
+
+
+def test_the_roofline_lies_under_its_peak() -> None:
+    drawn = charts.roofline({"a": (10.0, 100.0)}, {"cpu": 200.0}, title="t")
+    (dot,) = re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', drawn)
+    (peak,) = re.findall(r'd="M[\d.]+ ([\d.]+)H\d+" style="stroke:var\(--soft', drawn)
+    assert float(dot) > float(peak), "y grows downwards"
+
+
+def test_every_sample_is_in_the_distribution() -> None:
+    drawn = charts.distributions({"a": [1.0, 1.0, 8.0]}, {"a": {"p50": 1.0}}, title="t")
+    assert "3 samples, 1 to 8 ms" in drawn
+    bars = re.findall(r"v-([\d.]+)h", drawn)
+    assert [float(bar) for bar in bars] == [24.0, 14.0]
+
+
+def test_a_minus_is_a_minus() -> None:
+    table = markup.table([["a"], ["-1.5 %"], ["single-stream"]], caption="c")
+    assert "−1.5 %" in table
+    assert "single-stream" in table
+
+
+def opened(shown: browser.Page, folder: Path, width: int, *, dark: bool = False) -> browser.Page:
+    shown.errors.clear()
+    shown.open(folder / "report.html", width=width, height=HEIGHT, dark=dark)
+    return shown
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_it_fits_without_an_error(shown: browser.Page, folder: Path, width: int) -> None:
+    page = opened(shown, folder, width)
+    assert page.run("innerWidth") == width
+    assert page.run("document.documentElement.scrollWidth") <= width
+    wide = page.run(
+        "[...document.querySelectorAll('main *')].filter(e => !e.closest('.wide, svg, .stage')"
+        f" && e.getBoundingClientRect().right > {width} + 1).map(e => e.outerHTML.slice(0, 80))"
+    )
+    assert wide == []
+    page.run("for (const d of document.querySelectorAll('details')) d.open = true")
+    assert page.run("document.documentElement.scrollWidth") <= width
+    broken = "[...document.images].filter(i => !i.complete || !i.naturalWidth).length"
+    assert page.run(f"document.images.length > 10 && {broken} === 0")
+    assert page.errors == []
+
+
+def test_the_test_sees_errors(shown: browser.Page, tmp_path: Path) -> None:
+    path = tmp_path / "bad.html"
+    path.write_text("<script>console.error('one'); throw Error('two')</script>", encoding="utf-8")
+    shown.errors.clear()
+    shown.open(path, width=PHONE, height=HEIGHT)
+    assert len(shown.errors) == 2
+    with pytest.raises(AssertionError, match="three"):
+        shown.run("throw Error('three')")
+
+
+def column(page: browser.Page, number: int) -> list[str]:
+    """Return a column of the table of codecs."""
+    found: list[str] = page.run(
+        "[...document.querySelector('main table').tBodies[0].rows]"
+        f".map(row => row.cells[{number}].innerText)"
+    )
+    return found
+
+
+def sorted_by(page: browser.Page, number: int) -> str:
+    """Click on a heading of that table, and return how it says to be sorted."""
+    place = page.run(
+        f"(() => {{ const b = document.querySelectorAll('main table th button')[{number}];"
+        "b.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});"
+        "const r = b.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()"
+    )
+    page.click(*place)
+    return str(page.run(f"document.querySelectorAll('main table th')[{number}].ariaSort"))
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_tables_sort(shown: browser.Page, folder: Path, width: int) -> None:
+    page = opened(shown, folder, width)
+    before = column(page, 1)
+    assert before == ["", "−33.3 %", "−16.7 %"]
+    assert sorted_by(page, 0) == "ascending"
+    assert column(page, 0) == ["JPEG, optimised", "Venturi", "WebP"]
+    assert sorted_by(page, 1) == "ascending"
+    assert column(page, 1) == ["−33.3 %", "−16.7 %", ""], "numbers as numbers, nothing last"
+    assert sorted_by(page, 1) == "descending"
+    assert column(page, 1) == ["−16.7 %", "−33.3 %", ""]
+    assert page.run("document.querySelectorAll('main table th[aria-sort]').length >= 1")
+    page.run("document.querySelectorAll('main table th button')[0].focus()")
+    page.press("Enter")
+    assert column(page, 0) == ["JPEG, optimised", "Venturi", "WebP"]
+
+
+def slider(page: browser.Page) -> dict[str, Any]:
+    """Return where the first slider stands and what it shows."""
+    found: dict[str, Any] = page.run(
+        "(() => { const f = document.querySelector('.compare'), s = f.querySelector('.stage');"
+        "const shown = kind => s.querySelector(`img.${kind}`);"
+        "return {value: Number(f.querySelector('input').value),"
+        "line: s.querySelector('.line').getBoundingClientRect().x - s.getBoundingClientRect().x,"
+        "width: s.getBoundingClientRect().width, clip: getComputedStyle(shown('over')).clipPath,"
+        "left: shown('under').dataset.name, right: shown('over').dataset.name,"
+        "said: f.querySelector('input').ariaValueText ||"
+        " f.querySelector('input').getAttribute('aria-valuetext')} })()"
+    )
+    return found
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_the_slider_moves(shown: browser.Page, folder: Path, width: int) -> None:
+    page = opened(shown, folder, width)
+    at_first = slider(page)
+    assert (at_first["value"], at_first["left"], at_first["right"]) == (50, "JPEG", "Venturi")
+    page.run("document.querySelector('.compare input').focus({preventScroll: true})")
+    for _ in range(3):
+        page.press("ArrowRight")
+    by_keys = slider(page)
+    assert by_keys["value"] == 53
+    assert by_keys["line"] > at_first["line"]
+    assert by_keys["clip"] == "inset(0px 0px 0px 53%)"
+    assert by_keys["said"] == "JPEG to 53 %, then Venturi"
+    place = page.run(
+        "(() => { const s = document.querySelector('.compare .stage');"
+        "s.scrollIntoView({block: 'center', behavior: 'instant'});"
+        "const r = s.getBoundingClientRect(); return [r.x + r.width / 5, r.y + r.height / 2] })()"
+    )
+    page.click(*place)
+    by_mouse = slider(page)
+    assert by_mouse["value"] == 20
+    assert by_mouse["line"] == pytest.approx(by_mouse["width"] / 5, abs=3)
+
+
+def test_other_pictures_can_be_chosen(shown: browser.Page, folder: Path) -> None:
+    page = opened(shown, folder, DESK)
+    page.run(
+        "(() => { const s = document.querySelector('.compare select'); s.value = 'original';"
+        "s.dispatchEvent(new Event('input', {bubbles: true})) })()"
+    )
+    assert slider(page)["left"] == "original"
+    assert page.run(
+        "[...document.querySelectorAll('.compare')].every(f => [...f.querySelectorAll('img')]"
+        ".filter(i => getComputedStyle(i).display !== 'none').length === 2)"
+    )
+
+
+def test_dark_and_light(shown: browser.Page, folder: Path) -> None:
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = opened(shown, folder, DESK).run(paper)
+    dark = opened(shown, folder, DESK, dark=True).run(paper)
+    assert light != dark
+    shown.run("document.getElementById('theme').click()")
+    assert shown.run(paper) == light
+    assert shown.run("getComputedStyle(document.querySelector('svg.plot .paper')).fill") == (
+        shown.run("getComputedStyle(document.querySelector('.card')).backgroundColor")
+    )
