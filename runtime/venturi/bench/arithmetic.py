@@ -1,0 +1,43 @@
+"""How many multiply-accumulates an operator does, from the shapes that it ran on."""
+
+import math
+from collections.abc import Sequence
+
+Shapes = Sequence[Sequence[int]]
+
+INTEGER = frozenset({
+    "ConvInteger", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "QGemm",
+    "QLinearConv", "QLinearMatMul",
+})  # fmt: skip
+"""Operators whose arithmetic is that of integers."""
+
+_CONVOLUTIONS = {"Conv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}
+"""Which input the weights are."""
+
+_PRODUCTS = frozenset({
+    "DynamicQuantizeMatMul", "FusedMatMul", "MatMul", "MatMulInteger", "MatMulIntegerToFloat",
+    "QLinearMatMul",
+})  # fmt: skip
+
+
+def macs(op: str, taken: Shapes, given: Shapes) -> int:
+    """Return multiply-accumulates of convolutions and matrix products; 0 for everything else.
+
+    Args:
+        op: as onnxruntime names it, its own fused ones included.
+        taken: shapes of the inputs in order.
+        given: shapes of the outputs in order.
+    """
+    if op in _CONVOLUTIONS:
+        return math.prod(given[0]) * math.prod(taken[_CONVOLUTIONS[op]][1:])
+    if op == "ConvTranspose":
+        return math.prod(taken[0]) * math.prod(taken[1][1:])
+    if op in _PRODUCTS:
+        return math.prod(given[0]) * taken[0][-1]
+    if op in ("Gemm", "FusedGemm", "QGemm"):  # either input may be transposed
+        return math.isqrt(math.prod(taken[0]) * _weights(op, taken) * math.prod(given[0]))
+    return 0
+
+
+def _weights(op: str, taken: Shapes) -> int:
+    return math.prod(taken[3 if op == "QGemm" else 1])
