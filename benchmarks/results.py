@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from venturi.bench.text import table as table
 from venturi.files import write_atomically
 
 SCHEMA_VERSION = 1
@@ -34,14 +35,3 @@ def read(path: Path) -> Results:
             f"{path}: schema_version is {version!r}; expected {SCHEMA_VERSION}: measure it again"
         )
     return dict(results)
-
-
-def table(rows: list[list[str]]) -> str:
-    """Return rows as aligned text; the first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        first = row[0].ljust(widths[0])
-        rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join([first, *rest]).rstrip())
-    return "\n".join(lines)

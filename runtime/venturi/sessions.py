@@ -180,9 +180,7 @@ def _tensors(found: Sequence[Any]) -> tuple[Tensor, ...]:
     return tuple(Tensor(value.name, value.type, tuple(value.shape)) for value in found)
 
 
-def _names(
-    name: str, what: str, found: Sequence[Tensor], expected: Signature | None
-) -> list[str]:
+def _names(name: str, what: str, found: Sequence[Tensor], expected: Signature | None) -> list[str]:
     """Return tensors' names in the order in which ``run`` has them, once they are as expected."""
     if expected is None:
         return [tensor.name for tensor in found]

@@ -14,6 +14,9 @@ INTEGER = frozenset({
 _CONVOLUTIONS = {"Conv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}
 """Which input the weights are."""
 
+_GEMMS = {"Gemm": 1, "FusedGemm": 1, "QGemm": 3}
+"""Which input the weights are."""
+
 _PRODUCTS = frozenset({
     "DynamicQuantizeMatMul", "FusedMatMul", "MatMul", "MatMulInteger", "MatMulIntegerToFloat",
     "QLinearMatMul",
@@ -34,10 +37,7 @@ def macs(op: str, taken: Shapes, given: Shapes) -> int:
         return math.prod(taken[0]) * math.prod(taken[1][1:])
     if op in _PRODUCTS:
         return math.prod(given[0]) * taken[0][-1]
-    if op in ("Gemm", "FusedGemm", "QGemm"):  # either input may be transposed
-        return math.isqrt(math.prod(taken[0]) * _weights(op, taken) * math.prod(given[0]))
+    if op in _GEMMS:  # either input may be transposed: (m k) (k n) (m n) is a square
+        weights = math.prod(taken[_GEMMS[op]])
+        return math.isqrt(math.prod(taken[0]) * weights * math.prod(given[0]))
     return 0
-
-
-def _weights(op: str, taken: Shapes) -> int:
-    return math.prod(taken[3 if op == "QGemm" else 1])

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Error = dict[str, float | None]
-Pair = tuple[NDArray[np.floating], NDArray[np.floating]]
+Pair = tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
 
 
 def error(pairs: Iterable[Pair]) -> Error:
@@ -29,4 +30,4 @@ def error(pairs: Iterable[Pair]) -> Error:
 
 def unit(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return uint8 pixels in [0, 1]."""
-    return image / np.float32(255)
+    return image.astype(np.float32) / np.float32(255)

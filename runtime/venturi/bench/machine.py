@@ -33,7 +33,9 @@ def describe() -> Machine:
         "python": platform.python_version(),
         "versions": _versions(),
         "numpy_simd": _numpy_simd(),
-        "entropy_coder": next(name for name, kernel in rans.KERNELS.items() if kernel is rans.KERNEL),
+        "entropy_coder": next(
+            name for name, kernel in rans.KERNELS.items() if kernel is rans.KERNEL
+        ),
     }
 
 

@@ -1,8 +1,8 @@
 """ONNX graphs that are no bundle: one, or an encoder and the decoder that takes what it gives.
 
-A tensor with four axes, one of which is 1 or 3 where channels may stand, is a picture: planes first
-(N, C, H, W) or last (N, H, W, C), floats in [0, 1] or uint8. What has no such axes gets
-a half (floats) or a one (integers) everywhere: quality knobs and noise levels have their place there.
+The first input with four axes, one of which is 1 or 3 where channels may stand, is the picture:
+planes first (N, C, H, W) or last (N, H, W, C), floats in [0, 1] or uint8. Every other input, such
+as a quality or a noise level, is filled with a half (floats) or a one (integers).
 """
 
 import hashlib

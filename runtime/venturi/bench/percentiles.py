@@ -36,4 +36,9 @@ def summary(samples: Sequence[float]) -> Summary:
 
 def shown(value: float | None, percent: float) -> str:
     """Return a percentile as it is printed."""
-    return f"n/a (needs {NEEDED[percent]})" if value is None else f"{value:.1f}"
+    return f"n/a (needs {NEEDED[percent]})" if value is None else readable(value)
+
+
+def readable(value: float) -> str:
+    """Return a number with a decimal, and more of them where it is small."""
+    return f"{value:.{1 if value >= 10 or not value else 2 if value >= 1 else 3}f}"

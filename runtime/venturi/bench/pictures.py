@@ -69,7 +69,8 @@ def fitted(image: Pixels, width: int, height: int) -> Pixels:
 def grey(image: Pixels) -> Pixels:
     """Return the brightness (BT.601) of uint8 (H, W, 3) RGB as uint8 (H, W)."""
     weights = np.array([0.299, 0.587, 0.114], np.float32)
-    return np.rint(image @ weights).astype(np.uint8)
+    grey: Pixels = np.rint(image @ weights).astype(np.uint8)
+    return grey
 
 
 def noisy(image: Pixels, *, seed: int) -> Pixels:

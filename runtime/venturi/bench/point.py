@@ -18,6 +18,7 @@ from venturi.bench.size import Size
 from venturi.bench.split import in_graphs_ms, split
 from venturi.bench.subjects import Spec, Subject, opened
 from venturi.bench.trace import (
+    Node,
     computes_in_integers,
     kmac_per_pixel,
     operators,
@@ -157,7 +158,10 @@ def _outcome(name: str, call: Call, load: Load, clock: Clock) -> Outcome:
         middle = sorted(service_ms)[len(service_ms) // 2]
         bound_ms = load.bound_ms or round(BOUND_CALLS * middle, 3)
         return server(call, clock, service_ms, bound_ms=bound_ms)
-    concurrent = {scenarios.MULTI_STREAM: scenarios.multi_stream, scenarios.OFFLINE: scenarios.offline}
+    concurrent = {
+        scenarios.MULTI_STREAM: scenarios.multi_stream,
+        scenarios.OFFLINE: scenarios.offline,
+    }
     with ThreadPoolExecutor(load.streams) as pool:
 
         def batch(numbers: Sequence[int]) -> None:
@@ -188,9 +192,10 @@ def _facts(point: Point, name: str, values: Sequence[Any], peaks: Peaks | None) 
     calls = trace(traced, runs=TRACE_RUNS)
     profile = None
     if peaks is not None:
+        (counted,) = trace(traced, runs=1, shapes=True)
         profile = {
-            "operators": operators(calls, pixels=point.size.pixels),
-            "roofline": _roofline(point, calls[0], parts, peaks),
+            "operators": operators(calls, counted, pixels=point.size.pixels),
+            "roofline": _roofline(point, counted, parts, peaks),
         }
     return {
         "split_ms": parts,
@@ -202,7 +207,7 @@ def _facts(point: Point, name: str, values: Sequence[Any], peaks: Peaks | None) 
 
 
 def _roofline(
-    point: Point, nodes: Sequence[Any], parts: Mapping[str, float], peaks: Peaks
+    point: Point, nodes: Sequence[Node], parts: Mapping[str, float], peaks: Peaks
 ) -> dict[str, Any]:
     kind = "int8" if computes_in_integers(nodes) else "fp32"
     best = peaks.get(kind, device=point.spec.device, threads=point.spec.threads)

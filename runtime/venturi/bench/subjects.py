@@ -74,6 +74,7 @@ class _Bundled:
     """What the subjects that are bundles share: opened by class, known by manifest."""
 
     kind = ""
+    calls: tuple[str, ...] = ()
     settings: Mapping[str, Any] = {}
     default_size = Size(640, 480)
     fixed_size: Size | None = None
@@ -91,7 +92,7 @@ class CodecSubject(_Bundled):
     """Compress and decompress."""
 
     kind = "codec"
-    calls = ("compress", "decompress")
+    calls: tuple[str, ...] = ("compress", "decompress")
     default_size = Size(768, 512)
 
     def __init__(self, spec: Spec) -> None:
@@ -119,7 +120,7 @@ class DenoiserSubject(_Bundled):
     """Denoise pictures with noise of a known level."""
 
     kind = "denoiser"
-    calls = ("denoise",)
+    calls: tuple[str, ...] = ("denoise",)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(Denoiser, spec)
@@ -146,7 +147,7 @@ class AutoencoderSubject(_Bundled):
     """Encode to a code and decode it."""
 
     kind = "autoencoder"
-    calls = ("encode", "decode")
+    calls: tuple[str, ...] = ("encode", "decode")
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(Autoencoder, spec)

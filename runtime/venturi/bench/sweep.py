@@ -154,7 +154,9 @@ def _failure(spec: Spec, options: Options, error: DeviceError) -> dict[str, Any]
 
 
 def _notes(found: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]) -> list[str]:
-    notes = [f"device {failure['device']!r} did not run: {failure['reason']}" for failure in failures]
+    notes = [
+        f"device {failure['device']!r} did not run: {failure['reason']}" for failure in failures
+    ]
     verdicts = [row["stability"]["verdict"] for row in found]
     if "busy" in verdicts:
         notes.append(

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -32,33 +33,46 @@ class Node:
         op: the operator that ran, after onnxruntime's optimisations.
         provider: that ran it, as onnxruntime names it.
         us: that it took, with the profiler on.
-        macs: multiply-accumulates, 0 for what is no convolution or matrix product.
+        taken: shapes of its inputs.
+        given: shapes of its outputs.
     """
 
     graph: str
     op: str
     provider: str
     us: int
-    macs: int
+    taken: arithmetic.Shapes
+    given: arithmetic.Shapes
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, of nodes that were traced with ``shapes``."""
+        return arithmetic.macs(self.op, self.taken, self.given)
 
 
-def trace(opened: Callable[[], Callable[[], object]], *, runs: int) -> list[list[Node]]:
+def trace(
+    opened: Callable[[], Callable[[], object]], *, runs: int, shapes: bool = False
+) -> list[list[Node]]:
     """Return the nodes of each of ``runs`` calls.
 
     Args:
         opened: loads the model anew and returns the call to trace.
         runs: calls to trace; one more warms up.
+        shapes: list the shapes of all weights; without it onnxruntime drops those that it has
+            packed for speed, and with it the times are not those of a normal run.
 
     Returns:
         The nodes of a call, for each call; a graph that ran twice within one has its nodes twice.
     """
-    with TemporaryDirectory() as folder, _recorded(Path(folder)) as found:
+    with TemporaryDirectory() as folder, _recorded(Path(folder), shapes) as found:
         call = opened()
         for _ in range(1 + runs):
             call()
         files = [(name, session.end_profiling()) for name, session in found]
         by_graph = [list(_calls(role(name), Path(file), 1 + runs)) for name, file in files]
-    return [[node for nodes in calls for node in nodes] for calls in zip(*by_graph, strict=True)][1:]
+    return [[node for nodes in calls for node in nodes] for calls in zip(*by_graph, strict=True)][
+        1:
+    ]
 
 
 def providers(nodes: Iterable[Node]) -> dict[str, dict[str, int]]:
@@ -69,15 +83,19 @@ def providers(nodes: Iterable[Node]) -> dict[str, dict[str, int]]:
     return {graph: dict(sorted(counts.items())) for graph, counts in found.items()}
 
 
-def operators(calls: Sequence[Sequence[Node]], *, pixels: int) -> list[dict[str, Any]]:
-    """Fold the nodes of several calls by graph and operator, the most expensive first.
+def operators(
+    calls: Sequence[Sequence[Node]], counted: Sequence[Node], *, pixels: int
+) -> list[dict[str, Any]]:
+    """Fold nodes by graph and operator, the most expensive first.
 
-    pixels: of the picture of one call.
+    Args:
+        calls: the nodes of several calls, for their times.
+        counted: the nodes of one call, traced with shapes, for their arithmetic.
+        pixels: of the picture of one call.
     """
-    folded: dict[tuple[str, str], list[Node]] = defaultdict(list)
-    for node in (node for nodes in calls for node in nodes):
-        folded[node.graph, node.op].append(node)
-    every = max(1, sum(node.us for nodes in folded.values() for node in nodes))
+    timed = _folded(node for nodes in calls for node in nodes)
+    arithmetic_of = _folded(counted)
+    every = max(1, sum(node.us for nodes in timed.values() for node in nodes))
     rows = [
         {
             "graph": graph,
@@ -85,11 +103,18 @@ def operators(calls: Sequence[Sequence[Node]], *, pixels: int) -> list[dict[str,
             "nodes": len(nodes) // len(calls),
             "ms": round(sum(node.us for node in nodes) / 1000 / len(calls), 3),
             "share": round(sum(node.us for node in nodes) / every, 4),
-            "kmac_per_pixel": kmac_per_pixel(nodes, pixels=pixels * len(calls)),
+            "kmac_per_pixel": kmac_per_pixel(arithmetic_of.get((graph, op), ()), pixels=pixels),
         }
-        for (graph, op), nodes in folded.items()
+        for (graph, op), nodes in timed.items()
     ]
     return sorted(rows, key=lambda row: -row["ms"])
+
+
+def _folded(nodes: Iterable[Node]) -> dict[tuple[str, str], list[Node]]:
+    found: dict[tuple[str, str], list[Node]] = defaultdict(list)
+    for node in nodes:
+        found[node.graph, node.op].append(node)
+    return found
 
 
 def kmac_per_pixel(nodes: Iterable[Node], *, pixels: int) -> float:
@@ -106,14 +131,16 @@ def computes_in_integers(nodes: Iterable[Node]) -> bool:
 
 
 @contextmanager
-def _recorded(folder: Path) -> Iterator[list[tuple[str, Any]]]:
-    """Switch the profiler on in every session that is opened meanwhile; yield names and sessions."""
+def _recorded(folder: Path, shapes: bool) -> Iterator[list[tuple[str, Any]]]:
+    """Switch the profiler on in every session that is opened; yield names and sessions."""
     plain_options, plain_session = sessions._options, sessions._session
     found: list[tuple[str, Any]] = []
 
     def options(runtime: ModuleType, device: str, threads: int | None) -> Any:
         made = plain_options(runtime, device, threads)
         made.enable_profiling = True
+        if shapes:
+            made.add_session_config_entry("session.disable_prepacking", "1")
         made.profile_file_prefix = str(folder / str(len(found)))
         return made
 
@@ -134,7 +161,7 @@ def _calls(graph: str, file: Path, calls: int) -> Iterator[list[Node]]:
     nodes = [event for event in events if event.get("cat") == "Node" and _is_kernel(event)]
     each = len(starts) // calls
     firsts = [*starts[::each], float("inf")] if each else [0] * (calls + 1)
-    for begin, end in zip(firsts, firsts[1:], strict=False):
+    for begin, end in pairwise(firsts):
         yield [_node(graph, event) for event in nodes if begin <= event["ts"] < end]
 
 
@@ -146,8 +173,7 @@ def _node(graph: str, event: Mapping[str, Any]) -> Node:
     facts = event["args"]
     op = str(facts.get("op_name", "unknown"))
     taken, given = (_shapes(facts.get(f"{side}_type_shape", ())) for side in ("input", "output"))
-    macs = arithmetic.macs(op, taken, given)
-    return Node(graph, op, str(facts.get("provider", "unknown")), int(event["dur"]), macs)
+    return Node(graph, op, str(facts.get("provider", "unknown")), int(event["dur"]), taken, given)
 
 
 def _shapes(tensors: Iterable[Mapping[str, Sequence[int]]]) -> list[Sequence[int]]:
