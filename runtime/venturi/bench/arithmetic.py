@@ -11,15 +11,14 @@ INTEGER = frozenset({
 })  # fmt: skip
 """Operators whose arithmetic is that of integers."""
 
-_CONVOLUTIONS = {"Conv": 1, "FusedConv": 1, "NhwcFusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}
+_CONVOLUTIONS = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3}
 """Which input the weights are."""
 
-_GEMMS = {"Gemm": 1, "FusedGemm": 1, "QGemm": 3}
+_GEMMS = {"Gemm": 1, "QGemm": 3}
 """Which input the weights are."""
 
 _PRODUCTS = frozenset({
-    "DynamicQuantizeMatMul", "FusedMatMul", "MatMul", "MatMulInteger", "MatMulIntegerToFloat",
-    "QLinearMatMul",
+    "DynamicQuantizeMatMul", "MatMul", "MatMulInteger", "MatMulIntegerToFloat", "QLinearMatMul",
 })  # fmt: skip
 
 
@@ -27,7 +26,7 @@ def macs(op: str, taken: Shapes, given: Shapes) -> int:
     """Return multiply-accumulates of convolutions and matrix products; 0 for everything else.
 
     Args:
-        op: as onnxruntime names it, its own fused ones included.
+        op: as onnxruntime names it, without the prefix of its fused forms.
         taken: shapes of the inputs in order.
         given: shapes of the outputs in order.
     """

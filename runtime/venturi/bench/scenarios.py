@@ -30,18 +30,19 @@ class Limits:
     Attributes:
         seconds: at least.
         samples: at least, unless it takes too long.
-        patience: after this many times ``seconds`` it ends with the samples that there are.
+        most_seconds: then it ends with the samples that there are; None is four times ``seconds``.
     """
 
     seconds: float
     samples: int = 64
-    patience: float = 4.0
+    most_seconds: float | None = None
 
     def reached(self, elapsed_ns: int, samples: int) -> bool:
         """Tell whether a scenario has run for long enough; never before the first sample."""
         seconds = elapsed_ns / SECOND
+        most = 4 * self.seconds if self.most_seconds is None else self.most_seconds
         enough = seconds >= self.seconds and samples >= self.samples
-        return samples > 0 and (enough or seconds >= self.seconds * self.patience)
+        return samples > 0 and (enough or seconds >= most)
 
 
 @dataclass(frozen=True)

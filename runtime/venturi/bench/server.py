@@ -18,7 +18,7 @@ PERCENT = 99
 SIMULATED = 20_000
 TRIALS = 5
 STEP = 0.9
-_HALVINGS = 20
+_HALVINGS = 12
 
 
 def arrivals(call: Call, clock: Clock, *, rate_per_s: float, queries: int, seed: int) -> Outcome:

@@ -30,7 +30,7 @@ class Node:
 
     Attributes:
         graph: ``encoder``, say.
-        op: the operator that ran, after onnxruntime's optimisations.
+        op: the operator that ran, after onnxruntime's optimisations; ``FusedConv`` is a ``Conv``.
         provider: that ran it, as onnxruntime names it.
         us: that it took, with the profiler on.
         taken: shapes of its inputs.
@@ -58,8 +58,8 @@ def trace(
     Args:
         opened: loads the model anew and returns the call to trace.
         runs: calls to trace; one more warms up.
-        shapes: list the shapes of all weights; without it onnxruntime drops those that it has
-            packed for speed, and with it the times are not those of a normal run.
+        shapes: list the shapes of all weights, as the model has them; for speed onnxruntime packs
+            weights away and pads channels, so the times are not those of a normal run.
 
     Returns:
         The nodes of a call, for each call; a graph that ran twice within one has its nodes twice.
@@ -141,6 +141,7 @@ def _recorded(folder: Path, shapes: bool) -> Iterator[list[tuple[str, Any]]]:
         made.enable_profiling = True
         if shapes:
             made.add_session_config_entry("session.disable_prepacking", "1")
+            made.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         made.profile_file_prefix = str(folder / str(len(found)))
         return made
 
@@ -171,7 +172,7 @@ def _is_kernel(event: Mapping[str, Any]) -> bool:
 
 def _node(graph: str, event: Mapping[str, Any]) -> Node:
     facts = event["args"]
-    op = str(facts.get("op_name", "unknown"))
+    op = str(facts.get("op_name", "unknown")).removeprefix("Nhwc").removeprefix("Fused")
     taken, given = (_shapes(facts.get(f"{side}_type_shape", ())) for side in ("input", "output"))
     return Node(graph, op, str(facts.get("provider", "unknown")), int(event["dur"]), taken, given)
 
