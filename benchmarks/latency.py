@@ -8,7 +8,7 @@ import argparse
 
 from benchmarks import harness, loadgen, results
 from venturi.bench import command, sweep
-from venturi.bench.arguments import add_arguments
+from venturi.bench.arguments import add_arguments, add_subject
 from venturi.bench.scenarios import CAMERA, OFFLINE, SINGLE_STREAM
 from venturi.bench.text import report
 
@@ -24,7 +24,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         json=results.FOLDER / "latency.json",
     )
     against = commands.add_parser("loadgen", help="single-stream p90 beside MLPerf LoadGen's")
-    add_arguments(against)
+    add_subject(against)
     against.set_defaults(run=_loadgen)
 
 
@@ -57,6 +57,15 @@ def _latency(options: argparse.Namespace) -> int:
 def _loadgen(options: argparse.Namespace) -> int:
     if not loadgen.present():
         raise ValueError("MLPerf LoadGen is not installed: pip install mlcommons-loadgen")
-    found = loadgen.compare(command.options(options))
+    found = loadgen.compare(
+        sweep.Options(
+            options.subject,
+            decoder=options.decoder,
+            sizes=options.size,
+            threads=options.threads,
+            images=options.images,
+            quality=options.quality,
+        )
+    )
     print(loadgen.text(found))
     return int(abs(found["difference"]) > loadgen.TOLERANCE)

@@ -16,6 +16,7 @@ from venturi.bench import machine, pictures
 from venturi.bench.clock import WallClock
 from venturi.bench.percentiles import NEEDED, percentile
 from venturi.bench.scenarios import Call, Limits, single_stream, warm_up
+from venturi.bench.subjects import opened
 from venturi.bench.sweep import Options
 
 PERCENT = 90
@@ -48,13 +49,12 @@ def compare(options: Options, *, queries: int = 2 * NEEDED[PERCENT]) -> Comparis
         ImportError: LoadGen is not installed.
         VenturiError: the subject cannot be opened.
     """
-    from venturi.bench.subjects import opened
-
     spec = next(options.specs())
     subject = opened(spec)
     size = options.sizes[0] if options.sizes else subject.default_size
     name = subject.calls[0]
-    values = subject.inputs(name, [pictures.fitted(pictures.shipped(), *size)])
+    images = [pictures.fitted(image, *size) for image in options.source()]
+    values = subject.inputs(name, images)
     found = turns(lambda number: subject.run(name, values[number % len(values)]), queries=queries)
     about = {"name": subject.name, "call": name, "size": str(size), "threads": spec.threads}
     return about | found

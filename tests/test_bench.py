@@ -31,7 +31,7 @@ DOCUMENT = (ROOT / "runtime" / "BENCH.md").read_text(encoding="utf-8")
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measure little: what the figures are is no matter here."""
     monkeypatch.setattr(point, "WARM_UP_S", 0.0)
-    monkeypatch.setattr(cold.cold_start, "__kwdefaults__", {"starts": 1})
+    monkeypatch.setattr(cold, "STARTS", 1)
 
 
 def bench(folder: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
@@ -279,7 +279,7 @@ def test_a_precision_that_a_model_has_is_handed_on(monkeypatch: pytest.MonkeyPat
 
 def test_a_cold_start_that_fails_is_an_error() -> None:
     with pytest.raises(DeviceError, match=r"cold start exits with 1: .*no such bundle"):
-        cold.cold_start(Spec("gone"), "denoise", None, starts=1)
+        cold.cold_start(Spec("gone"), "denoise", None)
 
 
 def test_the_photograph_is_real_and_its_decoder_agrees_with_opencv() -> None:
@@ -324,3 +324,14 @@ def test_pictures_fit_any_size(width: int, height: int) -> None:
     if width >= 204 and height >= 136:
         np.testing.assert_array_equal(fitted[:136, :204], image)
     assert pictures.fitted(image[..., 0], width, height).shape == (height, width, 3)
+
+
+def test_a_file_that_is_called_like_a_shipped_bundle_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "camera").write_bytes(b"no graph")
+    (tmp_path / "graph").write_bytes(b"no graph")
+    monkeypatch.chdir(tmp_path)
+    assert opened(Spec("camera")).kind == "denoiser"
+    with pytest.raises(BundleError, match="graph"):
+        opened(Spec("graph"))

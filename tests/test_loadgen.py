@@ -88,7 +88,7 @@ def test_the_latency_command_keeps_all_of_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("venturi.bench.peak.SIDE", 64)
-    monkeypatch.setattr("venturi.bench.cold.cold_start.__kwdefaults__", {"starts": 1})
+    monkeypatch.setattr("venturi.bench.cold.STARTS", 1)
     monkeypatch.setattr(harness, "CALLS", 20)
     monkeypatch.setattr(loadgen, "present", lambda: False)
     path = tmp_path / "latency.json"

@@ -15,6 +15,17 @@ ALL = "all"
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Give a command the arguments of the bench."""
+    add_subject(command)
+    _add_sweeps(command)
+    _add_load(command)
+    command.add_argument(
+        "--profile", action="store_true", help="time by operator, and the part of the peak reached"
+    )
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write everything here")
+
+
+def add_subject(command: argparse.ArgumentParser) -> None:
+    """Give a command the arguments that say what is measured, on which pictures and threads."""
     command.add_argument(
         "subject",
         nargs="?",
@@ -22,10 +33,14 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
         metavar="BUNDLE_OR_ONNX",
         help="a shipped bundle by name, a folder, or an ONNX file; default: photo",
     )
-    _add_sweeps(command)
-    _add_load(command)
     command.add_argument(
         "--decoder", metavar="FILE", help="an ONNX file that takes what the first one gives"
+    )
+    command.add_argument(
+        "--size", type=_listed(_size), default=(), metavar="WxH,...", help="default: the model's"
+    )
+    command.add_argument(
+        "--threads", type=_listed(_count), default=(), metavar="N,...", help="default: all"
     )
     command.add_argument(
         "--images",
@@ -38,19 +53,9 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--quality", type=_number(1, 100), default=50.0, metavar="1..100", help="of a codec"
     )
-    command.add_argument(
-        "--profile", action="store_true", help="time by operator, and the part of the peak reached"
-    )
-    command.add_argument("--json", type=Path, metavar="FILE", help="also write everything here")
 
 
 def _add_sweeps(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--size", type=_listed(_size), default=(), metavar="WxH,...", help="default: the model's"
-    )
-    command.add_argument(
-        "--threads", type=_listed(_count), default=(), metavar="N,...", help="default: all"
-    )
     command.add_argument(
         "--device", type=_listed(str), default=("cpu",), metavar="NAME,...", help="cpu, cuda, ..."
     )
@@ -76,7 +81,7 @@ def _add_load(command: argparse.ArgumentParser) -> None:
         type=_number(0, 86400),
         default=5.0,
         metavar="S",
-        help="each scenario takes at least; default: 5",
+        help="each scenario takes at least; a server takes 662 calls a trial; default: 5",
     )
     command.add_argument(
         "--streams",

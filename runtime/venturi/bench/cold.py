@@ -39,19 +39,18 @@ class ColdStart(NamedTuple):
     memory_mb: float | None
 
 
-def cold_start(spec: Spec, call: str, value: Any, *, starts: int = STARTS) -> ColdStart:
+def cold_start(spec: Spec, call: str, value: Any) -> ColdStart:
     """Start processes that open a subject and do one call.
 
     Args:
         spec: of the subject.
         call: by name.
         value: its input, handed over ready-made.
-        starts: processes, one after the other.
 
     Raises:
         DeviceError: a process failed where this one has not.
     """
-    found = [_started(pickle.dumps((spec, call, value))) for _ in range(starts)]
+    found = [_started(pickle.dumps((spec, call, value))) for _ in range(STARTS)]
     names = ("import", "session", "first_run")
     times = {name: round(median(one[name] for one in found), 3) for name in names}
     memory = [one["memory_mb"] for one in found if one["memory_mb"] is not None]
@@ -60,7 +59,7 @@ def cold_start(spec: Spec, call: str, value: Any, *, starts: int = STARTS) -> Co
 
 def child(import_ms: float) -> None:
     """Be the new process: open the subject from standard input, call it, print JSON."""
-    spec, call, value = pickle.loads(sys.stdin.buffer.read())
+    spec, call, value = pickle.loads(sys.stdin.buffer.read())  # from cold_start, nobody else
     start = time.perf_counter()
     subject = opened(spec)
     opened_at = time.perf_counter()

@@ -19,7 +19,7 @@ from venturi.bench import pictures
 from venturi.bench.fidelity import Error, error, unit
 from venturi.bench.onnx_subject import OnnxSubject
 from venturi.bench.size import Size
-from venturi.bundle import locate
+from venturi.bundle import locate, shipped
 from venturi.errors import InputError
 
 FP32, AS_IS = "fp32", "as-is"
@@ -205,7 +205,8 @@ def opened(spec: Spec) -> Subject:
 
 def is_onnx(target: str) -> bool:
     """Tell whether a target is meant as a file and not as a bundle."""
-    return Path(target).suffix in (".onnx", ".ort") or Path(target).is_file()
+    path = Path(target)
+    return target not in shipped() and (path.suffix in (".onnx", ".ort") or path.is_file())
 
 
 def _precision(kind: Callable[..., Model], spec: Spec) -> dict[str, str]:

@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from venturi._pixels import Pixels
 from venturi.bench import machine, pictures
 from venturi.bench.clock import Clock, WallClock
 from venturi.bench.point import Load, Peaks, Point, rows
@@ -55,6 +56,14 @@ class Options:
         for device, precision, count in product(self.devices, self.precisions, threads):
             yield Spec(self.target, self.decoder, device, count, precision, self.quality)
 
+    def source(self) -> list[Pixels]:
+        """Return the pictures to fit to each size.
+
+        Raises:
+            VenturiError: a file is no picture, or what comes with the package is damaged.
+        """
+        return pictures.read(self.images) if self.images else [pictures.shipped()]
+
 
 def measure(
     options: Options,
@@ -79,7 +88,7 @@ def measure(
     about, before = machine.describe(), machine.load_average()[0]
     specs = list(options.specs())
     _check(specs)
-    source = pictures.read(options.images) if options.images else [pictures.shipped()]
+    source = options.source()
     peaks = Peaks(clock) if options.profile else None
     found: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
