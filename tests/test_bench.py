@@ -335,3 +335,24 @@ def test_a_file_that_is_called_like_a_shipped_bundle_is_not_taken_for_it(
     assert opened(Spec("camera")).kind == "denoiser"
     with pytest.raises(BundleError, match="graph"):
         opened(Spec("graph"))
+
+
+def test_a_cold_start_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cold, "TIMEOUT_S", 0.1)
+    monkeypatch.setattr(cold, "_CHILD", "import time; time.sleep(60)")
+    with pytest.raises(DeviceError, match=r"not ended after 0\.1 s"):
+        cold.cold_start(Spec(DENOISER), "denoise", None)
+
+
+def test_peak_memory_with_and_without_a_status_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    status = tmp_path / "status"
+    status.write_text("Name:\tpython\nVmHWM:\t  204800 kB\n", encoding="ascii")
+    monkeypatch.setattr(cold, "_STATUS", status)
+    assert cold.peak_memory_mb() == 200
+    status.write_text("Name:\tpython\n", encoding="ascii")
+    pytest.importorskip("resource")
+    fallback = cold.peak_memory_mb()
+    assert fallback is not None
+    assert fallback > 10

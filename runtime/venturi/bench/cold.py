@@ -93,14 +93,20 @@ def peak_memory_mb() -> float | None:
 
 
 def _started(message: bytes) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-c", _CHILD],
-        input=message,
-        capture_output=True,
-        env=os.environ | {"PYTHONPATH": _search_path()},
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _CHILD],
+            input=message,
+            capture_output=True,
+            env=os.environ | {"PYTHONPATH": _search_path()},
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DeviceError(
+            f"a new process for the cold start has not ended after {TIMEOUT_S} s; expected one "
+            "call; make the size smaller or change the device"
+        ) from error
     if done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         raise DeviceError(

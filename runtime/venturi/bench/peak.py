@@ -19,7 +19,7 @@ from venturi.sessions import Graph
 
 SIDE = 1024
 CHAIN = 8
-SECONDS = 0.4
+SECONDS = 1.0
 
 _FLOAT, _UINT8, _INT8, _INT32 = 1, 2, 3, 6  # TensorProto.DataType
 _OPSET, _IR_VERSION = 13, 7

@@ -132,12 +132,11 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _roofline(found: Mapping[str, Any]) -> str:
     text = f"{readable(found['kmac_per_pixel'])} kMAC/px at {found['gmac_per_s']:.0f} GMAC/s"
+    products = f"matrix products in {found['peak_kind']}"
     if found["fraction"] is None:
-        return f"{text}; the device has no {found['peak_kind']} matrix product to compare with"
-    return (
-        f"{text} = {found['fraction']:.0%} of the {found['peak_gmac_per_s']:.0f} that a "
-        f"{found['peak_kind']} matrix product reaches here"
-    )
+        return f"{text}; the device has no {products} to compare with"
+    peak = f"{found['peak_gmac_per_s']:.0f} that {products} reach here"
+    return f"{text} = {found['fraction']:.0%} of the {peak}"
 
 
 def _operators(found: Sequence[Row]) -> Iterator[str]:
