@@ -97,7 +97,7 @@ def rows(
     Args:
         point: what to measure.
         load: how.
-        clock: the wall's, but in tests.
+        clock: for the scenarios and the peaks.
         peaks: for the profile, or None to leave it out.
         say: told what is about to be measured.
     """

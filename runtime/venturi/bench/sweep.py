@@ -10,7 +10,7 @@ from typing import Any
 
 from venturi._pixels import Pixels
 from venturi.bench import machine, pictures
-from venturi.bench.clock import Clock, WallClock
+from venturi.bench.clock import WallClock
 from venturi.bench.point import Load, Peaks, Point, rows
 from venturi.bench.size import Size
 from venturi.bench.subjects import Spec, Subject, opened
@@ -65,12 +65,7 @@ class Options:
         return pictures.read(self.images) if self.images else [pictures.shipped()]
 
 
-def measure(
-    options: Options,
-    *,
-    clock: Clock | None = None,
-    say: Callable[[str], None] = lambda _: None,
-) -> Results:
+def measure(options: Options, *, say: Callable[[str], None] = lambda _: None) -> Results:
     """Measure everything and return it as runtime/BENCH.md describes it.
 
     A device that is not there is an error of the whole call, before anything is measured. One that
@@ -78,13 +73,12 @@ def measure(
 
     Args:
         options: what.
-        clock: the wall's, but in tests.
         say: told what is about to be measured.
 
     Raises:
         VenturiError: nothing could be measured, or an argument is wrong.
     """
-    clock = clock or WallClock()
+    clock = WallClock()
     about, before = machine.describe(), machine.load_average()[0]
     specs = list(options.specs())
     _check(specs)
