@@ -1,11 +1,14 @@
-"""The command line: python -m benchmarks codec | denoise | mnist | all | report | compare."""
+"""The command line: python -m benchmarks COMMAND.
+
+codec | denoise | mnist | latency | loadgen | all | report | compare | readme
+"""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import results
+from benchmarks import latency, results
 from venturi.errors import VenturiError
 from venturi.files import write_atomically
 
@@ -41,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     mnist.add_argument("--json", type=Path, default=results.FOLDER / "mnist.json", metavar="FILE")
     _measuring_time(mnist)
     mnist.set_defaults(run=_mnist)
+    latency.add_parsers(commands)
     everything = commands.add_parser(
         "all", help="every benchmark whose data and models are there, then the report"
     )

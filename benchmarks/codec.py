@@ -7,8 +7,9 @@ repeated calls on one picture, the codecs in turn.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
@@ -17,15 +18,15 @@ from typing import Protocol
 import cv2
 
 from benchmarks import crops, environment, pictures, plot, results
-from benchmarks.arithmetic import kmac_per_pixel
 from benchmarks.bd_rate import bd_rate_percent
 from benchmarks.metrics import decibels, ms_ssim, psnr_db
-from benchmarks.parts import share_outside_graphs, split
 from benchmarks.peers import PEERS
 from benchmarks.pictures import Picture
-from benchmarks.timing import interleaved, milliseconds, shown, summary
+from benchmarks.timing import interleaved, milliseconds, summary
 from venturi import Codec
-from venturi.bundle import locate
+from venturi.bench.percentiles import shown
+from venturi.bench.split import share_outside_graphs, split
+from venturi.bench.trace import kmac_per_pixel, trace
 
 RATES = (0.15, 1.0)
 QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -282,7 +283,7 @@ def _costs(
         {s.name: lambda s=s: s.decode(files[s.name]) for s in schemes},  # type: ignore[misc]
         runs=options.runs,
     )
-    parts, calls = split(lambda: codec.compress(image, quality=EVERYDAY), runs=options.runs)
+    parts, _ = split(lambda: codec.compress(image, quality=EVERYDAY), runs=options.runs)
     back, _ = split(lambda: codec.decompress(files[OURS]), runs=options.runs)
     return {
         "latency": {
@@ -302,35 +303,27 @@ def _costs(
             "compress": share_outside_graphs(parts),
             "decompress": share_outside_graphs(back),
         },
-        "kmac_per_pixel": _arithmetic(codec, options.bundle, runs=calls["entropy"]),
+        "kmac_per_pixel": _arithmetic(options, image, files[OURS]),
     }
 
 
-def _arithmetic(codec: Codec, bundle: str, *, runs: int) -> dict[str, float]:
-    """Return kMAC per pixel of each graph, for a 768x512 picture.
-
-    runs: how often the entropy graph runs for one chunk; its figure is for all of them.
-    """
-    folder, manifest = locate(bundle), codec.manifest
-    size = manifest.parameters
-    height, width = 512, 768
-
-    def planes(channels: int, stride: int) -> tuple[int, ...]:
-        return (1, channels, height // stride, width // stride)
-
-    latent = planes(size["latent_channels"], size["latent_stride"])
-    hyper = planes(size["hyper_channels"], size["hyper_stride"])
-    inputs: dict[str, dict[str, Sequence[int]]] = {
-        "encoder": {"image": planes(3, 1), "quality": (1,)},
-        "entropy": {"hyper_latent": hyper, "context": latent, "quality": (1,), "step": (1,)},
-        "decoder": {"latent": latent, "quality": (1,)},
-    }
-    found = {
-        role: kmac_per_pixel(folder / manifest.files[role].path, shapes, height * width)
-        for role, shapes in inputs.items()
-    }
-    found["entropy"] *= runs
-    return {role: round(value, 4) for role, value in found.items()}
+def _arithmetic(options: Options, image: Picture, data: bytes) -> dict[str, float]:
+    """Return kMAC per pixel of each graph in one call, the entropy graph's runs taken together."""
+    calls: tuple[Callable[[Codec], object], ...] = (
+        lambda codec: codec.compress(image, quality=EVERYDAY),
+        lambda codec: codec.decompress(data),
+    )
+    found: dict[str, float] = {}
+    for call in calls:
+        (nodes,) = trace(
+            lambda call=call: partial(call, Codec(options.bundle, threads=options.threads)),  # type: ignore[misc]
+            runs=1,
+            shapes=True,
+        )
+        for role in dict.fromkeys(node.graph for node in nodes):
+            own = [node for node in nodes if node.graph == role]
+            found[role] = kmac_per_pixel(own, pixels=image.shape[0] * image.shape[1])
+    return found
 
 
 def write(path: Path, found: results.Results) -> None:

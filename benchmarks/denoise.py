@@ -17,10 +17,11 @@ import numpy as np
 from benchmarks import crops, environment, pictures, results
 from benchmarks.filters import CAMERA, FUNCTIONS, LABELS, SIGMAS, Filter, filters, present
 from benchmarks.metrics import psnr_db
-from benchmarks.parts import TOTAL, share_outside_graphs, split
 from benchmarks.pictures import Picture
-from benchmarks.timing import interleaved, shown, summary
+from benchmarks.timing import interleaved, summary
 from venturi import Denoiser
+from venturi.bench.percentiles import shown
+from venturi.bench.split import in_graphs_ms, share_outside_graphs, split
 
 OURS = "venturi"
 NOISY = "noisy"
@@ -168,11 +169,10 @@ def _latency(options: Options, denoiser: Denoiser, width: int, height: int) -> r
     }
     samples = interleaved(calls, runs=options.runs)
     parts, _ = split(calls[OURS], runs=options.runs)
-    session = {name: ms for name, ms in parts.items() if name not in ("other", TOTAL)}
     return {
         **{name: summary(found) for name, found in samples.items()},
         "parts_ms": parts,
-        "session_run_ms": round(sum(session.values()), 3),
+        "session_run_ms": round(in_graphs_ms(parts), 3),
         "share_outside_graphs": share_outside_graphs(parts),
     }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import schema
+from venturi.bench.text import table as table
 from venturi.files import write_atomically
 
 SCHEMA_VERSION = schema.VERSION
@@ -40,14 +41,3 @@ def read(path: Path) -> Results:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return dict(results)
-
-
-def table(rows: list[list[str]]) -> str:
-    """Return rows as aligned text; the first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        first = row[0].ljust(widths[0])
-        rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        lines.append("  ".join([first, *rest]).rstrip())
-    return "\n".join(lines)

@@ -1,16 +1,10 @@
-"""Percentiles that say when they have too few samples to mean anything.
-
-The fewest samples follow the early-stopping rule of MLPerf's inference benchmark (at 99 %
-confidence). Below that a percentile is None in results and "n/a (needs N)" in print.
-"""
+"""Calls timed in turn, for the benchmarks that set several methods side by side."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
-import numpy as np
-
-NEEDED: Mapping[float, int] = {50: 11, 90: 64, 95: 130, 99: 662, 99.9: 6636}
+from venturi.bench.percentiles import percentile
 
 Summary = dict[str, float | int | None]
 
@@ -20,13 +14,6 @@ def milliseconds(call: Callable[[], object]) -> float:
     start = time.perf_counter_ns()
     call()
     return (time.perf_counter_ns() - start) / 1e6
-
-
-def percentile(samples: Sequence[float], percent: float) -> float | None:
-    """Return a percentile of the samples (linear interpolation), or None with too few of them."""
-    if len(samples) < NEEDED[percent]:
-        return None
-    return float(np.percentile(np.asarray(samples, np.float64), percent))
 
 
 def summary(samples_ms: Sequence[float]) -> Summary:
@@ -39,11 +26,6 @@ def summary(samples_ms: Sequence[float]) -> Summary:
         value = percentile(samples_ms, percent)
         result[f"p{percent}_ms"] = None if value is None else round(value, 3)
     return result
-
-
-def shown(value: float | int | None, percent: float) -> str:
-    """Return a percentile as it is printed."""
-    return f"n/a (needs {NEEDED[percent]})" if value is None else f"{value:.1f}"
 
 
 def interleaved(

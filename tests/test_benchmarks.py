@@ -1,34 +1,31 @@
 """The benchmarks measure what they say, on tiny bundles and small generated pictures."""
 
+import argparse
 import json
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
 from benchmarks import (
     codec,
     crops,
     denoise,
     environment,
-    everything,
     filters,
+    latency,
     pictures,
     plot,
     readme,
     results,
 )  # fmt: skip
 from benchmarks.__main__ import main
-from benchmarks.arithmetic import kmac_per_pixel
 from benchmarks.metrics import psnr_db
-from benchmarks.parts import split
 from benchmarks.peers import PEERS, Peer
-from benchmarks.timing import interleaved, percentile, shown, summary
+from benchmarks.timing import interleaved, summary
 from venturi import Codec
 
 DATA = Path(__file__).parent / "data"
@@ -161,28 +158,10 @@ def test_filters_remove_noise() -> None:
         assert psnr_db(clean, method(noisy)) > psnr_db(clean, noisy) + 3, name
 
 
-def test_parts_add_up_to_the_total() -> None:
-    ours, image = Codec(CODEC, threads=1), picture(1)
-    parts, calls = split(lambda: ours.compress(image), runs=1)
-    assert set(parts) == {"encoder", "entropy", "coding", "other", "total"}
-    assert calls == {"encoder": 1, "entropy": 2, "coding": 1}
-    assert sum(parts.values()) - parts["total"] == pytest.approx(parts["total"], abs=0.01)
-    data = ours.compress(image)
-    parts, calls = split(lambda: ours.decompress(data), runs=1)
-    assert set(parts) == {"decoder", "entropy", "coding", "other", "total"}
-    assert calls["entropy"] == 2
-    assert min(parts.values()) >= 0
-
-
-def test_percentiles_need_samples() -> None:
-    assert percentile([1.0] * 10, 50) is None
-    assert percentile([float(n) for n in range(11)], 50) == 5
-    assert percentile([1.0] * 661, 99) is None
+def test_summary_has_the_percentiles_that_hold() -> None:
     assert summary([3.0, 1.0, 2.0]) == {
         "samples": 3, "median_ms": 2.0, "p50_ms": None, "p90_ms": None, "p99_ms": None,
     }  # fmt: skip
-    assert shown(None, 90) == "n/a (needs 64)"
-    assert shown(12.34, 50) == "12.3"
 
 
 def test_interleaved_calls_take_turns() -> None:
@@ -191,28 +170,6 @@ def test_interleaved_calls_take_turns() -> None:
     samples = interleaved(calls, runs=3, warm_up=1)
     assert order == ["a", "b"] * 4
     assert {name: len(found) for name, found in samples.items()} == {"a": 3, "b": 3}
-
-
-def test_multiplications_by_hand(tmp_path: Path) -> None:
-    # 3 to 8 channels by 3x3, stride 2: (32/2)(64/2) places x 8 x 27; then 1x1 in two groups
-    nodes = [
-        helper.make_node("Conv", ["image", "w"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1]),
-        helper.make_node("Conv", ["y", "v"], ["z"], group=2),
-    ]
-    weights = [
-        helper.make_tensor("w", TensorProto.FLOAT, (8, 3, 3, 3), np.zeros(8 * 27)),
-        helper.make_tensor("v", TensorProto.FLOAT, (6, 4, 1, 1), np.zeros(24)),
-    ]
-    sides = ["height", "width"]
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, *sides])
-    out = helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 6, None, None])
-    model = helper.make_model(helper.make_graph(nodes, "g", [image], [out], weights))
-    onnx.save(model, tmp_path / "g.onnx")
-    expected = (16 * 32 * 8 * 27 + 16 * 32 * 6 * 4) / (32 * 64) / 1000
-    found = kmac_per_pixel(tmp_path / "g.onnx", {"image": (1, 3, 32, 64)}, 32 * 64)
-    assert found == pytest.approx(expected)
-    with pytest.raises(ValueError, match="'image'"):
-        kmac_per_pixel(tmp_path / "g.onnx", {}, 1)
 
 
 def test_environment_is_json_and_names_the_machine() -> None:
@@ -292,7 +249,13 @@ def test_rows_come_apart_as_they_were_joined() -> None:
 def test_all_runs_what_is_there_and_says_what_is_not(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(everything, "find_spec", lambda _: None)
+    asked: list[Path] = []
+
+    def measured(options: argparse.Namespace) -> int:
+        asked.append(options.json)
+        return 0
+
+    monkeypatch.setattr(latency, "_latency", measured)
     monkeypatch.setattr(denoise, "SIZES", ((96, 64),))
     monkeypatch.setattr(codec, "PEERS", PEERS[:1])
     folders = ["--results", str(tmp_path), "--runs-folder", str(tmp_path)]
@@ -303,7 +266,7 @@ def test_all_runs_what_is_there_and_says_what_is_not(
     }  # fmt: skip
     said = capsys.readouterr().err
     assert f"mnist: absent, no folder {data / 'mnist'}" in said
-    assert "latency: absent" in said
+    assert asked == [tmp_path / "latency.json"]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "No <code>mnist.json</code>" in page
 
@@ -311,11 +274,11 @@ def test_all_runs_what_is_there_and_says_what_is_not(
 def test_all_goes_on_after_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(everything, "find_spec", lambda _: None)
+    monkeypatch.setattr(latency, "_latency", lambda _: 1)
     (tmp_path / "kodak").mkdir()
     assert main(["all", "--data", str(tmp_path), "--results", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
-    for name in ("codec", "denoise", "report"):
+    for name in ("codec", "denoise", "latency", "report"):
         assert f"benchmarks all: {name} failed" in said
 
 

@@ -52,8 +52,9 @@ def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if not recipe.muon:
         return torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    matrices = {layer.weight: None for layer in layers}
-    others = [parameter for parameter in model.parameters() if parameter not in matrices]
+    matrices = [layer.weight for layer in layers]
+    taken = set(matrices)
+    others = [parameter for parameter in model.parameters() if parameter not in taken]
     return MuonAdam(matrices, others, lr=recipe.learning_rate)
 
 

@@ -96,7 +96,7 @@ def orthogonal(matrix: Tensor) -> Tensor:
         gram = factor @ gram @ factor
         factor = _polynomial(gram, coefficients)
         whole = factor @ whole
-    result = whole @ wide
+    result: Tensor = whole @ wide
     return result if matrix.shape[0] <= matrix.shape[1] else result.T
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks import results
 from benchmarks.report import charts, markup
-from benchmarks.timing import NEEDED
+from venturi.bench.percentiles import NEEDED
 
 NAME = "latency"
 TITLE = "Latency"

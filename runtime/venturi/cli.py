@@ -1,4 +1,4 @@
-"""The command line: ``venturi compress``, ``decompress``, ``denoise`` and ``info``.
+"""The command line: ``venturi compress``, ``decompress``, ``denoise``, ``info`` and ``bench``.
 
     inputs (files or -)  ->  Work on each  ->  outputs (a file, a folder or -), written aside and
                                                renamed
@@ -20,6 +20,7 @@ from typing import NoReturn
 from venturi import Codec, Denoiser, images
 from venturi._progress import Progress
 from venturi._version import __version__
+from venturi.bench.arguments import add_arguments as add_bench_arguments
 from venturi.bundle import locate
 from venturi.codec import Region
 from venturi.errors import InputError, VenturiError
@@ -123,6 +124,13 @@ def _info(arguments: argparse.Namespace) -> int:
         for name, value in facts.items():
             _print_fact(name, value)
     return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    """Measure what a model costs here."""
+    from venturi.bench import command
+
+    return command.run(arguments)
 
 
 def _stream_facts(data: bytes) -> dict[str, object]:
@@ -321,6 +329,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_decompress(commands)
     _add_denoise(commands)
     _add_info(commands)
+    bench = commands.add_parser("bench", help="what a model costs on this machine")
+    add_bench_arguments(bench)
+    bench.set_defaults(run=_bench)
     return parser
 
 

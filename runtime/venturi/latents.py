@@ -160,9 +160,9 @@ def _lean(tables: Tables) -> Planes:
     """Return float32 (tables,): how far rounding leans towards 0 where smaller symbols are cheaper.
 
     A symbol k of residual r costs (k − r)² + price · bits(k), and the smallest cost wins. High-rate
-    theory puts the price of a bit at ln 2 / 6 = 0.12; on photographs kept out of training 0.05 saved
-    2 % and 0.12 nothing. Tables fall about as steeply from 1 to 2 as from 0 to 1, so one number for
-    a table is enough.
+    theory puts the price of a bit at ln 2 / 6 = 0.12; on photographs kept out of training 0.05
+    saved 2 % and 0.12 nothing. Tables fall about as steeply from 1 to 2 as from 0 to 1, so one
+    number for a table is enough.
     """
     lean = np.clip(0.5 * _BIT_PRICE * tables.extra_bits(), 0, _LEAN_MAX)
     return lean.astype(np.float32)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -29,32 +29,50 @@ PROVIDERS: Mapping[str, str] = {
 Signature = Mapping[str, tuple[str, int | None]]
 """Names of tensors in order, each with its type as ONNX names it and its channels (axis 1)."""
 
+
+class Tensor(NamedTuple):
+    """An input or output as the graph declares it: symbolic axes are names or None."""
+
+    name: str
+    type: str
+    shape: tuple[int | str | None, ...]
+
+
 _FATAL_ONLY = 4
 _INSTALL = "pip install 'venturi[cpu]' (every machine) or pip install 'venturi[gpu]' (CUDA)"
 
 
 class Graph:
-    """One ONNX graph on one device; safe to share between threads."""
+    """One ONNX graph on one device; safe to share between threads.
+
+    Attributes:
+        name: as messages call it.
+        device: a key of ``PROVIDERS``.
+        inputs: as the graph declares them.
+        outputs: as the graph declares them.
+    """
 
     def __init__(
         self,
-        model: bytes,
+        model: bytes | str,
         name: str,
         *,
         device: str,
         threads: int | None,
-        inputs: Signature,
-        outputs: Signature,
+        inputs: Signature | None = None,
+        outputs: Signature | None = None,
     ) -> None:
         """Make the session.
 
         Args:
-            model: the ONNX file, checked by :class:`venturi.bundle.Bundle`.
+            model: the ONNX file, checked by :class:`venturi.bundle.Bundle`; or the path of one that
+                is trusted as it is.
             name: what to call it in a message.
             device: a key of ``PROVIDERS``.
             threads: for one operator; None leaves it to onnxruntime.
-            inputs: what the graph takes, in the order in which ``run`` takes it.
-            outputs: what the graph gives, in the order in which ``run`` gives it.
+            inputs: what the graph takes, in the order in which ``run`` takes it; None takes it as
+                the graph has it.
+            outputs: what the graph gives, in the order in which ``run`` gives it; or None.
 
         Raises:
             ImportError: onnxruntime is not installed.
@@ -63,10 +81,11 @@ class Graph:
         """
         self.name = name
         self.device = device
-        self._inputs, self._outputs = list(inputs), list(outputs)
         self._session = _session(model, name, device, threads)
-        _expect(name, "inputs", self._session.get_inputs(), inputs)
-        _expect(name, "outputs", self._session.get_outputs(), outputs)
+        self.inputs = _tensors(self._session.get_inputs())
+        self.outputs = _tensors(self._session.get_outputs())
+        self._inputs = _names(name, "inputs", self.inputs, inputs)
+        self._outputs = _names(name, "outputs", self.outputs, outputs)
 
     def run(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
         """Run the graph on arrays of the dtypes and shapes that it declares.
@@ -114,18 +133,10 @@ def _available() -> list[str]:
     return [device for device, provider in PROVIDERS.items() if provider in providers]
 
 
-def _session(model: bytes, name: str, device: str, threads: int | None) -> Any:
+def _session(model: bytes | str, name: str, device: str, threads: int | None) -> Any:
     check_device(device, threads)
     runtime = _onnxruntime()
-    options = runtime.SessionOptions()
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = _FATAL_ONLY  # what goes wrong is raised, not printed
-    # Threads that spin while they wait slow down whatever runs next to the graph.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    if device != "cpu":
-        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    options = _options(runtime, device, threads)
     if device == "cuda" and hasattr(runtime, "preload_dlls"):
         runtime.preload_dlls()  # CUDA's libraries may lie in wheels of their own
     try:
@@ -140,6 +151,19 @@ def _session(model: bytes, name: str, device: str, threads: int | None) -> Any:
     return session
 
 
+def _options(runtime: ModuleType, device: str, threads: int | None) -> Any:
+    options = runtime.SessionOptions()
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.log_severity_level = _FATAL_ONLY  # what goes wrong is raised, not printed
+    # Threads that spin while they wait slow down whatever runs next to the graph.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    if device != "cpu":
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    return options
+
+
 def _not_loaded(name: str, device: str, reason: object) -> BundleError | DeviceError:
     if device == "cpu":
         return BundleError(
@@ -152,9 +176,21 @@ def _not_loaded(name: str, device: str, reason: object) -> BundleError | DeviceE
     )
 
 
-def _expect(name: str, what: str, found: Sequence[Any], expected: Signature) -> None:
+def _tensors(found: Sequence[Any]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(value.name, value.type, tuple(value.shape)) for value in found)
+
+
+def _names(name: str, what: str, found: Sequence[Tensor], expected: Signature | None) -> list[str]:
+    """Return tensors' names in the order in which ``run`` has them, once they are as expected."""
+    if expected is None:
+        return [tensor.name for tensor in found]
+    _expect(name, what, found, expected)
+    return list(expected)
+
+
+def _expect(name: str, what: str, found: Sequence[Tensor], expected: Signature) -> None:
     """Compare a graph's tensors with what the runtime will feed it; symbolic axes fit anything."""
-    seen = {value.name: (value.type, value.shape) for value in found}
+    seen = {tensor.name: (tensor.type, list(tensor.shape)) for tensor in found}
     wanted = {key: (f"tensor({kind})", channels) for key, (kind, channels) in expected.items()}
     if not set(seen) == set(wanted) or not all(
         seen[key][0] == kind and (channels is None or _fits(seen[key][1], channels))

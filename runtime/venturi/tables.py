@@ -69,7 +69,8 @@ class Tables:
     def extra_bits(self) -> NDArray[np.float64]:
         """Return float64 (tables,): how many bits ±1 costs more than 0; 0 for an empty table."""
         one = np.minimum(self.zero_entry + 1, self.zero_entry + self.radius)
-        return np.log2(self.frequency[self.zero_entry] / self.frequency[one])
+        ratio = self.frequency[self.zero_entry] / self.frequency[one]
+        return np.asarray(np.log2(ratio), np.float64)
 
     @classmethod
     def from_lists(cls, frequencies: Sequence[ArrayLike], hyper_index: ArrayLike) -> Self:

@@ -1,0 +1,153 @@
+"""MLPerf's LoadGen beside our own clock: the single-stream p90 of the same calls.
+
+Both take turns, so that a disturbance of the machine meets them all. LoadGen is a package of its
+own (mlcommons-loadgen); without it there is nothing to compare with.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from venturi.bench import machine, pictures
+from venturi.bench.clock import WallClock
+from venturi.bench.percentiles import NEEDED, percentile
+from venturi.bench.scenarios import Call, Limits, single_stream, warm_up
+from venturi.bench.subjects import opened
+from venturi.bench.sweep import Options
+
+PERCENT = 90
+TOLERANCE = 0.05
+ROUNDS = 3
+
+Comparison = dict[str, Any]
+
+_SUMMARY = "mlperf_log_summary.txt"
+_P90 = re.compile(rf"^{PERCENT}\.00 percentile latency \(ns\)\s*:\s*(\d+)$", re.MULTILINE)
+
+
+def present() -> bool:
+    """Tell whether LoadGen is installed."""
+    try:
+        import mlperf_loadgen  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def compare(options: Options, *, queries: int = 2 * NEEDED[PERCENT]) -> Comparison:
+    """Time the subject's first call both ways and return the p90s and their difference.
+
+    Args:
+        options: the first of each list is taken.
+        queries: of each round.
+
+    Raises:
+        ImportError: LoadGen is not installed.
+        VenturiError: the subject cannot be opened.
+    """
+    spec = next(options.specs())
+    subject = opened(spec)
+    size = options.sizes[0] if options.sizes else subject.default_size
+    name = subject.calls[0]
+    images = [pictures.fitted(image, *size) for image in options.source()]
+    values = subject.inputs(name, images)
+    found = turns(lambda number: subject.run(name, values[number % len(values)]), queries=queries)
+    about = {"name": subject.name, "call": name, "size": str(size), "threads": spec.threads}
+    return about | found
+
+
+def turns(call: Call, *, queries: int) -> Comparison:
+    """Let both clocks time a call in turn; the p90s are medians over the rounds."""
+    load = machine.load_average()
+    warm_up(call, WallClock(), seconds=0.3)
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        ours.append(our_p90_ms(call, queries=queries))
+        theirs.append(their_p90_ms(call, queries=queries))
+    return {
+        "calls": ROUNDS * queries,
+        "p90_ms": round(median(ours), 3),
+        "loadgen_p90_ms": round(median(theirs), 3),
+        "difference": round(median(ours) / median(theirs) - 1, 4),
+        "load_average": load,
+    }
+
+
+def our_p90_ms(call: Call, *, queries: int) -> float:
+    """Return the p90 as ``venturi bench`` measures it."""
+    seen = single_stream(call, WallClock(), Limits(0, samples=queries, most_seconds=math.inf))
+    value = percentile(seen.samples_ms, PERCENT)
+    if value is None:
+        raise ValueError(f"queries is {queries}; expected at least {NEEDED[PERCENT]}: raise it")
+    return value
+
+
+def their_p90_ms(call: Call, *, queries: int) -> float:
+    """Return the p90 as LoadGen measures it in its single-stream scenario."""
+    import mlperf_loadgen as lg
+
+    count = 0
+
+    def issue(samples: Sequence[Any]) -> None:
+        nonlocal count
+        for sample in samples:
+            call(count)
+            count += 1
+            lg.QuerySamplesComplete([lg.QuerySampleResponse(sample.id, 0, 0)])
+
+    settings = lg.TestSettings()
+    settings.scenario = lg.TestScenario.SingleStream
+    settings.mode = lg.TestMode.PerformanceOnly
+    settings.min_query_count = settings.max_query_count = queries
+    settings.min_duration_ms = 0
+    with TemporaryDirectory() as folder:
+        system = lg.ConstructSUT(issue, _nothing)
+        library = lg.ConstructQSL(1, 1, _nothing, _nothing)
+        try:
+            lg.StartTestWithLogSettings(system, library, settings, _logs(folder), "")
+        finally:
+            lg.DestroyQSL(library)
+            lg.DestroySUT(system)
+        summary = (Path(folder) / _SUMMARY).read_text(encoding="utf-8")
+    return parsed_p90_ms(summary)
+
+
+def parsed_p90_ms(summary: str) -> float:
+    """Return the p90 of LoadGen's summary.
+
+    Raises ValueError when it has none.
+    """
+    match = _P90.search(summary)
+    if match is None:
+        raise ValueError(f"LoadGen's summary has no p{PERCENT} in ns: {summary[:300]!r}")
+    return int(match[1]) / 1e6
+
+
+def text(found: Comparison) -> str:
+    """Return a comparison as people read it."""
+    return (
+        f"{found['name']} {found['call']} {found['size']}, threads: {found['threads']}, "
+        f"single-stream p90: ours {found['p90_ms']:.3f} ms, "
+        f"LoadGen {found['loadgen_p90_ms']:.3f} ms, {found['difference']:+.1%} "
+        f"(load average {found['load_average'][0]} before)"
+    )
+
+
+def _logs(folder: str) -> Any:
+    import mlperf_loadgen as lg
+
+    settings = lg.LogSettings()
+    output = lg.LogOutputSettings()
+    output.outdir = folder
+    output.copy_summary_to_stdout = False
+    settings.log_output = output
+    settings.enable_trace = False
+    return settings
+
+
+def _nothing(*_: object) -> None:
+    """Load or unload samples: they are in memory from the start."""

@@ -1,0 +1,40 @@
+"""Make the photograph that ``venturi bench`` measures on: python -m tests.make_bench_picture PHOTO.
+
+PHOTO is gb82-003 of the training photographs (CC0 1.0). It is scaled down and written as a PNG
+whose rows all have the filter "up", which venturi.bench.pictures decodes with NumPy alone.
+"""
+
+import sys
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.pictures import read
+from venturi.bench.pictures import SHIPPED
+
+WIDTH, HEIGHT = 204, 136
+
+
+def main(photo: Path, target: Path = SHIPPED) -> None:
+    image = read(photo)
+    tall, wide = image.shape[:2]
+    high = min(tall, wide * HEIGHT // WIDTH)
+    top = (tall - high) // 4  # the head is in the upper half
+    part = image[top : top + high, : high * WIDTH // HEIGHT]
+    small = cv2.resize(part, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.uint8)
+    rows = np.diff(small.reshape(HEIGHT, -1), axis=0, prepend=np.uint8(0))
+    filtered = np.pad(rows, [(0, 0), (1, 0)], constant_values=2)
+    header = WIDTH.to_bytes(4, "big") + HEIGHT.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 9)), (b"IEND", b""))
+    target.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks))
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(name + content).to_bytes(4, "big")
+    return len(content).to_bytes(4, "big") + name + content + check
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

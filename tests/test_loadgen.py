@@ -1,0 +1,106 @@
+"""The plumbing to MLPerf's LoadGen: what it is asked, what is read back. Times are not judged."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import harness, latency, loadgen
+from benchmarks.__main__ import main
+from venturi.bench.percentiles import NEEDED
+from venturi.bench.sweep import Options
+
+DENOISER = str(Path(__file__).parent / "data" / "tiny_denoiser")
+SUMMARY = """
+================================================
+MLPerf Results Summary
+================================================
+Scenario : SingleStream
+90.0th percentile latency (ns) : 1
+
+Min latency (ns)                : 1000000
+50.00 percentile latency (ns)   : 1100000
+90.00 percentile latency (ns)   : 1234500
+99.00 percentile latency (ns)   : 1500000
+"""
+
+
+def test_the_p90_of_a_summary() -> None:
+    assert loadgen.parsed_p90_ms(SUMMARY) == 1.2345
+    with pytest.raises(ValueError, match="no p90"):
+        loadgen.parsed_p90_ms("nothing")
+
+
+def test_loadgen_calls_as_often_as_it_is_asked_to() -> None:
+    pytest.importorskip("mlperf_loadgen")
+    queries: list[int] = []
+    value = loadgen.their_p90_ms(queries.append, queries=70)
+    assert value > 0
+    assert queries == list(range(70))
+
+
+def test_both_clocks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[str] = []
+
+    def clock(name: str, p90_ms: float) -> Any:
+        def measured(_: object, *, queries: int) -> float:
+            turns.append(name)
+            return p90_ms + len(turns)  # the machine slows down
+
+        return measured
+
+    monkeypatch.setattr(loadgen, "our_p90_ms", clock("ours", 10))
+    monkeypatch.setattr(loadgen, "their_p90_ms", clock("theirs", 10))
+    found = loadgen.turns(lambda _: None, queries=64)
+    assert turns == ["ours", "theirs"] * loadgen.ROUNDS
+    assert (found["p90_ms"], found["loadgen_p90_ms"]) == (13, 14)
+    assert found["difference"] == pytest.approx(13 / 14 - 1, abs=1e-4)
+
+
+def test_ours_needs_enough_queries() -> None:
+    with pytest.raises(ValueError, match="at least 64"):
+        loadgen.our_p90_ms(lambda _: None, queries=NEEDED[90] - 1)
+
+
+def test_a_comparison_of_a_real_call() -> None:
+    pytest.importorskip("mlperf_loadgen")
+    found = loadgen.compare(Options(DENOISER, threads=(1,)), queries=64)
+    assert (found["name"], found["call"], found["calls"]) == ("tiny-denoiser", "denoise", 192)
+    assert min(found["p90_ms"], found["loadgen_p90_ms"]) > 0
+    assert "LoadGen" in loadgen.text(found)
+
+
+@pytest.mark.parametrize(("difference", "code"), [(0.04, 0), (-0.06, 1)])
+def test_the_command_fails_when_the_clocks_disagree(
+    difference: float, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {
+        "name": "x", "call": "denoise", "size": "8x8", "threads": 1, "calls": 192, "p90_ms": 1.0,
+        "loadgen_p90_ms": 1.0, "difference": difference, "load_average": [0.0, 0.0, 0.0],
+    }  # fmt: skip
+    monkeypatch.setattr(loadgen, "present", lambda: True)
+    monkeypatch.setattr(loadgen, "compare", lambda _: found)
+    assert main(["loadgen", DENOISER]) == code
+
+
+def test_the_latency_command_keeps_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("venturi.bench.peak.SIDE", 64)
+    monkeypatch.setattr("venturi.bench.cold.STARTS", 1)
+    monkeypatch.setattr(harness, "CALLS", 20)
+    monkeypatch.setattr(loadgen, "present", lambda: False)
+    path = tmp_path / "latency.json"
+    arguments = ["--size", "32x32", "--threads", "1", "--seconds", "0.05", "--json", str(path)]
+    assert main(["latency", DENOISER, *arguments]) == 0
+    found = json.loads(path.read_text(encoding="utf-8"))
+    scenarios = [row["scenario"] for row in found["rows"]]
+    assert scenarios == ["single-stream", "offline", "camera"]
+    assert found["loadgen"] is None
+    assert set(found["harness"]) == {"model_ms", "calls", "overhead_us", "share_of_1_ms"}
+    assert found["rows"][0]["profile"]["roofline"]["kmac_per_pixel"] >= 0
+    printed = capsys.readouterr().out
+    assert "the harness costs" in printed
+    assert "LoadGen: absent" in printed
+    assert latency.text(found) in printed
