@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from venturi._pixels import Pixels
 from venturi._progress import Progress
 from venturi.denoiser import Denoiser
 from venturi.errors import InputError, VideoError
 from venturi.video import film, live
 from venturi.video.camera import Camera, camera
 from venturi.video.capture import READABLE, open_capture
+from venturi.video.reader import Shot
 from venturi.video.window import Window
 from venturi.video.writer import ENCODERS, VideoWriter, check_writable
 
@@ -125,13 +127,13 @@ class _Recording:
         self._writer: VideoWriter | None = None
         self._record: live.Sink | None = None
 
-    def __call__(self, *frame: Any) -> bool:
+    def __call__(self, frame: Pixels, shot: Shot) -> bool:
         """Write a clean frame."""
         if self._record is None:
             fps = self._source.fps
             self._writer = VideoWriter(self._path, fps)
             self._record = live.Recorder(self._writer, fps)
-        return self._record(*frame)
+        return self._record(frame, shot)
 
     def close(self, say: Say) -> None:
         """Finish the file, whatever ended the session."""
