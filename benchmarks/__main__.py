@@ -1,4 +1,7 @@
-"""The command line: python -m benchmarks codec | denoise | mnist | readme | compare | report."""
+"""The command line: python -m benchmarks COMMAND.
+
+codec | denoise | frame | mnist | readme | compare | report
+"""
 
 import argparse
 import sys
@@ -30,6 +33,16 @@ def _parser() -> argparse.ArgumentParser:
     denoise = commands.add_parser("denoise", help="quality and time beside OpenCV's denoisers")
     _measuring(denoise, data="folder that holds kodak, cbsd68, cc15", bundle="camera")
     denoise.set_defaults(run=_denoise)
+    frame = commands.add_parser("frame", help="ways of a uint8 frame into a denoiser and out again")
+    frame.add_argument("--json", type=Path, default=results.FOLDER / "frame.json", metavar="FILE")
+    frame.add_argument(
+        "--bundle", default="camera", metavar="NAME_OR_PATH", help="default: %(default)s"
+    )
+    frame.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
+    frame.add_argument(
+        "--runs", type=_positive, default=64, help="timed calls, default: %(default)s"
+    )
+    frame.set_defaults(run=_frame)
     mnist = commands.add_parser("mnist", help="the autoencoder family beside PCA and PNG")
     mnist.add_argument(
         "bundles", type=Path, nargs="*", metavar="BUNDLE", help="default: those of all runs"
@@ -105,6 +118,15 @@ def _denoise(options: argparse.Namespace) -> int:
     )
     results.write(options.json, found)
     print(denoise.text(found))
+    return 0
+
+
+def _frame(options: argparse.Namespace) -> int:
+    from benchmarks import frame
+
+    found = frame.measure(frame.Options(options.bundle, options.threads, options.runs))
+    results.write(options.json, found)
+    print(frame.text(found))
     return 0
 
 
