@@ -33,9 +33,9 @@ class VideoRecipe(CameraRecipe):
         state: channels of the state.
     """
 
-    steps: int = 12_000
+    steps: int = 8_000
     batch: int = 4
-    learning_rate: float = 3e-4
+    learning_rate: float = 5e-4
     frames: int = 8
     gradient_frames: int = 4
     cut_share: float = 0.15
