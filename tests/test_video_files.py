@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.clips import FakeCapture, FakeDisk, Frame, frames, read_clip, write_clip
+from tests.robustness.writing import _disk_full_after
 from venturi import Denoiser, InputError, VideoError
 from venturi.cli import main
 from venturi.video.capture import open_capture
@@ -205,21 +205,11 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         assert names(tmp_path) == ["a.mkv"]
 
 
-@contextlib.contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 def test_a_quota_that_nobody_can_see_is_noticed_at_the_end(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (30, 120, 160, 3), np.uint8)
     for suffix in (".avi", ".mp4"):
         writer = VideoWriter(tmp_path / f"a{suffix}", 30)
-        with largest_file(60_000):
+        with _disk_full_after(60_000):
             write(writer, list(noise))
             with pytest.raises(VideoError, match="of 30 frames are in the file") as refusal:
                 writer.close(keep_part=True)
