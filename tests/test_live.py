@@ -309,6 +309,7 @@ def test_a_full_disk_ends_the_session_and_the_output_plays(
         (("97",), "camera 97: does not open"),
         (("absent.mp4",), "absent.mp4: no such camera or file"),
         (("in.avi", "--output", "out.gif"), "video format '.gif'"),
+        (("in.avi", "--output", "./in.avi"), "in.avi: is an input and an output"),
         (("in.avi", "--output", "absent/out.mp4"), "no such folder"),
         (("in.avi", "--strength", "9"), "strength is 9.0"),
         (("in.avi", "--device", "abacus"), "abacus"),

@@ -194,3 +194,5 @@ def check_camera_arguments(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{arguments.paths[0]}: a path beside --camera; expected the output as --output FILE"
         )
+    elif arguments.output and Path(arguments.output).resolve() == Path(arguments.camera).resolve():
+        raise InputError(f"{arguments.output}: is an input and an output; choose another output")
