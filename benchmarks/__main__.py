@@ -1,6 +1,6 @@
 """The command line: python -m benchmarks COMMAND.
 
-codec | denoise | mnist | latency | loadgen | all | report | compare | readme
+codec | denoise | video | frame | mnist | latency | loadgen | all | report | compare | readme
 """
 
 import argparse
@@ -33,6 +33,26 @@ def _parser() -> argparse.ArgumentParser:
     denoise = commands.add_parser("denoise", help="quality and time beside OpenCV's denoisers")
     _measuring(denoise, data="folder that holds kodak, cbsd68, cc15", bundle="camera")
     denoise.set_defaults(run=_denoise)
+    video = commands.add_parser("video", help="a stream of frames beside the still denoiser")
+    video.add_argument("--data", type=Path, required=True, help="holds video, kodak")
+    video.add_argument("--json", type=Path, default=results.FOLDER / "video.json", metavar="FILE")
+    video.add_argument("--bundle", required=True, metavar="NAME_OR_PATH", help="one with state")
+    video.add_argument(
+        "--still", default="camera", metavar="NAME_OR_PATH", help="default: %(default)s"
+    )
+    video.add_argument("--pictures", type=_positive, metavar="N", help="the first N stills")
+    video.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
+    video.set_defaults(run=_video)
+    frame = commands.add_parser("frame", help="ways of a uint8 frame into a denoiser and out again")
+    frame.add_argument("--json", type=Path, default=results.FOLDER / "frame.json", metavar="FILE")
+    frame.add_argument(
+        "--bundle", default="camera", metavar="NAME_OR_PATH", help="default: %(default)s"
+    )
+    frame.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
+    frame.add_argument(
+        "--runs", type=_positive, default=64, help="timed calls, default: %(default)s"
+    )
+    frame.set_defaults(run=_frame)
     mnist = commands.add_parser("mnist", help="the autoencoder family beside PCA and PNG")
     mnist.add_argument(
         "bundles", type=Path, nargs="*", metavar="BUNDLE", help="default: those of all runs"
@@ -141,6 +161,28 @@ def _denoise(options: argparse.Namespace) -> int:
     )
     results.write(options.json, found)
     print(denoise.text(found))
+    return 0
+
+
+def _video(options: argparse.Namespace) -> int:
+    from benchmarks import video
+
+    found = video.measure(
+        video.Options(
+            options.data, options.bundle, options.still, options.pictures, options.threads
+        )
+    )
+    results.write(options.json, found)
+    print(video.text(found))
+    return 0
+
+
+def _frame(options: argparse.Namespace) -> int:
+    from benchmarks import frame
+
+    found = frame.measure(frame.Options(options.bundle, options.threads, options.runs))
+    results.write(options.json, found)
+    print(frame.text(found))
     return 0
 
 

@@ -10,12 +10,14 @@ from export.codec import export_codec
 from export.denoiser import export_denoiser
 from export.parity import ParityError
 from export.source import Source
+from export.video import export_video
 from train.family import FAMILY
 from venturi.errors import VenturiError
 from venturi.manifest import Manifest
 
 EXPORTERS: dict[str, Callable[[Source], Manifest]] = {
     "camera": export_denoiser,
+    "camera-video": export_video,
     "photo": export_codec,
     **dict.fromkeys(FAMILY, export_autoencoder),
 }

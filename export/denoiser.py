@@ -33,13 +33,20 @@ class ShippedDenoiser(nn.Module):
 
     def forward(self, frame: Tensor, strength: Tensor) -> Tensor:
         """Map frames and strengths to clean frames."""
+        noise, _ = self.trace(frame, strength)
+        return frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
+
+    def trace(
+        self, frame: Tensor, strength: Tensor, memory: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the noise and the last features, as the network's own ``trace`` does."""
         level = functional.relu(self.estimator(frame))
         claim = self.network.claim(level * strength.clamp(min=1.0).view(-1, 1, 1, 1))
-        x = self.network.fine_in(self.stem(frame) + claim)
+        x = self.stem(frame) + claim
+        x = self.network.fine_in(x if memory is None else x + memory)
         deep = self.up(self.network.coarse(self.network.down(x)))
         x = self.network.fine_out(x + functional.pixel_shuffle(deep, 2))
-        noise = functional.pixel_shuffle(self.head(x), LEVEL_STRIDE)
-        return frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
+        return functional.pixel_shuffle(self.head(x), LEVEL_STRIDE), x
 
 
 def export_denoiser(source: Source) -> Manifest:

@@ -20,7 +20,7 @@ from venturi.manifest import FileEntry, Manifest
 from venturi.tables import TOTAL, Tables
 
 DATA = Path(__file__).parent / "data"
-LATENTS, HYPERS = 12, 2
+LATENTS, HYPERS, STATES = 12, 2, 6
 TINY_SIDE, TINY_NUMBERS = 8, 4
 RADII = (0, 1, 2, 4, 8, 16, 32, 64)
 OPSET, IR_VERSION = 17, 8
@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 def main(folder: Path = DATA) -> None:
     make_codec(folder / "tiny_codec")
     make_denoiser(folder / "tiny_denoiser")
+    make_recurrent(folder / "tiny_recurrent")
     make_autoencoder(folder / "tiny_autoencoder")
 
 
@@ -68,16 +69,28 @@ def make_codec(folder: Path) -> None:
 
 
 def make_denoiser(folder: Path) -> None:
+    _write_denoiser(folder, _denoiser(), "tiny-denoiser", "A blur of 3x3 pixels", {})
+
+
+def make_recurrent(folder: Path) -> None:
+    state = {"state_channels": STATES, "state_stride": 4}
+    what = "A blur of 3x3 pixels, and a running mean of 4x4 pixels over frames"
+    _write_denoiser(folder, _recurrent(), "tiny-recurrent", what, state)
+
+
+def _write_denoiser(
+    folder: Path, model: bytes, name: str, what: str, state: dict[str, int]
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "denoiser.onnx").write_bytes(_denoiser())
+    (folder / "denoiser.onnx").write_bytes(model)
     manifest = Manifest(
-        name="tiny-denoiser",
+        name=name,
         task="denoiser",
-        description="A blur of 3x3 pixels; for tests.",
+        description=f"{what}; for tests.",
         channels=3,
         stride=8,
         files={"denoiser": FileEntry.of(folder, "denoiser.onnx")},
-        parameters={"margin": 8},
+        parameters={"margin": 8} | state,
         measured={},
         provenance={"made_by": "tests/make_tiny_bundle.py", "licence": "Apache-2.0"},
     )
@@ -223,19 +236,60 @@ def _denoiser() -> bytes:
         "middle": 128.0,
         "blur": _blur(3),
     }
+    nodes = [*_to_noise(), *_to_clean("noise")]
+    inputs = [_image("frame"), ("strength", "f", [1])]
+    return _model("denoiser", nodes, inputs, [_image("clean")], constants)
+
+
+def _recurrent() -> bytes:
+    """The state is the running mean of each 4x4 pixels, and in three more channels that it is one.
+
+    Half of what the mean has drifted since is taken back, so that a still scene settles.
+    """
+    halves = np.eye(STATES).reshape(2, 3, STATES, 1, 1)
+    constants: dict[str, ArrayLike] = {
+        "levels": 255.0, "half": 0.5, "middle": 128.0, "blur": _blur(3), "scales": [1.0, 1, 4, 4],
+        "means": halves[0], "seen": halves[1], "zero": 0.0, "one": 1.0,
+    }  # fmt: skip
     nodes: list[Node] = [
+        *_to_noise(),
+        ("AveragePool", "centred", "now", {"kernel_shape": [4, 4], "strides": [4, 4]}),
+        ("Conv", "state means", "before", {}),
+        ("Conv", "state seen", "known", {}),
+        ("Mul", "now known", "there", {}),
+        ("Sub", "before there", "drift", {}),
+        ("Mul", "drift half", "back", {}),
+        ("Conv", "back blur", "soft_back", {"pads": [1, 1, 1, 1], "group": 3}),
+        ("Resize", "soft_back  scales", "wide", _NEAREST),
+        ("Add", "noise wide", "change", {}),
+        *_to_clean("change"),
+        ("Add", "now back", "running", {}),
+        ("Mul", "now zero", "nothing", {}),
+        ("Add", "nothing one", "true", {}),
+        ("Concat", "running true", "next_state", {"axis": 1}),
+    ]
+    inputs = [_image("frame"), ("strength", "f", [1]), _state("state")]
+    return _model("denoiser", nodes, inputs, [_image("clean"), _state("next_state")], constants)
+
+
+def _to_noise() -> list[Node]:
+    """From the frame to its centred levels and what a blur would change in them."""
+    return [
         ("SpaceToDepth", "frame", "deep", {"blocksize": 8}),  # insists on the stride
         ("DepthToSpace", "deep", "same", {"blocksize": 8}),
         *_to_levels("same", "centred"),
         ("Conv", "centred blur", "soft", {"pads": [1, 1, 1, 1], "group": 3}),
         ("Sub", "soft centred", "noise", {}),
-        ("Mul", "noise strength", "some", {}),
+    ]
+
+
+def _to_clean(change: str) -> list[Node]:
+    return [
+        ("Mul", f"{change} strength", "some", {}),
         ("Add", "centred some", "cleaned", {}),
         ("Add", "cleaned middle", "level", {}),
         ("Div", "level levels", "clean", {}),
     ]
-    inputs = [_image("frame"), ("strength", "f", [1])]
-    return _model("denoiser", nodes, inputs, [_image("clean")], constants)
 
 
 _NEAREST = {
@@ -286,6 +340,10 @@ def _tables() -> Tables:
 
 def _image(name: str) -> Value:
     return name, "f", [1, 3, "height", "width"]
+
+
+def _state(name: str) -> Value:
+    return name, "f", [1, STATES, "state_height", "state_width"]
 
 
 def _latent(name: str, kind: str) -> Value:

@@ -139,7 +139,8 @@ def test_the_keys_of_the_manifest_are_those_of_the_code() -> None:
     assert described == set(manifest.Manifest.__dataclass_fields__)
     (parameters,) = (row[2] for row in rows("key") if row[0] == "`parameters`")
     named = set(re.findall("`([a-z_]+)`", parameters))
-    assert named == {name for task in manifest.PARAMETERS.values() for name in task}
+    known = [*manifest.PARAMETERS.values(), *manifest.RECURRENT.values()]
+    assert named == {name for task in known for name in task}
 
 
 def test_the_roles_are_those_of_the_code() -> None:

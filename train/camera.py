@@ -73,7 +73,7 @@ class CameraTask:
         level_error = torch.maximum(share * missing, (share - 1) * missing).mean()
         loss = error + self.recipe.level_weight * level_error
         return loss, {
-            "psnr_db": _psnr_db(square.detach()).mean(),
+            "psnr_db": psnr_db(square.detach()).mean(),
             "level_error": missing.detach().abs().mean(),
         }
 
@@ -84,7 +84,7 @@ class CameraTask:
         found: Metrics = {}
         for sigma in _VALIDATION_SIGMAS:
             noisy = [gaussian(p, sigma, step_generator(i, sigma)) for i, p in enumerate(pictures)]
-            found[f"noisy_{sigma}"] = float(_psnr_db(_difference(noisy, pictures)).mean())
+            found[f"noisy_{sigma}"] = float(psnr_db(_difference(noisy, pictures)).mean())
             found[f"psnr_{sigma}"] = _cleaned_psnr_db(model, noisy, pictures, 1.0, device)
         noisy = [corrupt(p, step_generator(i)) for i, p in enumerate(pictures)]
         found["psnr_mixed"] = _cleaned_psnr_db(model, noisy, pictures, 1.0, device)
@@ -102,13 +102,13 @@ def _cleaned_psnr_db(
     frame = to_tensor(noisy).to(device)
     result = model(frame, torch.full((len(noisy),), strength, device=device)).clean
     rounded = torch.floor(result.clamp(0, 1) * 255 + 0.5) / 255
-    return float(_psnr_db((rounded - to_tensor(clean).to(device)).square()).mean())
+    return float(psnr_db((rounded - to_tensor(clean).to(device)).square()).mean())
 
 
 def _difference(a: list[Image], b: list[Image]) -> Tensor:
     return (to_tensor(a) - to_tensor(b)).square()
 
 
-def _psnr_db(square: Tensor) -> Tensor:
+def psnr_db(square: Tensor) -> Tensor:
     """Return the PSNR of each picture, 80 dB at most, from squared errors."""
     return -10 * torch.log10(functional.relu(square.mean((1, 2, 3)) - 1e-8) + 1e-8)

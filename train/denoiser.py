@@ -50,6 +50,20 @@ class Denoised(NamedTuple):
     level: Tensor
 
 
+class Trace(NamedTuple):
+    """What a network sees in a frame.
+
+    Attributes:
+        noise: (N, 3, H, W), to be subtracted.
+        level: of the noise, (N, 1, H/4, W/4).
+        features: the last ones, (N, width, H/4, W/4).
+    """
+
+    noise: Tensor
+    level: Tensor
+    features: Tensor
+
+
 class DenoiserNetwork(nn.Module):
     """The whole denoiser, for training.
 
@@ -92,14 +106,20 @@ class DenoiserNetwork(nn.Module):
         Strength 0 returns the frame, and up to 1 ever more of the noise goes; beyond 1 the noise is
         taken for that many times what it seems, and the result is smoother.
         """
+        noise, level, _ = self.trace(frame, strength)
+        return Denoised(frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1), level)
+
+    def trace(self, frame: Tensor, strength: Tensor, memory: Tensor | None = None) -> Trace:
+        """Return what ``forward`` works out; ``memory``, (N, width, H/4, W/4), joins the stem."""
         centred = frame - 0.5
         level = functional.relu(self.estimator(centred))
         claim = level.detach() * strength.clamp(min=1.0).view(-1, 1, 1, 1)
-        x = self.fine_in(self.stem(centred) + self.claim(claim))
+        x = self.stem(centred) + self.claim(claim)
+        x = self.fine_in(x if memory is None else x + memory)
         deep = self.up(self.coarse(self.down(x)))
         x = self.fine_out(x + functional.pixel_shuffle(deep, 2))
         noise = functional.pixel_shuffle(self.head(x), LEVEL_STRIDE).float()
-        return Denoised(frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1), level.float())
+        return Trace(noise, level.float(), x)
 
 
 class DenoiserGraph(nn.Module):

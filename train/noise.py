@@ -7,6 +7,7 @@ grain and JPEG. NumPy and OpenCV only: a batch costs a few milliseconds.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from train.photographs import Image
 
 Plane = NDArray[np.float32]
+Kind = Callable[[Image, np.random.Generator], Image]
+"""From a clean uint8 (H, W, 3) picture to a noisy one."""
 
 SIGMA_MAX = 55.0
 """Largest deviation of Gaussian noise, on the 0–255 scale."""
@@ -48,13 +51,22 @@ class Sensor(NamedTuple):
 
 def corrupt(clean: Image, rng: np.random.Generator) -> Image:
     """Add noise of a random kind and strength to a uint8 (H, W, 3) crop; a few stay clean."""
-    kind = rng.random()
-    if kind < _CLEAN_SHARE:
-        return clean.copy()
-    if kind < _CLEAN_SHARE + _GAUSSIAN_SHARE:
-        return gaussian(clean, float(rng.uniform(0, SIGMA_MAX)), rng)
-    noisy = camera(clean, Sensor.random(rng), rng)
-    return jpeg(noisy, int(rng.integers(80, 99))) if rng.random() < _JPEG_SHARE else noisy
+    return kind(rng)(clean, rng)
+
+
+def kind(rng: np.random.Generator) -> Kind:
+    """Draw a kind of noise and its strength; each call of it adds other noise of that kind."""
+    choice = rng.random()
+    if choice < _CLEAN_SHARE:
+        return lambda clean, rng: clean.copy()
+    if choice < _CLEAN_SHARE + _GAUSSIAN_SHARE:
+        sigma = float(rng.uniform(0, SIGMA_MAX))
+        return lambda clean, rng: gaussian(clean, sigma, rng)
+    sensor = Sensor.random(rng)
+    if rng.random() >= _JPEG_SHARE:
+        return lambda clean, rng: camera(clean, sensor, rng)
+    quality = int(rng.integers(80, 99))
+    return lambda clean, rng: jpeg(camera(clean, sensor, rng), quality)
 
 
 def gaussian(clean: Image, sigma: float, rng: np.random.Generator) -> Image:

@@ -12,8 +12,15 @@ onnxruntime is loaded by the first of these objects; torch, onnx and OpenCV neve
 from venturi._version import __version__
 from venturi.autoencoder import Autoencoder
 from venturi.codec import Codec, Salvage
-from venturi.denoiser import Denoiser
-from venturi.errors import BundleError, DeviceError, InputError, StreamError, VenturiError
+from venturi.denoiser import Denoiser, DenoiserStream
+from venturi.errors import (
+    BundleError,
+    DeviceError,
+    InputError,
+    StreamError,
+    VenturiError,
+    VideoError,
+)
 from venturi.manifest import Manifest
 
 __all__ = [
@@ -21,11 +28,13 @@ __all__ = [
     "BundleError",
     "Codec",
     "Denoiser",
+    "DenoiserStream",
     "DeviceError",
     "InputError",
     "Manifest",
     "Salvage",
     "StreamError",
     "VenturiError",
+    "VideoError",
     "__version__",
 ]

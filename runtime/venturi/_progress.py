@@ -1,4 +1,4 @@
-"""Show on a terminal how far work on several files has come."""
+"""Show on a terminal how far work on several files, or frames, has come."""
 
 import sys
 import time
@@ -7,22 +7,28 @@ _BAR_WIDTH = 24
 
 
 class Progress:
-    """A bar on standard error; silent when that is no terminal or there is one file only."""
+    """A bar on standard error; silent when that is no terminal or there is one thing only."""
 
     def __init__(self, total: int) -> None:
-        """Prepare for ``total`` files; nothing is drawn yet."""
+        """Prepare for ``total`` things; nothing is drawn yet."""
         self._total = total
         self._done = 0
         self._start = time.monotonic()
         self._shown = total > 1 and sys.stderr.isatty()
 
     def advance(self) -> None:
-        """Count one file as done, well or badly, and redraw."""
+        """Count one as done, well or badly, and redraw."""
         self._done += 1
-        self.draw()
+        if self._done <= self._total:  # a video may have more frames than it says
+            self.draw()
+
+    def close(self) -> None:
+        """Leave the bar's line where it stopped before its end."""
+        if self._shown and 0 < self._done < self._total:
+            print(file=sys.stderr, flush=True)
 
     def draw(self) -> None:
-        """Draw the bar, with the time left once one file is done."""
+        """Draw the bar, with the time left once one is done."""
         if not self._shown:
             return
         filled = _BAR_WIDTH * self._done // self._total

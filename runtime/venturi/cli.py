@@ -1,7 +1,8 @@
 """The command line: ``venturi compress``, ``decompress``, ``denoise``, ``info`` and ``bench``.
 
-    inputs (files or -)  ->  Work on each  ->  outputs (a file, a folder or -), written aside and
-                                               renamed
+    inputs (files or -)  ->  a job for each  ->  outputs (a file, a folder or -), written aside and
+                                                 renamed
+    a camera             ->  denoise         ->  a window, a video
 
 Exit code: 0 when everything worked, 1 when something failed (each failure is one line on standard
 error, and the other inputs are still done), 2 when the command line itself is wrong, 130 when
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from venturi import Codec, Denoiser, images
+from venturi import Codec, Denoiser, _cli_video, images
 from venturi._progress import Progress
 from venturi._version import __version__
 from venturi.bench.arguments import add_arguments as add_bench_arguments
@@ -34,6 +35,8 @@ STANDARD = "-"
 Notes = tuple[str, ...]
 Work = Callable[[bytes, str, str], tuple[bytes, Notes]]
 """From an input's bytes, its name and the output's suffix to the output's bytes and notes."""
+Job = Callable[[str, str], Notes]
+"""From an input to an output, both by name, with notes."""
 
 _FAILURES = (VenturiError, OSError, ImportError, MemoryError)
 
@@ -99,7 +102,13 @@ def _lost(region: Region) -> str:
 
 
 def _denoise(arguments: argparse.Namespace) -> int:
-    """Make a clean picture of every noisy one."""
+    """Make a clean picture or video of every noisy one, or clean what a camera sees."""
+    # Read when OpenCV and FFmpeg are loaded: what matters of what they print is in our errors.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    _cli_video.check_camera_arguments(arguments)
+    if arguments.camera is not None:
+        return _cli_video.clean_camera(arguments, _say)
     jobs = _plan(arguments.paths, ".png")
     denoiser = Denoiser(arguments.bundle, device=arguments.device, threads=arguments.threads)
 
@@ -108,7 +117,17 @@ def _denoise(arguments: argparse.Namespace) -> int:
         clean = denoiser.denoise(picture.pixels, strength=arguments.strength)
         return images.encode(clean, suffix), picture.notes
 
-    return _run(jobs, work)
+    def job(name: str, output: str) -> Notes:
+        if not _cli_video.is_video(name):
+            return _with_bytes(work)(name, output)
+        strength, alone = arguments.strength, len(jobs) == 1
+        return _cli_video.clean_video(denoiser, name, output, strength=strength, bar=alone)
+
+    return _run_jobs(jobs, job)
+
+
+def _say(line: str) -> None:
+    print(f"venturi: {line}", file=sys.stderr, flush=True)
 
 
 def _info(arguments: argparse.Namespace) -> int:
@@ -182,10 +201,17 @@ def _plan(paths: Sequence[str], suffix: str) -> list[tuple[str, str]]:
         )
     if STANDARD in inputs:
         raise InputError("standard input: has no name for a file in a folder; name the output file")
-    jobs = [(name, str(Path(output) / (Path(name).stem + suffix))) for name in inputs]
+    jobs = [(name, str(Path(output) / _renamed(name, suffix))) for name in inputs]
     _check_distinct(jobs)
     Path(output).mkdir(parents=True, exist_ok=True)
     return jobs
+
+
+def _renamed(name: str, suffix: str) -> str:
+    if suffix == ".png" and _cli_video.is_video(name):
+        own = Path(name).suffix.lower()
+        suffix = own if own in _cli_video.WRITABLE else ".mp4"
+    return Path(name).stem + suffix
 
 
 def _is_folder(output: str) -> bool:
@@ -210,16 +236,30 @@ def _check_distinct(jobs: Sequence[tuple[str, str]]) -> None:
 
 
 def _run(jobs: Sequence[tuple[str, str]], work: Work) -> int:
+    """Work on the bytes of every input."""
+    return _run_jobs(jobs, _with_bytes(work))
+
+
+def _with_bytes(work: Work) -> Job:
+    """Return the job that reads an input, works on it and writes the output."""
+
+    def job(name: str, output: str) -> Notes:
+        suffix = ".png" if output == STANDARD else Path(output).suffix
+        data, notes = work(_read(name), _shown(name), suffix)
+        _write(output, data)
+        return notes
+
+    return job
+
+
+def _run_jobs(jobs: Sequence[tuple[str, str]], job: Job) -> int:
     """Do every job, also after one has failed; 0 when all of them worked."""
     progress = Progress(len(jobs))
     progress.draw()
     failures = 0
     for name, output in jobs:
         try:
-            suffix = ".png" if output == STANDARD else Path(output).suffix
-            data, notes = work(_read(name), _shown(name), suffix)
-            _write(output, data)
-            for note in notes:
+            for note in job(name, output):
                 progress.say(f"venturi: note: {_shown(name)}: {note}")
         except BrokenPipeError:
             raise
@@ -307,13 +347,15 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = _parser()
     arguments, rest = parser.parse_known_args(argv)
     paths = getattr(arguments, "paths", None)
+    live = getattr(arguments, "camera", None) is not None
     unknown = [text for text in rest if paths is None or (text[:1] == "-" and text != STANDARD)]
     if unknown:
         parser.error(f"unknown argument {unknown[0]}")
     if paths is not None:
         paths += rest
-        if len(paths) < 2:
-            parser.error(f"{paths[0]}: expected an input and an output")
+        if len(paths) < 2 and not live:
+            found = f"{paths[0]}: " if paths else ""
+            parser.error(f"{found}expected an input and an output as PATH")
     return arguments
 
 
@@ -371,8 +413,18 @@ def _add_decompress(commands: "_Commands[_Parser]") -> None:
 
 
 def _add_denoise(commands: "_Commands[_Parser]") -> None:
-    command = commands.add_parser("denoise", help="noisy pictures to clean ones")
-    _add_common(command, _denoise, what="picture", bundle="camera")
+    command = commands.add_parser(
+        "denoise", help="noisy pictures, videos and cameras to clean ones"
+    )
+    _add_common(command, _denoise, what="picture or video", bundle="camera")
+    command.usage = f"{command.usage}, or --camera SOURCE [options]"
+    live = command.add_argument_group("a camera instead of files; q, Ctrl-C or SIGTERM ends it")
+    live.add_argument(
+        "--camera", metavar="SOURCE", help="its number, a device path, a video, or rtsp://..."
+    )
+    live.add_argument("--output", metavar="FILE", help="write a video")
+    live.add_argument("--display", action="store_true", help="show a window")
+    live.add_argument("--max-frames", type=_positive, metavar="N", help="end after N frames")
     command.add_argument(
         "--strength", type=_strength, default=1.0, metavar="S", help="0 leaves as is; default: 1"
     )
@@ -395,7 +447,7 @@ def _add_common(
     command.usage = f"{command.prog} [options] IN... OUT"
     command.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
         metavar="PATH",
         help=f"one {what} and an output file, or several and a folder; "
         "- is standard input or output (PNG, when it is a picture)",

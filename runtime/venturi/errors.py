@@ -4,7 +4,8 @@ VenturiError
  ├── BundleError     get another bundle: a file is missing, changed or not what it should be
  ├── StreamError     get other bytes: damaged, truncated, or made with another bundle
  ├── DeviceError     change the device: it is not there or cannot run the graphs
- └── InputError      fix the argument (a ValueError as well)
+ ├── InputError      fix the argument (a ValueError as well)
+ └── VideoError      look after the camera, the video file or the disk
 """
 
 
@@ -26,3 +27,7 @@ class DeviceError(VenturiError):
 
 class InputError(VenturiError, ValueError):
     """An argument is not what the docstring asks for: fix it."""
+
+
+class VideoError(VenturiError):
+    """A camera is gone, or a video cannot be read or written whole: look after it."""

@@ -14,6 +14,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from venturi._opencv import opencv
 from venturi.errors import InputError
 from venturi.files import write_atomically
 
@@ -168,11 +169,4 @@ def _imdecode(data: bytes, flags: int) -> NDArray[np.generic] | None:
 
 
 def _opencv() -> ModuleType:
-    """Import OpenCV, or say how to install it."""
-    try:
-        import cv2
-    except ImportError as error:
-        raise ImportError(
-            "image files need OpenCV, which is not installed: pip install 'venturi[images]'"
-        ) from error
-    return cv2
+    return opencv("image files")

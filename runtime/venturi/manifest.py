@@ -55,6 +55,11 @@ PARAMETERS: Mapping[str, Mapping[str, range]] = {
 }
 """The parameters that a task must have, with the values that this version of the runtime takes."""
 
+RECURRENT: Mapping[str, Mapping[str, range]] = {
+    "denoiser": {"state_channels": range(1, 1025), "state_stride": range(1, 65)},
+}
+"""The parameters that a bundle has besides, all of them, when it carries state between frames."""
+
 CHANNELS: Mapping[str, tuple[int, ...]] = {
     "codec": (3,),
     "denoiser": (3,),
@@ -163,6 +168,9 @@ class Manifest:
 
     def _check_parameters(self) -> None:
         allowed = PARAMETERS[self.task]
+        recurrent = RECURRENT.get(self.task, {})
+        if set(recurrent) & set(self.parameters):
+            allowed = {**allowed, **recurrent}
         if set(self.parameters) != set(allowed):
             raise _refusal("parameters", sorted(self.parameters), f"exactly {sorted(allowed)}")
         for name, values in allowed.items():
@@ -171,6 +179,15 @@ class Manifest:
         if self.parameters.get("margin", 0) % self.stride:
             margin = self.parameters["margin"]
             raise _refusal("parameters: margin", margin, f"a multiple of the stride, {self.stride}")
+        if self.stride % self.parameters.get("state_stride", 1):
+            found = self.parameters["state_stride"]
+            expected = f"a divisor of the stride, {self.stride}"
+            raise _refusal("parameters: state_stride", found, expected)
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether the graph carries state from frame to frame."""
+        return "state_channels" in self.parameters
 
     @property
     def fingerprint(self) -> bytes:

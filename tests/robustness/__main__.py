@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import environment, results
-from tests.robustness import hostile, inputs, sharing, streams, writing
+from tests.robustness import hostile, inputs, sharing, streams, video, writing
 from tests.robustness.tally import Row, Tally, outcome
 
-ROWS = (*streams.ROWS, *hostile.ROWS, *inputs.ROWS, *writing.ROWS, *sharing.ROWS)
+ROWS = (*streams.ROWS, *hostile.ROWS, *inputs.ROWS, *writing.ROWS, *sharing.ROWS, *video.ROWS)
 RESULTS = results.FOLDER / "robustness.json"
 
 

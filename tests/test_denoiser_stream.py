@@ -1,0 +1,200 @@
+"""The stream of frames, on a tiny recurrent bundle: a blur, and a running mean of 4x4 pixels."""
+
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from venturi import BundleError, Denoiser, InputError, Manifest
+from venturi._cuts import THRESHOLD, is_cut, thumbnail
+
+DATA = Path(__file__).parent / "data"
+TINY = DATA / "tiny_recurrent"
+
+Frame = NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def denoiser() -> Denoiser:
+    return Denoiser(TINY, threads=1)
+
+
+def scene(height: int = 72, width: int = 100, seed: int = 0) -> Frame:
+    """A clean picture of large, different areas."""
+    areas = np.random.default_rng(seed).integers(30, 225, (3, 4, 3))
+    rows, columns = np.arange(height) * 3 // height, np.arange(width) * 4 // width
+    return areas[rows][:, columns].astype(np.uint8)
+
+
+def noisy(clean: Frame, seed: int, sigma: float = 20) -> Frame:
+    noise = np.random.default_rng([7, seed]).normal(0, sigma, clean.shape)
+    return np.round(np.clip(clean + noise, 0, 255)).astype(np.uint8)
+
+
+def error(a: Frame, b: Frame) -> float:
+    return float(np.square(a.astype(np.float64) - b).mean())
+
+
+def test_the_first_frame_is_a_still(denoiser: Denoiser) -> None:
+    frame = noisy(scene(), 0)
+    np.testing.assert_array_equal(denoiser.stream().denoise(frame), denoiser.denoise(frame))
+
+
+def test_later_frames_are_better_than_stills(denoiser: Denoiser) -> None:
+    stream, clean = denoiser.stream(), scene()
+    frames = [noisy(clean, i) for i in range(8)]
+    streamed = [error(stream.denoise(frame), clean) for frame in frames]
+    stills = [error(denoiser.denoise(frame), clean) for frame in frames]
+    assert all(ours < still for ours, still in zip(streamed[1:], stills[1:], strict=True))
+
+
+def test_it_is_what_the_graph_says(denoiser: Denoiser) -> None:
+    """The running mean by hand: a flat frame of 100, then one of 120, is drawn half way back."""
+    stream = denoiser.stream()
+    dark, bright = (np.full((48, 48, 3), level, np.uint8) for level in (100, 120))
+    assert stream.denoise(dark)[24, 24].tolist() == [100] * 3
+    assert stream.denoise(bright)[24, 24].tolist() == [110] * 3
+    assert stream.denoise(bright)[24, 24].tolist() == [115] * 3
+
+
+def test_state_belongs_to_the_stream(denoiser: Denoiser) -> None:
+    one, two = denoiser.stream(), denoiser.stream()
+    one.denoise(noisy(scene(), 0))
+    frame = noisy(scene(), 1)
+    np.testing.assert_array_equal(two.denoise(frame), denoiser.denoise(frame))
+    assert error(one.denoise(frame), denoiser.denoise(frame)) > 0
+
+
+@pytest.mark.parametrize("core", [8, 32, 64])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_windows_leave_no_seam(denoiser: Denoiser, core: int, channels: tuple[int, ...]) -> None:
+    windowed = Denoiser(TINY, threads=1)
+    windowed._core = core
+    whole, cut = denoiser.stream(), windowed.stream()
+    for i in range(4):
+        frame = noisy(scene(101, 77), i)
+        frame = frame if channels else frame[..., 1]
+        np.testing.assert_array_equal(cut.denoise(frame), whole.denoise(frame))
+
+
+def anew(stream: Any, frame: Frame, denoiser: Denoiser) -> bool:
+    return np.array_equal(stream.denoise(frame), denoiser.denoise(frame))
+
+
+def test_another_shape_starts_anew(denoiser: Denoiser) -> None:
+    stream = denoiser.stream()
+    stream.denoise(noisy(scene(), 0))
+    for i, (height, width) in enumerate([(72, 101), (80, 101), (16, 16), (72, 100)]):
+        assert anew(stream, noisy(scene(height, width), i), denoiser)
+    assert not anew(stream, noisy(scene(), 9), denoiser)
+    assert anew(stream, noisy(scene(), 10)[..., 0], denoiser)
+
+
+def test_reset_starts_anew(denoiser: Denoiser) -> None:
+    stream = denoiser.stream()
+    stream.denoise(noisy(scene(), 0))
+    stream.reset()
+    assert anew(stream, noisy(scene(), 1), denoiser)
+    assert not anew(stream, noisy(scene(), 2), denoiser)
+
+
+def test_a_cut_starts_anew(denoiser: Denoiser) -> None:
+    stream = denoiser.stream()
+    for seed in range(5):
+        assert anew(stream, noisy(scene(seed=seed), 0), denoiser)
+        assert not anew(stream, noisy(scene(seed=seed), 1), denoiser)
+
+
+def test_strength_0_copies_and_starts_anew(denoiser: Denoiser) -> None:
+    stream, frame = denoiser.stream(), noisy(scene(), 1)
+    stream.denoise(noisy(scene(), 0))
+    np.testing.assert_array_equal(stream.denoise(frame, strength=0), frame)
+    assert anew(stream, frame, denoiser)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((8, 8)), np.zeros((8, 8, 4), np.uint8), [[1]], None])
+def test_what_is_refused_leaves_the_state(denoiser: Denoiser, wrong: Any) -> None:
+    stream, twin, frame = denoiser.stream(), denoiser.stream(), noisy(scene(), 1)
+    for each in (stream, twin):
+        each.denoise(noisy(scene(), 0))
+    with pytest.raises(InputError, match="image is"):
+        stream.denoise(wrong)
+    with pytest.raises(InputError, match="strength"):
+        stream.denoise(frame, strength=9)
+    np.testing.assert_array_equal(stream.denoise(frame), twin.denoise(frame))
+
+
+def test_a_stream_pickles_with_its_state(denoiser: Denoiser) -> None:
+    stream = denoiser.stream()
+    stream.denoise(noisy(scene(), 0))
+    twins = [pickle.loads(pickle.dumps(stream)), copy.deepcopy(stream)]
+    frame = noisy(scene(), 1)
+    expected = stream.denoise(frame)
+    for twin in twins:
+        np.testing.assert_array_equal(twin.denoise(frame), expected)
+
+
+def test_a_bundle_without_state_cleans_each_frame_by_itself() -> None:
+    still = Denoiser(DATA / "tiny_denoiser", threads=1)
+    assert not still.manifest.is_recurrent
+    stream = still.stream()
+    for i in range(3):
+        frame = noisy(scene(), i)
+        np.testing.assert_array_equal(
+            stream.denoise(frame, 0.5), still.denoise(frame, strength=0.5)
+        )
+
+
+def test_a_graph_without_its_state_is_refused(tmp_path: Path) -> None:
+    manifest = Manifest.load(TINY)
+    assert manifest.is_recurrent
+    for name in ("denoiser.onnx", "manifest.json"):
+        (tmp_path / name).write_bytes((TINY / name).read_bytes())
+    values = json.loads(manifest.to_json())
+    del values["parameters"]["state_channels"], values["parameters"]["state_stride"]
+    (tmp_path / "manifest.json").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(BundleError, match=r"inputs are .*state"):
+        Denoiser(tmp_path)
+
+
+CHANGES: dict[str, Callable[[dict[str, int]], object]] = {
+    "half of the state": lambda p: p.pop("state_stride"),
+    "no channels": lambda p: p.update(state_channels=0),
+    "no stride": lambda p: p.update(state_stride=0),
+    "a stride between": lambda p: p.update(state_stride=3),
+    "a stride beyond": lambda p: p.update(state_stride=16),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_an_impossible_state_is_refused(change: Callable[[dict[str, int]], object]) -> None:
+    values = json.loads(Manifest.load(TINY).to_json())
+    change(values["parameters"])
+    with pytest.raises(BundleError, match="parameters"):
+        Manifest.from_json(json.dumps(values))
+
+
+def test_a_thumbnail_is_the_mean_of_cells() -> None:
+    frame = np.arange(64 * 96 * 3, dtype=np.int64).reshape(64, 96, 3) % 251
+    small = thumbnail(frame.astype(np.uint8))
+    assert (small.shape, small.dtype.name) == ((16, 16), "float32")
+    np.testing.assert_allclose(small[2, 5], frame[8:12, 30:36].mean(), rtol=1e-6)
+    assert thumbnail(np.zeros((1, 3), np.uint8)).shape == (1, 3)
+    assert thumbnail(np.zeros((17, 40000, 3), np.uint8)).shape == (16, 16)
+
+
+def test_cuts_are_told_from_noise_and_motion() -> None:
+    wide = scene(90, 160)
+    first = thumbnail(noisy(wide[:, :120], 0, sigma=50))
+    assert not is_cut(None, first)
+    assert not is_cut(first, thumbnail(noisy(wide[:, :120], 1, sigma=50)))
+    assert not is_cut(first, thumbnail(noisy(wide[:, 6:126], 2, sigma=50)))
+    assert is_cut(first, thumbnail(noisy(scene(90, 120, seed=4), 3, sigma=50)))
+    assert not is_cut(first, first + THRESHOLD)
+    assert is_cut(first, first + THRESHOLD + 1)

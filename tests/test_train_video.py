@@ -1,0 +1,331 @@
+"""The recurrent denoiser: as the still one untrained, sequences that move, and that it learns."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from export import __main__ as export
+from tests.training import camera_recipe, picture, pictures
+from train import video
+from train.__main__ import main
+from train.camera import CameraTask
+from train.checkpoint import load
+from train.denoiser import STRIDE, DenoiserNetwork
+from train.loop import Trainer
+from train.motion import SPEED_MAX, Cover, Scene, sequence
+from train.motion import Path as Way
+from train.noise import gaussian, kind
+from train.photographs import Image
+from train.recurrent import STATE_LIMIT, STATE_STRIDE, Remembered, VideoNetwork
+from train.video import Remembering, VideoRecipe, VideoTask
+from venturi import Denoiser
+
+STATES = 8
+
+
+@pytest.fixture
+def network() -> VideoNetwork:
+    torch.manual_seed(3)
+    return VideoNetwork(16, 16, 1, 1, STATES).eval()
+
+
+def awake(network: VideoNetwork) -> VideoNetwork:
+    """Let the state count, as it does once it was trained."""
+    rng = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        network.recall.weight.copy_(0.1 * torch.randn(network.recall.weight.shape, generator=rng))
+    return network
+
+
+def frame(height: int = 64, width: int = 48, seed: int = 0) -> Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def recipe(data: Path, **changes: object) -> VideoRecipe:
+    shared = asdict(camera_recipe(data)) | {"frames": 3, "gradient_frames": 2, "state": STATES}
+    return VideoRecipe(**(shared | changes))
+
+
+@torch.no_grad()
+def test_untrained_it_is_the_still_denoiser(network: VideoNetwork) -> None:
+    still = DenoiserNetwork(16, 16, 1, 1).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network.load_state_dict(still.state_dict())
+    state = None
+    for seed in range(3):
+        x, strength = frame(seed=seed), torch.tensor([1.4])
+        found = network(x, strength, state)
+        assert torch.equal(found.clean, still(x, strength).clean)
+        state = found.next_state
+    assert state is not None
+    assert state.abs().max() > 0.1
+    for name in ("recall.weight", "see.weight", "keep.weight"):
+        assert torch.equal(network.state_dict()[name], before[name])
+
+
+def test_other_weights_are_refused(network: VideoNetwork) -> None:
+    weights = network.state_dict()
+    network.load_state_dict(weights)
+    with pytest.raises(RuntimeError, match=r"see\.weight"):
+        network.load_state_dict({k: v for k, v in weights.items() if k != "see.weight"})
+    with pytest.raises(RuntimeError, match=r"stem\.weight"):
+        network.load_state_dict({"head.bias": weights["head.bias"]})
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(8, 8), (8, 40), (72, 16)])
+def test_sizes_are_multiples_of_the_stride(network: VideoNetwork, size: tuple[int, int]) -> None:
+    found = network(frame(*size), torch.ones(1))
+    assert found.clean.shape == (1, 3, *size)
+    small = size[0] // STATE_STRIDE, size[1] // STATE_STRIDE
+    assert found.next_state.shape == (1, STATES, *small)
+    assert network.first_state(frame(*size)).shape == found.next_state.shape
+
+
+@torch.no_grad()
+def test_the_state_does_not_depend_on_how_much_is_removed(network: VideoNetwork) -> None:
+    awake(network)
+    state = network(frame(seed=1), torch.ones(1)).next_state
+    weak, full = (network(frame(), torch.tensor([s]), state) for s in (0.3, 1.0))
+    assert torch.equal(weak.next_state, full.next_state)
+    assert not torch.equal(weak.clean, full.clean)
+
+
+@torch.no_grad()
+def test_the_state_is_bounded(network: VideoNetwork) -> None:
+    awake(network).see.weight.mul_(1000)
+    found = network(frame(), torch.ones(1))
+    assert found.next_state.abs().max() == STATE_LIMIT
+
+
+@pytest.mark.parametrize("output", ["clean", "next_state"])
+def test_nothing_is_seen_beyond_the_reach(network: VideoNetwork, output: str) -> None:
+    awake(network)
+    side = 2 * network.reach + 64
+    place = side // 2 + 3
+    x = frame(side, side).requires_grad_()
+    state = (0.1 * torch.ones(1, STATES, side // 4, side // 4)).requires_grad_()
+    found = getattr(network(x, torch.ones(1), state), output)
+    at = place if output == "clean" else place // STATE_STRIDE
+    found[..., at, at].sum().backward()
+    for values, unit in ((x.grad, 1), (state.grad, STATE_STRIDE)):
+        assert values is not None
+        for line in values[0].abs().sum(0).nonzero(as_tuple=True):
+            first, last = int(line.min()) * unit, (int(line.max()) + 1) * unit
+            window = place // STRIDE * STRIDE - network.reach, (place // STRIDE + 1) * STRIDE
+            assert window[0] <= first
+            assert last <= window[1] + network.reach
+
+
+def still_path(start: tuple[float, float] = (60, 50)) -> Way:
+    return Way(start)
+
+
+def test_a_path_without_motion_is_a_crop() -> None:
+    image = picture(100, 120, 0)
+    drawn = still_path().draw(image, 5, 32, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn, image[50 - 16 : 50 + 16, 60 - 16 : 60 + 16])
+
+
+def test_whole_steps_blur_nothing() -> None:
+    image = picture(100, 120, 0)
+    way = replace(still_path(), velocity=(3.0, -2.0))
+    drawn = way.draw(image, 4, 32, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn, image[42 - 16 : 42 + 16, 72 - 16 : 72 + 16])
+
+
+def test_a_turn_and_a_zoom_keep_the_middle() -> None:
+    image = picture(101, 121, 0)
+    way = still_path()
+    for turned in (replace(way, angle=40.0, spin=10.0), replace(way, zoom=1.4, growth=0.9)):
+        drawn = turned.draw(image, 3, 32, np.random.default_rng(0))
+        assert np.abs(drawn[16, 16].astype(int) - image[50, 60]).max() <= 1
+        assert not np.array_equal(drawn, image[34:66, 44:76])
+
+
+def test_what_passes_in_front_moves_with_what_is_on_it() -> None:
+    ground, front = np.zeros((90, 90, 3), np.uint8), picture(90, 90, 1)
+    cover = Cover(front, Way((45, 45), (-4, 0)), (16, 20), (4, 0), (6, 5), 0)
+    rng = np.random.default_rng(0)
+    one, two = (cover.lay(ground[:40, :40], time, rng) for time in (0, 2))
+    assert one[20, 16].any()
+    assert not one[5, 5].any()
+    np.testing.assert_array_equal(two[16:25, 20:29], one[16:25, 12:21])
+
+
+def test_scenes_move_and_cuts_cut() -> None:
+    images = [picture(100, 120, 0), picture(90, 110, 1)]
+    differences: list[float] = []
+    cuts: list[float] = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        frames = sequence(images, rng, frames=4, side=32, cut=2 if seed % 2 else None)
+        assert [(f.shape, f.dtype.name) for f in frames] == [((32, 32, 3), "uint8")] * 4
+        steps = [np.abs(a.astype(int) - b).mean() for a, b in pairwise(frames)]
+        differences.append(steps[0])
+        (cuts if seed % 2 else differences).append(steps[1])
+    assert 0.1 < np.mean(np.array(differences) == 0) < 0.5
+    assert np.median(cuts) > 3 * np.median(differences)
+    again = sequence(images, np.random.default_rng(59), frames=4, side=32, cut=2)
+    np.testing.assert_array_equal(np.array(again), np.array(frames))
+
+
+def test_scenes_have_slow_and_fast_motion_and_covers() -> None:
+    images = [picture(100, 120, 0)]
+    scenes = [Scene.random(images, 32, np.random.default_rng(seed)) for seed in range(200)]
+    speeds = np.array([np.hypot(*scene.path.velocity) for scene in scenes])
+    assert (speeds <= SPEED_MAX + 1).all()
+    assert ((speeds > 4).sum() > 20) and ((speeds > 0) & (speeds < 1)).sum() > 10
+    assert {len(scene.covers) for scene in scenes} == {0, 1, 2, 3}
+
+
+def test_noise_of_a_kind_is_other_noise_each_time() -> None:
+    clean = picture(64, 64, 0)
+    changed = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        add = kind(rng)
+        one, two = (add(clean, rng).astype(int) - clean for _ in range(2))
+        if one.any():
+            assert one.std() == pytest.approx(two.std(), rel=0.3)
+            assert (one != two).any()
+            changed += 1
+    assert changed > 15
+
+
+def test_batches_are_sequences(tmp_path: Path) -> None:
+    task = VideoTask(recipe(pictures(tmp_path / "pictures"), stronger_share=0.5))
+    batch = task.batch(0, 0, 4)
+    assert {name: tuple(value.shape) for name, value in batch.items()} == {
+        "frame": (4, 3, 3, 32, 32),
+        "target": (4, 3, 3, 32, 32),
+        "level": (4, 3, 1, 8, 8),
+        "strength": (4,),
+    }
+    again = task.batch(0, 0, 4)
+    other = task.batch(1, 0, 4)
+    assert all(torch.equal(value, again[name]) for name, value in batch.items())
+    assert not torch.equal(batch["frame"], other["frame"])
+
+
+def test_gradients_go_back_through_some_frames_and_no_farther(tmp_path: Path) -> None:
+    task = VideoTask(recipe(pictures(tmp_path / "pictures"), frames=4, gradient_frames=2))
+    network = awake(task.build())
+    seen: list[Tensor] = []
+
+    class Spy(torch.nn.Module):
+        def forward(self, x: Tensor, strength: Tensor, state: Tensor | None) -> Remembered:
+            seen.append(torch.zeros(()) if state is None else state)
+            found: Remembered = network(x, strength, state)
+            return found
+
+    loss, metrics = task.loss(Spy(), task.batch(0, 0, 2))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert [state.requires_grad for state in seen] == [False, True, False, True]
+    assert network.see.weight.grad is not None
+    assert network.see.weight.grad.abs().sum() > 0
+    assert set(metrics) == {"first_psnr_db", "last_psnr_db", "level_error"}
+
+
+def test_the_state_is_kept_between_calls(network: VideoNetwork) -> None:
+    remembering, state = Remembering(awake(network)), None
+    for seed in range(3):
+        expected = network(frame(seed=seed), torch.ones(1), state)
+        state = expected.next_state
+        assert torch.equal(remembering(frame(seed=seed), torch.ones(1)).clean, expected.clean)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"frames": 1}, "frames is 1"),
+        ({"gradient_frames": 0}, "gradient_frames is 0"),
+        ({"state": 0}, "state is 0"),
+        ({"cut_share": 1.5}, "cut_share is 1.5"),
+        ({"crop": 30}, "crop is 30"),
+    ],
+)
+def test_impossible_recipes_are_refused(change: dict[str, float], part: str) -> None:
+    with pytest.raises(ValueError, match=part):
+        recipe(Path(), **change)
+
+
+def test_it_learns_to_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On scenes that stand still, a stream becomes better than each frame by itself."""
+
+    def standing(
+        images: Sequence[Image],
+        rng: np.random.Generator,
+        *,
+        frames: int,
+        side: int,
+        cut: int | None = None,
+    ) -> list[Image]:
+        image = images[int(rng.integers(len(images)))]
+        return [Way((float(rng.integers(90)), 50.0)).draw(image, 0, side, rng)] * frames
+
+    monkeypatch.setattr(video, "sequence", standing)
+    monkeypatch.setattr(video, "kind", lambda rng: lambda clean, rng: gaussian(clean, 25, rng))
+    monkeypatch.setattr(video, "_VALIDATION_SIDE", 64)
+    small = recipe(
+        pictures(tmp_path / "pictures"), steps=60, batch=4, width=32, state=48, learning_rate=5e-3,
+        frames=4, gradient_frames=4, average=0.9, stronger_share=0.0,
+        validate_every=1000, checkpoint_every=1000,
+    )  # fmt: skip
+    task = VideoTask(small)
+    trainer = Trainer(task, tmp_path / "run", "camera-video")
+    before = task.validate(trainer.model, torch.device("cpu"))
+    assert before["gain"] == before["cut_gain"] == 0
+    trainer.train()
+    trainer.model.load_state_dict(trainer.average.weights)
+    after = task.validate(trainer.model, torch.device("cpu"))
+    assert after["noisy_25"] == before["noisy_25"] == pytest.approx(20.4, abs=0.6)
+    assert after["stream_25"] > before["stream_25"] + 1
+    assert after["gain"] > 0.02
+
+
+# The exporter of torch 2.13 trips over its own deprecation of tree specs.
+@pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
+def test_from_a_still_run_to_a_stream_of_the_bundle(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "pictures")
+    still = Trainer(CameraTask(camera_recipe(data, steps=2)), tmp_path / "still", "camera")
+    still.train()
+    options = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in asdict(recipe(data, steps=2)).items()
+        if not isinstance(value, bool)
+    ]
+    run = tmp_path / "run"
+    assert (
+        main(["camera-video", "--run", str(run), "--from", str(tmp_path / "still"), *options]) == 0
+    )
+    checkpoint = next(iter(sorted(run.glob("step-*.pt"), reverse=True)))
+    weights = load(checkpoint)["average"]
+    network = awake(VideoTask(recipe(data)).build().eval())
+    network.load_state_dict(weights | {"recall.weight": network.recall.weight.detach().clone()})
+    state = load(checkpoint)
+    state["average"] = network.state_dict()
+    torch.save(state, checkpoint)
+    assert export.main([str(run), "--out", str(tmp_path / "bundle")]) == 0
+    stream = Denoiser(tmp_path / "bundle", threads=1).stream()
+    windowed = Denoiser(tmp_path / "bundle", threads=1)
+    windowed._core = 32
+    other = windowed.stream()
+    memory = None
+    for seed in range(3):
+        image = picture(160, 136, 9)
+        image[seed : seed + 20, 10:40] = 255
+        x = torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255
+        with torch.no_grad():
+            found = network(x, torch.ones(1), memory)
+        memory = found.next_state
+        expected = np.floor(found.clean.clamp(0, 1).numpy()[0].transpose(1, 2, 0) * 255 + 0.5)
+        clean = stream.denoise(image)
+        assert np.abs(expected - clean).max() <= 1
+        assert np.abs(other.denoise(image).astype(int) - clean).max() <= 1
