@@ -100,7 +100,8 @@ class Autoencoder(Model):
         codes = np.empty(shape, np.float32)
         for start in range(0, len(batch), _BATCH):
             part = slice(start, start + _BATCH)
-            codes[part] = self._run(self._encoder, _planes(batch[part]), shape[1:])
+            planes = _planes(batch[part])
+            (codes[part],) = self._encoder.run(planes, shapes=[(len(planes), *shape[1:])])
         return codes if batch.ndim == images.ndim else codes[0]
 
     def decode(self, codes: ArrayLike) -> Planes:
@@ -120,7 +121,8 @@ class Autoencoder(Model):
         planes = np.empty((len(batch), *shape), np.float32)
         for start in range(0, len(batch), _BATCH):
             part = slice(start, start + _BATCH)
-            planes[part] = self._run(self._decoder, batch[part], shape)
+            some = batch[part]
+            (planes[part],) = self._decoder.run(some, shapes=[(len(some), *shape)])
         is_grey = self.manifest.channels == 1
         pictures: Planes = planes[:, 0] if is_grey else planes.transpose(0, 2, 3, 1)
         return pictures if np.ndim(codes) == 2 else pictures[0]
@@ -258,15 +260,6 @@ class Autoencoder(Model):
             raise InputError(
                 "code has a value that is not finite; expected numbers that float32 holds; "
                 "take what encode returned"
-            )
-        return found
-
-    def _run(self, graph: Graph, batch: Planes, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = graph.run(batch)[0]
-        if found.shape != (len(batch), *shape):
-            raise BundleError(
-                f"{graph.name}: it gave the shape {found.shape}; expected "
-                f"{(len(batch), *shape)}, as the manifest says; export the bundle again"
             )
         return found
 

@@ -91,5 +91,7 @@ class Denoiser(Model):
 
     def _clean(self, planes: Planes, strength: float) -> Planes:
         """Run denoiser.onnx: planes (3, H, W) of a window."""
-        clean: Planes = self._graph.run(planes, np.array([strength], np.float32))[0][0]
-        return clean
+        amount = np.array([strength], np.float32)
+        (clean,) = self._graph.run(planes, amount, shapes=[planes.shape])
+        kept: Planes = clean[0]
+        return kept

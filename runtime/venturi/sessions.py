@@ -29,6 +29,8 @@ PROVIDERS: Mapping[str, str] = {
 Signature = Mapping[str, tuple[str, int | None]]
 """Names of tensors in order, each with its type as ONNX names it and its channels (axis 1)."""
 
+Shape = tuple[int, ...]
+
 _FATAL_ONLY = 4
 _INSTALL = "pip install 'venturi[cpu]' (every machine) or pip install 'venturi[gpu]' (CUDA)"
 
@@ -68,10 +70,15 @@ class Graph:
         _expect(name, "inputs", self._session.get_inputs(), inputs)
         _expect(name, "outputs", self._session.get_outputs(), outputs)
 
-    def run(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(self, *arrays: NDArray[Any], shapes: Sequence[Shape]) -> list[NDArray[Any]]:
         """Run the graph on arrays of the dtypes and shapes that it declares.
 
+        Args:
+            arrays: the inputs.
+            shapes: what the outputs must have.
+
         Raises:
+            BundleError: an output has another shape.
             DeviceError: the run failed, most often for want of memory.
         """
         try:
@@ -83,6 +90,11 @@ class Graph:
                 f"{self.name} on device {self.device!r}: {_first_line(error)}; expected it to run "
                 f"on inputs {[array.shape for array in arrays]}; free memory or change the device"
             ) from error
+        if [array.shape for array in found] != [*shapes]:
+            raise BundleError(
+                f"{self.name}: it gave the shapes {[array.shape for array in found]}; expected "
+                f"{[*shapes]}, as the manifest says; export the bundle again"
+            )
         return found
 
 
@@ -154,7 +166,13 @@ def _not_loaded(name: str, device: str, reason: object) -> BundleError | DeviceE
 
 def _expect(name: str, what: str, found: Sequence[Any], expected: Signature) -> None:
     """Compare a graph's tensors with what the runtime will feed it; symbolic axes fit anything."""
-    seen = {value.name: (value.type, value.shape) for value in found}
+    try:
+        seen = {value.name: (value.type, value.shape) for value in found}
+    except UnicodeDecodeError as error:
+        raise BundleError(
+            f"{name}: the names of its {what} are not UTF-8; expected {', '.join(expected)}; "
+            "export the bundle again"
+        ) from error
     wanted = {key: (f"tensor({kind})", channels) for key, (kind, channels) in expected.items()}
     if not set(seen) == set(wanted) or not all(
         seen[key][0] == kind and (channels is None or _fits(seen[key][1], channels))
