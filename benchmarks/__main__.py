@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     mnist.add_argument("--json", type=Path, default=results.FOLDER / "mnist.json", metavar="FILE")
     _measuring_time(mnist)
     mnist.set_defaults(run=_mnist)
-    readme = commands.add_parser("readme", help="write the figures of README and AUTOENCODERS")
+    readme = commands.add_parser("readme", help="write the figures into the pages")
     readme.add_argument("--check", action="store_true", help="only tell whether they are the same")
     readme.set_defaults(run=_readme)
     compare = commands.add_parser("compare", help="what changed; exits with 1 on a regression")
