@@ -87,7 +87,8 @@ class Autoencoder(Model):
         """Return the code of a picture, or of several.
 
         Args:
-            images: uint8, one picture or (N, …) of them.
+            images: uint8, one picture or (N, …) of them, in any memory layout; never changed.
+                Other dtypes are refused, so values that are not numbers cannot occur.
 
         Returns:
             float32 (numbers,) or (N, numbers), in steps of rounding.
@@ -131,7 +132,8 @@ class Autoencoder(Model):
         """Return what is left of a picture, or of several, on its way through the code.
 
         Args:
-            images: uint8, one picture or (N, …) of them.
+            images: uint8, one picture or (N, …) of them, in any memory layout; never changed.
+                Other dtypes are refused, so values that are not numbers cannot occur.
 
         Returns:
             uint8 of the same shape.
