@@ -14,7 +14,6 @@ FLAGS = (
     "-std=c99", "-O1", "-g", "-shared", "-fPIC", "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
 )  # fmt: skip
-SANITIZER = "ASAN_OPTIONS=detect_leaks=0"  # the interpreter never frees all that it has
 
 
 def compare(tally: Tally, count: int) -> None:
@@ -27,13 +26,13 @@ def compare(tally: Tally, count: int) -> None:
         runtime = _build(Path(folder) / "_rans.so")
         command = [sys.executable, "-m", "tests.robustness._payloads", str(count)]
         if runtime is not None:
-            command = ["env", f"LD_PRELOAD={runtime}", SANITIZER, *command, folder]
+            command = [*_sanitized(runtime), *command, folder]
         tally.take(start(command, timeout_s=600 + count / 10))
     tally.figures["sanitized"] = int(runtime is not None)
 
 
 def _build(library: Path) -> str | None:
-    """Build the kernel with sanitizers; return the sanitizer's library, or None without one."""
+    """Build the kernel with sanitizers; return their library, or None where they do not work."""
     compiler = shutil.which("gcc")
     if compiler is None:
         return None
@@ -43,8 +42,16 @@ def _build(library: Path) -> str | None:
     named = subprocess.run(
         [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=False
     )
-    runtime = Path(named.stdout.strip())
-    return str(runtime) if made.returncode == 0 and runtime.is_file() else None
+    runtime = named.stdout.strip()
+    if made.returncode or not Path(runtime).is_file():
+        return None
+    tried = start([*_sanitized(runtime), sys.executable, "-c", ""])
+    return None if tried.returncode else runtime
+
+
+def _sanitized(runtime: str) -> tuple[str, ...]:
+    """Return what runs a command with the sanitizers; the interpreter frees not all that it has."""
+    return "env", f"LD_PRELOAD={runtime}", "ASAN_OPTIONS=detect_leaks=0"
 
 
 ROWS = (

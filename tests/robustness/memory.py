@@ -4,7 +4,7 @@ On Linux from /proc, where the peak can be reset, so that a row is charged for w
 and not for what came before it. Elsewhere the peak of the whole process stands in for both.
 """
 
-import os
+import contextlib
 import resource
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ def peak_mb() -> float:
 
 def reset_peak() -> float:
     """Forget the peak, where the system can; return what is resident now."""
-    if os.access(_RESET, os.W_OK):
+    with contextlib.suppress(OSError):  # not there, or not allowed
         _RESET.write_text("5", encoding="ascii")
     return now_mb()
 
