@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     everything.add_argument("--runs-folder", type=Path, default=Path("runs"), metavar="FOLDER")
     _measuring_time(everything)
     everything.set_defaults(run=_all)
-    readme = commands.add_parser("readme", help="write the figures of README and AUTOENCODERS")
+    readme = commands.add_parser("readme", help="write the figures into the pages")
     readme.add_argument("--check", action="store_true", help="only tell whether they are the same")
     readme.set_defaults(run=_readme)
     compare = commands.add_parser(

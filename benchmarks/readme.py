@@ -1,4 +1,4 @@
-"""The figures of README and AUTOENCODERS, written between two marks from the results files."""
+"""The figures of the pages, written between two marks from the results files."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
 README = Path(__file__).parents[1] / "README.md"
 AUTOENCODERS = README.with_name("AUTOENCODERS.md")
+SECURITY = README.with_name("SECURITY.md")
 
 Rows = list[list[str]]
 Sections = Mapping[str, Callable[[results.Results, Path], str]]
@@ -193,6 +194,15 @@ def _place(path: Path) -> str:
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
+def _robustness(found: results.Results, _: Path) -> str:
+    rows: Rows = [["fault", "what must happen", "tried", "lost"]]
+    for row in found["rows"]:
+        rows.append([row["fault"], row["promise"], f"{row['tried']:,}", f"{row['lost']:,}"])
+    days = sorted({row["environment"]["measured_on"] for row in found["rows"]})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"{_markdown(rows)}\n\nTried on {when}."
+
+
 def _machine(found: results.Results) -> str:
     machine = found["environment"]
     return (
@@ -213,5 +223,6 @@ def _markdown(rows: Rows) -> str:
 PAGES: Mapping[Path, Sections] = {
     README: {"codec.json": _codec, "denoise.json": _denoise},
     AUTOENCODERS: {"mnist.json": _mnist},
+    SECURITY: {"robustness.json": _robustness},
 }
 """The pages that have figures, and the results that each is made from."""

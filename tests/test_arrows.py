@@ -87,3 +87,25 @@ def test_a_foreign_package_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "codec.py").write_text("def f():\n    import cv2", encoding="utf-8")
     (tmp_path / "_opencv.py").write_text("def f():\n    import cv2", encoding="utf-8")
     assert foreign(tmp_path) == ["codec.py imports cv2"]
+
+
+RUNS_CODE = {"pickle", "marshal", "shelve", "runpy", "torch", "eval", "exec", "compile"}
+RUNS_CODE |= {"__import__", "register_custom_ops_library"}
+
+
+def running_code(tree: ast.AST) -> list[str]:
+    """What would run code that came with a bundle or a stream: imports and calls by name."""
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    names = [f.id for f in called if isinstance(f, ast.Name)]
+    names += [f.attr for f in called if isinstance(f, ast.Attribute) and f.attr != "compile"]
+    return sorted({*names, *imports(tree)} & RUNS_CODE)
+
+
+def test_the_runtime_runs_no_code_of_others() -> None:
+    for path in sorted((ROOT / "runtime" / "venturi").rglob("*.py")):
+        assert running_code(ast.parse(path.read_text(encoding="utf-8"))) == [], path
+
+
+def test_code_that_runs_would_be_noticed() -> None:
+    code = "import pickle\neval(x)\noptions.register_custom_ops_library(x)\nre.compile(x)"
+    assert running_code(ast.parse(code)) == ["eval", "pickle", "register_custom_ops_library"]

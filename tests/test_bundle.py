@@ -5,8 +5,11 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from venturi import BundleError, Codec, Denoiser, DeviceError, InputError, Manifest, _onnx, bundle
 from venturi.manifest import FileEntry
@@ -103,6 +106,48 @@ def test_a_damaged_file_is_named(
     change(copy / name)
     with pytest.raises(BundleError, match=f"{name}: .*{message}"):
         Codec(copy)
+
+
+@pytest.mark.parametrize("damage", [_link, _folder, _pipe])
+def test_a_manifest_that_is_no_file_is_refused(
+    copy: Path, damage: Callable[[Path], object]
+) -> None:
+    damage(copy / "manifest.json")
+    with pytest.raises(BundleError, match=r"manifest\.json: no regular file"):
+        Codec(copy)
+
+
+def test_a_path_that_is_too_long_is_refused(copy: Path) -> None:
+    text = (copy / "manifest.json").read_text().replace("tables.bin", "t" * 300)
+    (copy / "manifest.json").write_text(text)
+    with pytest.raises(BundleError, match="File name too long"):
+        Codec(copy)
+
+
+def test_names_that_are_not_text_are_refused(copy: Path) -> None:
+    assert b"latent" in DECODER
+    replace_file(copy, "decoder.onnx", DECODER.replace(b"latent", b"\xffatent"))
+    with pytest.raises(BundleError, match=r"decoder\.onnx: the names of its inputs are not UTF-8"):
+        Codec(copy)
+
+
+class Cropping:
+    """A session whose graph gives less than was asked for."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+
+    def run(self, names: list[str], inputs: dict[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        return [output[..., :-1] for output in self.session.run(names, inputs)]
+
+
+@pytest.mark.parametrize("role", ["encoder", "entropy", "decoder"])
+def test_a_graph_that_gives_another_shape_is_refused(role: str) -> None:
+    codec = Codec(TINY, threads=1)
+    graph = codec._coder._entropy if role == "entropy" else getattr(codec, f"_{role}")
+    graph._session = Cropping(graph._session)
+    with pytest.raises(BundleError, match=rf"{role}\.onnx: it gave the shapes"):
+        codec.decompress(codec.compress(np.zeros((9, 9, 3), np.uint8)))
 
 
 def test_a_linked_folder_inside_is_refused(copy: Path, tmp_path: Path) -> None:

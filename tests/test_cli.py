@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from venturi import Codec, Denoiser, __version__, images
 from venturi.cli import main
+from venturi.stream import Header, pack
 
 DATA = Path(__file__).parent / "data"
 CODEC = str(DATA / "tiny_codec")
@@ -90,6 +91,19 @@ def test_salvage(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     np.testing.assert_array_equal(found[:, :960], Codec(CODEC).decompress(whole)[:, :960])
     assert run("decompress", "wide.vnt", "out.png", "--salvage") == 0
     assert capsys.readouterr().err == ""
+
+
+def test_the_limit_of_pixels_is_adjustable(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("compress", "a.png", "a.vnt") == 0
+    pixels = images.read(tmp_path / "a.png").pixels[..., 0].size
+    for more in ((), ("--salvage",)):
+        assert run("decompress", "a.vnt", "b.png", f"--max-pixels={pixels - 1}", *more) == 1
+        assert f"expected at most {pixels - 1}; raise max_pixels" in capsys.readouterr().err
+        assert not (tmp_path / "b.png").exists()
+        assert run("decompress", "a.vnt", "b.png", f"--max-pixels={pixels}", *more) == 0
+        (tmp_path / "b.png").unlink()
 
 
 def test_denoise(run: Run, tmp_path: Path) -> None:
@@ -286,6 +300,32 @@ def test_info_of_a_bundle(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert facts["task"] == "codec"
     assert run("info", CODEC) == 0
     assert "  encoder:\n    bytes: " in capsys.readouterr().out
+
+
+def test_info_of_a_picture_beyond_the_limits_of_decoding(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = Header(False, bytes(8), 12800, 65535, 65535)
+    (tmp_path / "huge.vnt").write_bytes(pack(header, [b""] * 4096))
+    assert run("info", "huge.vnt", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["width"], facts["height"]) == (65535, 65535)
+
+
+def test_a_manifest_does_not_steer_the_terminal(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = json.loads((Path(CODEC) / "manifest.json").read_text())
+    values["description"] = "größe \x1b[2J \ud800 \n"
+    values["provenance"]["\x07bell"] = "\u202e"
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "manifest.json").write_text(json.dumps(values))
+    assert run("info", "bundle") == 0
+    shown = capsys.readouterr().out
+    assert "description: größe \\x1b[2J \\ud800 \\n\n" in shown
+    assert "\\x07bell: \\u202e\n" in shown
+    assert run("info", "bundle", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["description"] == values["description"]
 
 
 def test_progress_on_a_terminal(

@@ -46,6 +46,14 @@ def test_lossless_round_trip(tmp_path: Path, suffix: str) -> None:
     assert picture.notes == ()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16, np.int8, np.bool_])
+def test_what_is_no_picture_is_not_written(tmp_path: Path, dtype: type[np.generic]) -> None:
+    (tmp_path / "a.png").write_bytes(b"old")
+    with pytest.raises(InputError, match=f"image is of dtype {np.dtype(dtype)}; expected uint8"):
+        images.write(tmp_path / "a.png", photograph().astype(dtype))
+    assert (tmp_path / "a.png").read_bytes() == b"old"
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".jpeg"])
 def test_jpeg_is_close(suffix: str) -> None:
     pixels = photograph()

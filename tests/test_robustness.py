@@ -1,18 +1,22 @@
 """The short version of every row of the robustness table, and that the table can lose."""
 
+from pathlib import Path
+from subprocess import CompletedProcess
+
 import pytest
 
-from tests.robustness.__main__ import ROWS, attempt, described, table
+from benchmarks import results
+from tests.robustness.table import ROWS, attempt, merge, show
 from tests.robustness.tally import Row, Tally
 from venturi import StreamError
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("row", ROWS, ids=[row.fault for row in ROWS])
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
 def test_nothing_is_lost(row: Row) -> None:
-    tally, _ = attempt(row, row.short)
-    assert tally.lost == []
-    assert tally.tried > 0
+    found = attempt(row, row.short)
+    assert found["losses"] == []
+    assert found["tried"] == found["caught"] > 0
 
 
 def test_the_table_can_lose() -> None:
@@ -22,20 +26,39 @@ def test_the_table_can_lose() -> None:
         tally.refuses("another message", lambda: _raise(StreamError("a")), StreamError, "b")
         tally.refuses("another error", lambda: _raise(KeyError("a")), StreamError)
         tally.survives("not ours", lambda: _raise(ValueError("a")))
-        tally.survives("ours", lambda: _raise(StreamError("a")))
+        tally.survives("ours", lambda: _raise(StreamError("chunk 3: a")))
+        tally.reaches("chunk …: a")
+        tally.reaches("never met")
         tally.same("numbers", 1, 2)
+        tally.take(CompletedProcess("crashed", -11, b"", b"why"))
+        inside = Tally(tried=2, lost=["inside"], figures={"found": 1})
+        tally.take(CompletedProcess("lost one", 0, inside.to_json().encode(), b""))
         with tally.within("memory", peak_mb=1):
             bytearray(3_000_000)
 
-    row = Row("careless", "nothing", careless, 2, 2)
-    tally, seconds = attempt(row, 2)
-    assert (tally.tried, len(tally.lost)) == (7, 7)
-    assert "careless" in table([described(row, tally, seconds)])
+    found = attempt(Row("careless", "all", "nothing", careless, 2, 2), 2)
+    assert (found["tried"], found["caught"], found["lost"]) == (14, 4, 10)
+    assert found["figures"]["found"] == 1
+    assert "careless" in show([found])
 
 
 def test_a_broken_row_is_lost() -> None:
-    tally, _ = attempt(Row("broken", "", lambda *_: _raise(KeyError("x")), 1, 1), 1)
-    assert "KeyError" in tally.lost[0]
+    found = attempt(Row("broken", "", "", lambda *_: _raise(KeyError("x")), 1, 1), 1)
+    assert "KeyError" in found["losses"][0]
+    assert found["lost"] == found["tried"] == 1
+
+
+def test_rows_of_different_days_come_together(tmp_path: Path) -> None:
+    def attempted(name: str, seconds: float) -> dict[str, object]:
+        return {"name": name, "seconds": seconds}
+
+    path = tmp_path / "robustness.json"
+    known = ["a", "b", "c"]
+    merge(path, [attempted("b", 1), attempted("gone", 1)], [*known, "gone"])
+    merge(path, [attempted("c", 2), attempted("b", 2)], known)
+    merge(path, [attempted("a", 3)], known)
+    rows = results.read(path)["rows"]
+    assert [(row["name"], row["seconds"]) for row in rows] == [("a", 3), ("b", 2), ("c", 2)]
 
 
 def _raise(error: Exception) -> None:

@@ -1,82 +1,28 @@
 """A run that is killed and resumed ends with the weights, bit by bit, of one that was not."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.training import camera_recipe, photo_recipe, pictures
+from tests.training import camera_recipe, killed, options, photo_recipe, pictures
 from train import __main__ as command
 from train import checkpoint
 from train.camera import CameraTask
 from train.loop import Trainer, read_recipe, write_recipe
 from train.photo import PhotoTask
-from train.recipes import CameraRecipe, Recipe
+from train.recipes import CameraRecipe
 
-ROOT = Path(__file__).resolve().parents[1]
 STEPS = 8
-
-DEATH = """
-import os, signal, sys
-from train import __main__ as command, camera
-
-where, at = sys.argv[1], int(sys.argv[2])
-
-def die_at(step):
-    if step == at:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-if where == "batch":
-    batch = camera.CameraTask.batch
-    camera.CameraTask.batch = lambda self, step, *rest: (die_at(step), batch(self, step, *rest))[1]
-else:
-    rename = os.replace
-
-    def replace(old, new):
-        if new.suffix == ".pt":
-            die_at(int(new.stem[5:]))
-        rename(old, new)
-
-    os.replace = replace
-sys.exit(command.main(sys.argv[3:]))
-"""
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pictures(tmp_path_factory.mktemp("data") / "pictures")
-
-
-def options(recipe: Recipe) -> list[str]:
-    found = []
-    for field in fields(recipe):
-        value, name = getattr(recipe, field.name), field.name.replace("_", "-")
-        if isinstance(value, bool):
-            found.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            found.append(f"--{name}={value}")
-    return found
-
-
-def killed(run: Path, where: str, at: int, *arguments: str) -> None:
-    """Train in a process that is killed at a step, or just before a checkpoint gets its name."""
-    done = subprocess.run(
-        [sys.executable, "-c", DEATH, where, str(at), "camera", "--run", str(run), *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
 
 
 def steps_kept(run: Path) -> list[int]:
@@ -89,9 +35,9 @@ def test_killed_twice_and_resumed(
     recipe = camera_recipe(data, steps=STEPS)
     expected = Trainer(CameraTask(recipe), tmp_path / "whole", "camera").train()
     run = tmp_path / "killed"
-    killed(run, "batch", 3, *options(recipe))
+    killed("camera", run, "batch", 3, *options(recipe))
     assert steps_kept(run) == [2]
-    killed(run, "save", 6, "--resume")
+    killed("camera", run, "save", 6, "--resume")
     assert steps_kept(run) == [2, 4]
     assert (run / "step-0000006.partial").exists()
     assert command.main(["camera", "--run", str(run), "--resume"]) == 0
@@ -200,7 +146,8 @@ def test_a_failed_write_leaves_the_last_checkpoint(
 ) -> None:
     checkpoint.save(tmp_path, 1, {"model": {}, "average": {}})
 
-    def full(state: object, file: object) -> None:
+    def full(state: object, file: BinaryIO) -> None:
+        file.write(b"half of a")
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
@@ -209,6 +156,7 @@ def test_a_failed_write_leaves_the_last_checkpoint(
             checkpoint.save(tmp_path, 2, {"model": {}, "average": {}})
     newest = checkpoint.latest(tmp_path)
     assert newest == tmp_path / "step-0000001.pt"
+    assert list(tmp_path.iterdir()) == [newest]
     assert checkpoint.load(newest) == {"model": {}, "average": {}}
 
 

@@ -1,12 +1,40 @@
-"""What the tests of the training share: generated pictures and recipes that take milliseconds."""
+"""What the tests of the training share: pictures, recipes that take milliseconds, and death."""
 
+import signal
+import sys
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from train.recipes import CameraRecipe, PhotoRecipe
+from tests.robustness.processes import start
+from train.recipes import CameraRecipe, PhotoRecipe, Recipe
+
+DEATH = """
+import importlib, os, signal, sys
+from train import __main__ as command
+
+name, where, at = sys.argv[1], sys.argv[2], int(sys.argv[3])
+task = getattr(importlib.import_module("train." + name), name.capitalize() + "Task")
+batch, rename = task.batch, os.replace
+
+def die_at(step):
+    if step == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def replace(old, new):
+    if new.suffix == ".pt":
+        die_at(int(new.stem[5:]))
+    rename(old, new)
+
+if where == "batch":
+    task.batch = lambda self, step, *rest: (die_at(step), batch(self, step, *rest))[1]
+else:
+    os.replace = replace
+sys.exit(command.main([name, *sys.argv[4:]]))
+"""
 
 
 def picture(height: int, width: int, seed: int) -> NDArray[np.uint8]:
@@ -39,3 +67,22 @@ def photo_recipe(data: Path, *, steps: int = 6, batch: int = 2) -> PhotoRecipe:
         checkpoint_every=2, validate_every=4, width=16, deep_width=16, latent=16, hyper=16,
         analysis_depth=1, deep_depth=1, seed=7,
     )  # fmt: skip
+
+
+def options(recipe: Recipe) -> list[str]:
+    """Return a recipe as the options of ``python -m train``."""
+    found = []
+    for field in fields(recipe):
+        value, name = getattr(recipe, field.name), field.name.replace("_", "-")
+        if isinstance(value, bool):
+            found.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            found.append(f"--{name}={value}")
+    return found
+
+
+def killed(name: str, run: Path, where: str, at: int, *arguments: str) -> None:
+    """Train in a process that is killed at a step, or just before a checkpoint gets its name."""
+    command = [sys.executable, "-c", DEATH, name, where, str(at), "--run", str(run), *arguments]
+    done = start(command)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()

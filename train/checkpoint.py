@@ -75,11 +75,15 @@ def save_weights(
 
 def _write(path: Path, state: Mapping[str, Any]) -> None:
     aside = path.with_suffix(".partial")
-    with aside.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            torch.save(dict(state), file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)  # half a checkpoint only takes the room that is wanting
+        raise
 
 
 def weights_hash(weights: Mapping[str, Tensor]) -> str:

@@ -87,7 +87,8 @@ class Autoencoder(Model):
         """Return the code of a picture, or of several.
 
         Args:
-            images: uint8, one picture or (N, …) of them.
+            images: uint8, one picture or (N, …) of them, in any memory layout; never changed.
+                Other dtypes are refused, so values that are not numbers cannot occur.
 
         Returns:
             float32 (numbers,) or (N, numbers), in steps of rounding.
@@ -100,7 +101,8 @@ class Autoencoder(Model):
         codes = np.empty(shape, np.float32)
         for start in range(0, len(batch), _BATCH):
             part = slice(start, start + _BATCH)
-            codes[part] = self._run(self._encoder, _planes(batch[part]), shape[1:])
+            planes = _planes(batch[part])
+            (codes[part],) = self._encoder.run(planes, shapes=[(len(planes), *shape[1:])])
         return codes if batch.ndim == images.ndim else codes[0]
 
     def decode(self, codes: ArrayLike) -> Planes:
@@ -120,7 +122,8 @@ class Autoencoder(Model):
         planes = np.empty((len(batch), *shape), np.float32)
         for start in range(0, len(batch), _BATCH):
             part = slice(start, start + _BATCH)
-            planes[part] = self._run(self._decoder, batch[part], shape)
+            some = batch[part]
+            (planes[part],) = self._decoder.run(some, shapes=[(len(some), *shape)])
         is_grey = self.manifest.channels == 1
         pictures: Planes = planes[:, 0] if is_grey else planes.transpose(0, 2, 3, 1)
         return pictures if np.ndim(codes) == 2 else pictures[0]
@@ -129,7 +132,8 @@ class Autoencoder(Model):
         """Return what is left of a picture, or of several, on its way through the code.
 
         Args:
-            images: uint8, one picture or (N, …) of them.
+            images: uint8, one picture or (N, …) of them, in any memory layout; never changed.
+                Other dtypes are refused, so values that are not numbers cannot occur.
 
         Returns:
             uint8 of the same shape.
@@ -258,15 +262,6 @@ class Autoencoder(Model):
             raise InputError(
                 "code has a value that is not finite; expected numbers that float32 holds; "
                 "take what encode returned"
-            )
-        return found
-
-    def _run(self, graph: Graph, batch: Planes, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = graph.run(batch)[0]
-        if found.shape != (len(batch), *shape):
-            raise BundleError(
-                f"{graph.name}: it gave the shape {found.shape}; expected "
-                f"{(len(batch), *shape)}, as the manifest says; export the bundle again"
             )
         return found
 

@@ -117,8 +117,8 @@ def _is_folder(path: Path) -> bool:
 
 def _read(folder: Path, entry: FileEntry) -> bytes:
     path = folder / entry.path
-    _refuse_links(folder, entry.path)
     try:
+        _refuse_links(folder, entry.path)
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode):
             raise _damage(path, "it is no regular file", "one")

@@ -27,7 +27,7 @@ from venturi.codec import Region
 from venturi.errors import InputError, VenturiError
 from venturi.files import write_atomically
 from venturi.manifest import Manifest
-from venturi.stream import read_header
+from venturi.stream import MAX_PIXELS, MAX_SIDE, read_header
 
 STANDARD = "-"
 """As an input: standard input. As an output: standard output."""
@@ -87,10 +87,12 @@ def _decompress(arguments: argparse.Namespace) -> int:
     codec = Codec(arguments.bundle, device=arguments.device, threads=arguments.threads)
 
     def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
+        limit = arguments.max_pixels
         if arguments.salvage:
-            pixels, damaged = codec.salvage(data)
+            pixels, damaged = codec.salvage(data, max_pixels=limit)
         else:
-            pixels, damaged = codec.decompress(data, region=arguments.region), ()
+            pixels = codec.decompress(data, region=arguments.region, max_pixels=limit)
+            damaged = ()
         return images.encode(pixels, suffix), tuple(map(_lost, damaged))
 
     return _run(jobs, work)
@@ -153,7 +155,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 
 def _stream_facts(data: bytes) -> dict[str, object]:
-    header = read_header(data).header
+    header = read_header(data, max_pixels=MAX_SIDE**2).header
     return {
         "kind": "stream",
         "width": header.width,
@@ -174,11 +176,18 @@ def _bundle_facts(name_or_path: str) -> dict[str, object]:
 
 def _print_fact(name: str, value: object, indent: str = "") -> None:
     if isinstance(value, dict):
-        print(f"{indent}{name}:")
+        print(f"{indent}{_printable(name)}:")
         for key, inner in value.items():
             _print_fact(key, inner, indent + "  ")
     else:
-        print(f"{indent}{name}: {value}")
+        print(f"{indent}{_printable(name)}: {_printable(value)}")
+
+
+def _printable(value: object) -> str:
+    """Escape what would steer a terminal, or what it cannot show: a manifest may say anything."""
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _plan(paths: Sequence[str], suffix: str) -> list[tuple[str, str]]:
@@ -409,6 +418,13 @@ def _add_decompress(commands: "_Commands[_Parser]") -> None:
         "--salvage",
         action="store_true",
         help="of a damaged stream, decode what is whole; the rest is grey, and a note says where",
+    )
+    command.add_argument(
+        "--max-pixels",
+        type=_positive,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="refuse to decode more; default: %(default)s",
     )
 
 

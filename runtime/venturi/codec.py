@@ -249,13 +249,22 @@ class Codec(Model):
 
     def _analyse(self, planes: Planes, level: int) -> tuple[Planes, Planes]:
         """Run encoder.onnx: latent and hyper-latent of a window."""
-        latent, hyper = self._encoder.run(planes, _quality.to_input(level))
+        sizes = self.manifest.parameters
+        height, width = planes.shape[2:]
+        shapes = [
+            (1, sizes["latent_channels"], height // LATENT_STRIDE, width // LATENT_STRIDE),
+            (1, sizes["hyper_channels"], height // HYPER_STRIDE, width // HYPER_STRIDE),
+        ]
+        latent, hyper = self._encoder.run(planes, _quality.to_input(level), shapes=shapes)
         return latent, hyper
 
     def _synthesise(self, latent: Latent, level: int) -> Planes:
         """Run decoder.onnx: planes (3, H, W) of a window's latents in 1/16."""
         scaled = np.multiply(latent[None], np.float32(1 / MEAN_SCALE), dtype=np.float32)
-        planes: Planes = self._decoder.run(scaled, _quality.to_input(level))[0][0]
+        height, width = latent.shape[1:]
+        shape = (1, 3, LATENT_STRIDE * height, LATENT_STRIDE * width)
+        (image,) = self._decoder.run(scaled, _quality.to_input(level), shapes=[shape])
+        planes: Planes = image[0]
         return planes
 
     def _decode_chunk(

@@ -115,8 +115,12 @@ class Denoiser(Model):
             padded, padded, core=self._core, margin=self.manifest.parameters["margin"]
         ):
             planes = to_planes(image, window.reach, "reflect")
+            memory = self._cut(state, window)
             found = self._graph.run(
-                planes, np.array([amount], np.float32), *self._cut(state, window)
+                planes,
+                np.array([amount], np.float32),
+                *memory,
+                shapes=[planes.shape, *(part.shape for part in memory)],
             )
             clean: Planes = found[0][0]
             kept = window.core.clipped(whole(image))

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from venturi._opencv import opencv
+from venturi._pixels import Pixels, check_image
 from venturi.errors import InputError
 from venturi.files import write_atomically
-
-Pixels = NDArray[np.uint8]
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 """The file name endings that ``encode`` knows."""
@@ -56,7 +55,7 @@ def write(path: str | os.PathLike[str], pixels: Pixels) -> None:
 
     Raises:
         OSError: the file cannot be written; what stood there before still does.
-        InputError: the ending names no format that can be written.
+        InputError: as ``encode``.
     """
     write_atomically(Path(path), encode(pixels, Path(path).suffix))
 
@@ -97,11 +96,16 @@ def encode(pixels: Pixels, suffix: str) -> bytes:
 
     Lossless where the format can be; JPEG has quality 95.
 
+    Args:
+        pixels: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout; never changed.
+        suffix: one of ``WRITABLE``.
+
     Raises:
-        InputError: the suffix names no format that can be written, or the format cannot hold a
-            picture of this size.
+        InputError: the pixels are none of these, the suffix names no format that can be written,
+            or the format cannot hold a picture of this size.
     """
     cv2 = _opencv()
+    check_image(pixels)
     kind = suffix.lower()
     if kind not in WRITABLE:
         raise InputError(

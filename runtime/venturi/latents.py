@@ -143,6 +143,7 @@ class LatentCoder:
             np.array([quality], np.float32),
             decoded[None].astype(np.float32),
             np.array([step], np.float32),
+            shapes=[(1, *decoded.shape)] * 2,
         )
         if index.max() >= len(self._is_coded):
             raise BundleError(

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -205,13 +206,12 @@ class Manifest:
         """
         path = Path(folder) / FILE_NAME
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+            is_regular = stat.S_ISREG(path.lstat().st_mode)
+            data = _first_bytes(path) if is_regular else b""
         except OSError as error:
-            raise BundleError(
-                f"{path}: {error.strerror}; expected a bundle: a folder with a {FILE_NAME}, "
-                "as python -m export writes it"
-            ) from error
+            raise _no_bundle(path, str(error.strerror)) from error
+        if not is_regular:  # to open a pipe may take for ever; a link's content lies elsewhere
+            raise _no_bundle(path, "no regular file")
         try:
             return cls.from_json(data)
         except BundleError as error:
@@ -264,6 +264,18 @@ class Manifest:
         if len(text.encode()) > MAX_BYTES:
             raise _refusal("the text", f"{len(text.encode())} bytes", f"at most {MAX_BYTES}")
         return text
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _no_bundle(path: Path, found: str) -> BundleError:
+    return BundleError(
+        f"{path}: {found}; expected a bundle: a folder with a {FILE_NAME}, "
+        "as python -m export writes it"
+    )
 
 
 def _plain(path: str) -> bool:

@@ -38,6 +38,8 @@ class Tensor(NamedTuple):
     shape: tuple[int | str | None, ...]
 
 
+Shape = tuple[int, ...]
+
 _FATAL_ONLY = 4
 _INSTALL = "pip install 'venturi[cpu]' (every machine) or pip install 'venturi[gpu]' (CUDA)"
 
@@ -82,15 +84,22 @@ class Graph:
         self.name = name
         self.device = device
         self._session = _session(model, name, device, threads)
-        self.inputs = _tensors(self._session.get_inputs())
-        self.outputs = _tensors(self._session.get_outputs())
+        self.inputs = _tensors(name, "inputs", self._session.get_inputs())
+        self.outputs = _tensors(name, "outputs", self._session.get_outputs())
         self._inputs = _names(name, "inputs", self.inputs, inputs)
         self._outputs = _names(name, "outputs", self.outputs, outputs)
 
-    def run(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
+    def run(
+        self, *arrays: NDArray[Any], shapes: Sequence[Shape] | None = None
+    ) -> list[NDArray[Any]]:
         """Run the graph on arrays of the dtypes and shapes that it declares.
 
+        Args:
+            arrays: the inputs.
+            shapes: what the outputs must have; None takes any.
+
         Raises:
+            BundleError: an output has another shape.
             DeviceError: the run failed, most often for want of memory.
         """
         try:
@@ -102,6 +111,11 @@ class Graph:
                 f"{self.name} on device {self.device!r}: {_first_line(error)}; expected it to run "
                 f"on inputs {[array.shape for array in arrays]}; free memory or change the device"
             ) from error
+        if shapes is not None and [array.shape for array in found] != [*shapes]:
+            raise BundleError(
+                f"{self.name}: it gave the shapes {[array.shape for array in found]}; expected "
+                f"{[*shapes]}, as the manifest says; export the bundle again"
+            )
         return found
 
 
@@ -176,8 +190,13 @@ def _not_loaded(name: str, device: str, reason: object) -> BundleError | DeviceE
     )
 
 
-def _tensors(found: Sequence[Any]) -> tuple[Tensor, ...]:
-    return tuple(Tensor(value.name, value.type, tuple(value.shape)) for value in found)
+def _tensors(name: str, what: str, found: Sequence[Any]) -> tuple[Tensor, ...]:
+    try:
+        return tuple(Tensor(value.name, value.type, tuple(value.shape)) for value in found)
+    except UnicodeDecodeError as error:
+        raise BundleError(
+            f"{name}: the names of its {what} are not UTF-8; expected text; export the bundle again"
+        ) from error
 
 
 def _names(name: str, what: str, found: Sequence[Tensor], expected: Signature | None) -> list[str]:

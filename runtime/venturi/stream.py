@@ -157,7 +157,12 @@ def chunk(info: StreamInfo, data: Data, number: int) -> bytes:
 
 def _view(data: Data) -> memoryview:
     """Look at bytes of any kind, copied only if they do not lie in a row."""
-    view = memoryview(data)
+    try:
+        view = memoryview(data)
+    except ValueError as error:
+        raise InputError(
+            "data is a released memoryview; expected bytes; release it after the call"
+        ) from error
     return view.cast("B") if view.c_contiguous else memoryview(bytes(view))
 
 

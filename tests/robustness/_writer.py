@@ -1,4 +1,7 @@
-"""Write files until killed: python _writer.py FILES_PY FOLDER (run by the tests)."""
+"""Write files until killed: python _writer.py FILES_PY FOLDER WAY (run by the tests).
+
+WAY is ``hidden`` to write as systems do that have no nameless files, ``any`` for what there is.
+"""
 
 import runpy
 import sys
@@ -12,8 +15,11 @@ def content(number: int) -> bytes:
     return bytes([number % 256]) * SIZE
 
 
-def main(module: str, folder: str) -> None:
-    write = runpy.run_path(module)["write_atomically"]
+def main(module: str, folder: str, way: str) -> None:
+    names = runpy.run_path(module)
+    write = names["write_atomically"]
+    if way == "hidden":
+        write.__globals__["_HANDLES"] = Path("/nowhere")
     number = 0
     while True:
         write(Path(folder) / "replaced", content(number))

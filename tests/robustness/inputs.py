@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -11,26 +12,55 @@ from unittest.mock import patch
 
 import numpy as np
 
-from tests.robustness.subjects import TINY, TINY_DENOISER, codec, denoiser, picture
+from tests.robustness.subjects import BUNDLES, TINY, autoencoder, codec, denoiser, picture
 from tests.robustness.tally import Row, Tally, outcome
-from venturi import Codec, Denoiser, DeviceError, InputError, images
+from venturi import Codec, DeviceError, InputError, images
 from venturi.cli import _quiet_libraries, main
 from venturi.sessions import PROVIDERS
 
 
 def ask_for_devices(tally: Tally, _: int) -> None:
-    """Ask for devices that onnxruntime does not have; no session may be made instead."""
+    """Ask for devices that onnxruntime does not have, or has and cannot run on."""
     only_cpu = patch("onnxruntime.get_available_providers", return_value=[PROVIDERS["cpu"]])
     never = patch("onnxruntime.InferenceSession", side_effect=AssertionError("a silent CPU run"))
-    misspelt = ("CUDA", "cuda:0", "CUDAExecutionProvider", "gpu", "tpu", "", "cpu ")
+    misspelt = ("CUDA", "cuda:0", "CUDAExecutionProvider", "gpu", "tpu", "", "cpu ", "Cpu")
     with only_cpu, never:
         for device in (*PROVIDERS, *misspelt):
             if device == "cpu":
                 continue
             for says in ("this onnxruntime has: cpu", "install" if device in PROVIDERS else "cpu"):
-                tally.refuses(device, partial(Codec, TINY, device=device), DeviceError, says)
-                make = partial(Denoiser, TINY_DENOISER, device=device)
-                tally.refuses(device, make, DeviceError, says)
+                for source, model in BUNDLES.items():
+                    make = partial(model, source, device=device)
+                    tally.refuses(device, make, DeviceError, says)
+    _fall_back(tally)
+    _ask_on_the_command_line(tally)
+
+
+def _fall_back(tally: Tally) -> None:
+    """Let onnxruntime promise every device and then give a session on the CPU."""
+    import onnxruntime
+
+    real = onnxruntime.InferenceSession
+
+    def on_the_cpu(model: bytes, options: object, **_: object) -> object:
+        return real(model, providers=[PROVIDERS["cpu"]])
+
+    every = patch("onnxruntime.get_available_providers", return_value=[*PROVIDERS.values()])
+    with every, patch("onnxruntime.InferenceSession", on_the_cpu):
+        for device in PROVIDERS:
+            for source, model in BUNDLES.items():
+                if device != "cpu":
+                    make = partial(model, source, device=device)
+                    tally.refuses(device, make, DeviceError, f"on device {device!r}: onnxruntime")
+
+
+def _ask_on_the_command_line(tally: Tally) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        image, out = Path(name) / "image.png", Path(name) / "out.vnt"
+        images.write(image, picture(9, 9))
+        for device in ("tpu", "CUDA", ""):
+            tally.same("exit code", run_command("compress", image, out, f"--device={device}"), 1)
+        tally.same("files", [path.name for path in Path(name).iterdir()], [image.name])
 
 
 def wrong_frames() -> dict[str, Any]:
@@ -74,26 +104,63 @@ def right_frames() -> dict[str, Any]:
         "BGR view": good[..., ::-1].copy()[..., ::-1],
         "planes": np.ascontiguousarray(good.transpose(2, 0, 1)).transpose(1, 2, 0),
         "big-endian": good.astype(">u1"),
+        "with gaps": np.pad(good, ((3, 3), (5, 5), (0, 0)))[3:-3, 5:-5],
+        "behind the last byte of a buffer": np.frombuffer(
+            b"?" + good.tobytes(), np.uint8, -1, 1
+        ).reshape(good.shape),
     }
 
 
 def give_frames(tally: Tally, _: int) -> None:
     """Give frames of every kind: an error or the right answer, and the input unchanged."""
-    for call in (codec().compress, denoiser().denoise):
+    encode = partial(images.encode, suffix=".png")
+    copy = partial(denoiser().denoise, strength=0)
+    for call in (codec().compress, denoiser().denoise, copy, encode):
         for what, frame in wrong_frames().items():
+            before = copy_of(frame)
             tally.refuses(what, partial(call, frame), InputError, "image is")
+            tally.holds(f"{what}: the input", copy_of(frame) == before)
         expected = call(picture(16, 24))
         for what, frame in right_frames().items():
             answer = call(frame)
             tally.same(what, np.asarray(answer), np.asarray(expected))
             tally.same(f"{what}: the input", frame, picture(16, 24))
+            shared = isinstance(answer, np.ndarray) and np.shares_memory(answer, frame)
+            tally.holds(f"{what}: the answer is the input", not shared)
+    _give_small_frames(tally)
+
+
+def copy_of(frame: object) -> object:
+    """Return what can be compared with a later copy."""
+    return (frame.shape, frame.dtype, frame.tobytes()) if isinstance(frame, np.ndarray) else frame
+
+
+def _give_small_frames(tally: Tally) -> None:
+    """Give an autoencoder what is no picture of its size, and codes that are none."""
+    model, good = autoencoder(), picture(8, 8)[..., 0]
+    wrong = {**wrong_frames(), "another size": picture(9, 8)[..., 0], "no frames": good[None][:0]}
+    for call in (model.encode, model.reconstruct, model.compress):
+        for what, frame in wrong.items():
+            tally.refuses(what, partial(call, frame), InputError, "image is")
+        expected = call(good)
+        for layout in (np.asfortranarray(good), good.astype(">u1"), good.repeat(2, axis=1)[:, ::2]):
+            tally.same("layout", np.asarray(call(layout)), np.asarray(expected))
+    code = model.encode(good)
+    for value in (np.nan, np.inf, -np.inf):
+        tally.refuses(f"{value}", partial(model.decode, np.full_like(code, value)), InputError)
+    other: Any
+    for other in (code[:-1], code[:0], code[None, None], "code", None, [[]], code[None][:0]):
+        tally.refuses(f"{other!r:.40}", partial(model.decode, other), InputError)
+    for layout in (code.astype(">f8"), code.repeat(2)[::2], code.tolist()):
+        tally.same("layout", model.decode(layout), model.decode(code))
+        tally.same("the input", layout, code)
 
 
 def halve_images(tally: Tally, count: int) -> None:
     """Cut JPEG and PNG files; what is left is refused, and the command line writes nothing."""
     random = np.random.default_rng(8)
     with tempfile.TemporaryDirectory() as folder, _quiet_libraries():
-        for suffix in (".jpg", ".png"):
+        for suffix in (".jpg", ".png", ".webp", ".bmp", ".tif", ".ppm"):
             data = images.encode(picture(90, 120), suffix)
             lengths = {0, 1, len(data) // 2, len(data) - 1, len(data) - 2}
             lengths |= {int(length) for length in random.integers(0, len(data), count)}
@@ -101,14 +168,44 @@ def halve_images(tally: Tally, count: int) -> None:
                 _give_cut(tally, data, length)
             half, out = Path(folder) / f"hälfte{suffix}", Path(folder) / "out.vnt"
             half.write_bytes(data[: len(data) // 2])
-            tally.same("exit code", _run("compress", half, out), 1)
-            tally.holds("something was written", not out.exists())
-        whole = Path(folder) / "大きさ.png"
-        images.write(whole, picture(9, 9))
-        tally.same("beyond ASCII", _run("compress", whole, Path(folder) / "größe.vnt"), 0)
-        tally.same("no folder", _run("compress", whole, Path(folder) / "none" / "out.vnt"), 1)
-        tally.same("no input", _run("compress", Path(folder) / "none.png", whole), 1)
-        tally.same("the input", images.read(whole).pixels, picture(9, 9))
+            tally.same("exit code", run_command("compress", half, out), 1)
+            tally.same("files", [path.name for path in Path(folder).iterdir()], [half.name])
+            half.unlink()
+    _name_files(tally)
+
+
+NAMES = (
+    "大きさ",
+    "größe",
+    "with space",
+    "-dash",
+    "new\nline",
+    "🖼",
+    "a" * 251,
+    os.fsdecode(b"\xff"),
+)
+
+
+def _name_files(tally: Tally) -> None:
+    """Give files names of all kinds, and folders that are not there."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number, stem in enumerate(NAMES):
+            whole, data = folder / f"{stem}.png", folder / f"{stem}.vnt"
+            images.write(whole, picture(9, 9))
+            tally.same(repr(stem), run_command("compress", whole, data), 0)
+            tally.same(repr(stem), run_command("decompress", data, folder / f"{number}.png"), 0)
+            tally.same(repr(stem), images.read(whole).pixels, picture(9, 9))
+            tally.same(
+                "a stream is no picture", run_command("compress", data, folder / "none.vnt"), 1
+            )
+        before = sorted(folder.iterdir())
+        tally.same("no folder", run_command("compress", whole, folder / "none" / "out.vnt"), 1)
+        tally.same("no input", run_command("compress", folder / "none.png", folder / "out.vnt"), 1)
+        tally.same("a folder as an input", run_command("compress", folder, folder / "out.vnt"), 1)
+        tally.same("a file as a folder", run_command("compress", whole, whole / "out.vnt"), 1)
+        tally.same("a name too long", run_command("compress", whole, folder / ("a" * 300)), 1)
+        tally.same("what is there", sorted(folder.iterdir()), before)
 
 
 def _give_cut(tally: Tally, data: bytes, length: int) -> None:
@@ -124,10 +221,10 @@ def _give_cut(tally: Tally, data: bytes, length: int) -> None:
         tally.refuses(what, decode, InputError, "half: ")
 
 
-def _run(command: str, *paths: Path) -> int:
+def run_command(command: str, *arguments: Path | str) -> int:
     """Run the command line; return its exit code."""
     with contextlib.redirect_stderr(io.StringIO()):
-        return main([command, *map(str, paths), "--bundle", str(TINY)])
+        return main([command, *map(str, arguments), "--bundle", str(TINY)])
 
 
 def wrong_arguments() -> dict[str, Callable[[], object]]:
@@ -152,7 +249,9 @@ def wrong_arguments() -> dict[str, Callable[[], object]]:
         calls[f"bundle {value!r}"] = partial(Codec, value)
     for value in (0, -1, 1.5, "2", True, 10**9):
         calls[f"threads {value!r}"] = partial(Codec, TINY, threads=value)
-    for value in (None, 5, "a.vnt", [], np.frombuffer(data, np.uint8)):
+    released = memoryview(data)
+    released.release()
+    for value in (None, 5, "a.vnt", [], np.frombuffer(data, np.uint8), released):
         calls[f"data {value!r:.20}"] = partial(codec().decompress, value)
     return calls
 
@@ -175,18 +274,32 @@ def give_arguments(tally: Tally, _: int) -> None:
 
 ROWS = (
     Row(
-        "a device that is not there or misspelt", "DeviceError says what is", ask_for_devices, 1, 1
+        "devices",
+        "a device that is not there, cannot run, or is misspelt",
+        "DeviceError with what is there and what to install; never a silent CPU run",
+        ask_for_devices,
+        short=1,
+        full=1,
     ),
     Row(
+        "frames",
         "frames of wrong types, shapes and sizes, and of every layout",
         "InputError or the right answer; the input unchanged",
         give_frames,
         short=1,
         full=1,
     ),
-    Row("wrong and odd arguments of every call", "InputError says which", give_arguments, 1, 1),
     Row(
-        "half a JPEG or PNG; names beyond ASCII; no folder",
+        "arguments",
+        "wrong and odd arguments of every call",
+        "InputError says which",
+        give_arguments,
+        short=1,
+        full=1,
+    ),
+    Row(
+        "images",
+        "half an image file; names beyond ASCII; no folder",
         "a clear error, nothing written",
         halve_images,
         short=20,

@@ -11,9 +11,14 @@ from venturi import stream
 
 SIDES = (1, 2, 63, 64, 65, 100, 200, 1024, 1025, 2000, 65535, 65536, 2**32 - 1)
 NUMBERS = (0, 1, 127, 128, 255, 256, 12800, 25600, 25601, 65535, 65536, 2**31, 2**32 - 1)
+ROWS = (b"\x01", b"\x02", b"\x05", b"\x7f")
+ESCAPES = (b"\xff\xff\xff\xff\x0f", b"\xff\xff\xff\xff\x1f", b"\x00\x80\x80\x80\x00")
+FLOATS = (b"\0\0\xc0\x7f", b"\0\0\x80\x7f", b"\xff\xff\x7f\x7f", b"\xff" * 4, bytes(4))
+"""Not a number, infinity, the largest, and two that are easily taken for something else."""
+
 VALUES: tuple[object, ...] = (
-    None, True, 0, 1, -1, 2**31, 2**63, 10**400, 0.5, 1e308, "", "x", "../x", "a" * 300, "\0", "é",
-    [], [1], {}, {"path": "decoder.onnx"},
+    None, True, 0, 1, -1, 2**31, 2**63, 10**400, 0.5, 1e308, "", "x", "../x", "a" * 300,
+    "a" * 64, "\0", "é", [], [1], {}, {"path": "decoder.onnx"},
 )  # fmt: skip
 
 
@@ -55,7 +60,7 @@ class StreamMutator:
             numbers[place] = self._random.choice(SIDES if place else NUMBERS)
         for _ in range(self._random.randint(0, 2)):
             place = self._random.randrange(len(chunks))
-            chunks[place] = self._payload(chunks[place])
+            chunks[place] = self.payload(chunks[place])
         lengths = [len(chunk) for chunk in chunks]
         if self._random.random() < 0.1:
             lengths[self._random.randrange(len(lengths))] = self._random.choice(NUMBERS)
@@ -63,25 +68,28 @@ class StreamMutator:
         return forged(
             (*numbers, *lengths),
             chunks,
-            version=self._random.randrange(256) if rare else 1,
-            flags=self._random.randrange(256) if rare else int(header.grey),
-            fingerprint=header.fingerprint,
+            version=self._random.choice((1, 1, 2, 255)) if rare else 1,
+            flags=self._random.choice((0, 1, 2, 255)) if rare else int(header.grey),
+            fingerprint=self._random.randbytes(8) if rare else header.fingerprint,
         )
 
-    def _payload(self, payload: bytes) -> bytes:
+    def payload(self, payload: bytes) -> bytes:
         """Change the head, the rows, the states, the words or the escapes of a payload."""
-        kind = self._random.randrange(5)
-        if kind == 0:  # lanes, escapes, bytes of a state
-            return bytes([self._random.randrange(256)]) + payload[1:]
-        if kind == 1:  # what comes right after: rows and states
-            place = self._random.randrange(1, min(len(payload), 24) + 2)
-            return payload[:place] + self._random.randbytes(2) + payload[place + 2 :]
-        if kind == 2:  # words too many or too few
-            place = self._random.randrange(len(payload) + 1)
-            return payload[:place] + self._random.choice((b"", b"\xff\xff" * 40))
-        if kind == 3:  # another stream's
-            return self._random.choice(self._random.choice(self._payloads))
-        return self._changed(payload)
+        start = self._random.randrange(1, min(len(payload), 24) + 2)
+        place = self._random.randrange(len(payload) + 1)
+        head, rest = payload[:1] or b"\0", payload[1:]
+        changes: tuple[Callable[[], bytes], ...] = (
+            lambda: self._random.randbytes(1) + rest,  # lanes, escapes, bytes of a state
+            lambda: payload[:start] + self._random.randbytes(2) + payload[start + 2 :],
+            lambda: payload[:start] + self._random.choice(ROWS) + payload[start + 1 :],
+            lambda: payload[:start] + bytes(4) + payload[start + 4 :],  # states
+            lambda: bytes([head[0] | 16, 0]) + rest[head[0] >> 4 & 1 :],  # escapes that are none
+            lambda: payload[:-5] + self._random.choice(ESCAPES),
+            lambda: payload[:place] + self._random.choice((b"", b"\xff\xff" * 40)),  # words
+            lambda: self._random.choice(self._random.choice(self._payloads)),  # another stream's
+            lambda: self._changed(payload),
+        )
+        return self._random.choice(changes)()
 
     def _changed(self, data: bytes) -> bytes:
         """Flip, insert, remove, repeat or overwrite some bytes."""
@@ -148,3 +156,33 @@ class ManifestMutator:
 
 def _is_dict(value: object) -> bool:
     return isinstance(value, dict)
+
+
+class FileMutator:
+    """Changes a graph or tables so that much of it is left: bytes, numbers and names."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def __call__(self, data: bytes) -> bytes:
+        """Return another file."""
+        changed = bytearray(data)
+        for _ in range(self._random.randint(1, 3)):
+            self._change(changed)
+        return bytes(changed)
+
+    def _change(self, data: bytearray) -> None:
+        chance = self._random
+        place = chance.randrange(len(data))
+        kind = chance.randrange(5)
+        if kind == 0:
+            data[place] ^= 1 << chance.randrange(8)
+        elif kind == 1:
+            data[place] = chance.choice((0, 1, 2, 3, 7, 8, 127, 128, 255))
+        elif kind == 2:
+            data[place : place + chance.randint(0, 4)] = chance.randbytes(chance.randint(0, 4))
+        elif kind == 3:
+            data[place : place + 4] = chance.choice(FLOATS)
+        else:  # inside a name, most likely
+            name = data.find(chance.choice((b"\x0a", b"\x12", b"\x1a", b"\x22")), place) + 2
+            data[name : name + 1] = chance.randbytes(1)

@@ -2,15 +2,14 @@
 
 import hashlib
 import multiprocessing
-import os
 import random
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
-from tests.robustness.subjects import TINY, codec, denoiser, picture
+from tests.robustness.memory import now_mb
+from tests.robustness.subjects import TINY, autoencoder, codec, denoiser, flipped, picture
 from tests.robustness.tally import Pixels, Row, Tally
 from venturi import Codec
 
@@ -31,7 +30,9 @@ def jobs() -> list[Job]:
         found += [
             partial(_compressed, image),
             partial(_decompressed, data),
+            partial(_salvaged, flipped(data, 8 * len(data) - 9)),
             partial(_denoised, image),
+            partial(_reconstructed, picture(8, 8, seed)[..., 0]),
         ]
     return found
 
@@ -42,6 +43,14 @@ def _compressed(image: Pixels) -> bytes:
 
 def _decompressed(data: bytes) -> bytes:
     return _digest(codec().decompress(data).tobytes())
+
+
+def _salvaged(data: bytes) -> bytes:
+    return _digest(codec().salvage(data).image.tobytes())
+
+
+def _reconstructed(image: Pixels) -> bytes:
+    return _digest(autoencoder().decompress(autoencoder().compress(image)).tobytes())
 
 
 def _denoised(image: Pixels) -> bytes:
@@ -61,20 +70,12 @@ def share(tally: Tally, count: int) -> None:
     warm = count // 3
     with ThreadPoolExecutor(THREADS) as pool:
         first = list(pool.map(lambda at: kinds[at](), order[:warm]))
-        before = _memory_mb()
+        before = now_mb()
         rest = list(pool.map(lambda at: kinds[at](), order[warm:]))
     for at, found in zip(order, first + rest, strict=True):
         tally.same(f"job {at}", found, alone[at])
-    tally.figures["growth_mb"] = round(_memory_mb() - before, 1)
+    tally.figures["growth_mb"] = round(now_mb() - before, 1)
     tally.holds(f"{tally.figures['growth_mb']} MB more", tally.figures["growth_mb"] < GROWTH_MB)
-
-
-def _memory_mb() -> float:
-    """Return what this process has in memory now, in 10^6 bytes; 0 where the system hides it."""
-    path = Path("/proc/self/statm")
-    if not path.exists():
-        return 0.0
-    return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def spread(tally: Tally, count: int) -> None:
@@ -113,6 +114,20 @@ def _restored_by_the_inherited(data: bytes) -> bytes:
 
 
 ROWS = (
-    Row("8 threads on one object, mixed sizes", "as alone; memory flat", share, 200, 10_000),
-    Row("spawn and fork pools", "as alone", spread, 4, 400),
+    Row(
+        "threads",
+        "8 threads on one object, mixed sizes",
+        "the same results as alone; memory flat",
+        share,
+        short=200,
+        full=10_000,
+    ),
+    Row(
+        "pools",
+        "one object in spawned and in forked processes",
+        "the same results as alone",
+        spread,
+        short=4,
+        full=400,
+    ),
 )

@@ -1,14 +1,18 @@
 """Streams that are damaged, cut, glued, lying, enormous or another model's."""
 
 import time
+from collections.abc import Callable
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 
 from tests.robustness.subjects import (
+    autoencoder,
     codec,
     flipped,
     forged,
+    grid,
     large,
     payloads,
     picture,
@@ -17,20 +21,24 @@ from tests.robustness.subjects import (
     wide,
 )
 from tests.robustness.tally import Row, Tally
-from venturi import StreamError, stream
+from venturi import Autoencoder, Codec, Manifest, StreamError, bundle, stream
+from venturi.latents import LatentCoder
 
 
 def flip_bits(tally: Tally, count: int) -> None:
     """Flip each bit of a small stream, and random ones of larger streams."""
     random = np.random.default_rng(1)
-    bits = [(small(), bit) for bit in range(8 * len(small()))]
+    code = autoencoder().compress(picture(8, 8)[..., 0])
+    bits: list[tuple[Codec | Autoencoder, bytes, int]]
+    bits = [(codec(), small(), bit) for bit in range(8 * len(small()))]
+    bits += [(autoencoder(), code, bit) for bit in range(8 * len(code))]
     for data in (large(), wide()):
-        bits += [(data, int(bit)) for bit in random.integers(0, 8 * len(data), count // 2)]
-    for data, bit in bits:
-        damaged = flipped(data, bit)
+        for bit in random.integers(0, 8 * len(data), count // 2):
+            bits.append((codec(), data, int(bit)))
+    for model, data, bit in bits:
         tally.refuses(
             f"bit {bit} of {len(data)} bytes",
-            partial(codec().decompress, damaged),
+            partial(model.decompress, flipped(data, bit)),
             StreamError,
             place(data, bit // 8),
         )
@@ -54,18 +62,32 @@ def cut_and_glue(tally: Tally, count: int) -> None:
 def salvage(tally: Tally, count: int) -> None:
     """Damage one chunk; the picture around it must come back exactly."""
     random = np.random.default_rng(3)
-    data = wide()
-    info, whole = stream.read_header(data), codec().decompress(data)
+    for data in (wide(), grid()):
+        whole = codec().decompress(data)
+        chunks = stream.read_header(data).chunks
+        for _ in range(count // 2):
+            number = int(random.integers(len(chunks)))
+            offset, length = chunks[number]
+            found = codec().salvage(flipped(data, int(random.integers(8 * length)) + 8 * offset))
+            rows, columns = _lost(number, *whole.shape[:2])
+            box = (rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start)
+            tally.same("region", found.damaged, (box,))
+            expected = whole.copy()
+            expected[rows, columns] = 128
+            tally.same("picture", found.image, expected)
+
+
+def _lost(number: int, height: int, width: int) -> tuple[slice, slice]:
+    """Return the pixels that a chunk takes part in."""
     margin = codec().manifest.parameters["decoder_margin"]
-    for _ in range(count):
-        number = int(random.integers(len(info.chunks)))
-        offset, length = info.chunks[number]
-        found = codec().salvage(flipped(data, int(random.integers(8 * length)) + 8 * offset))
-        first, last = max(0, 1024 * number - margin), min(3100, 1024 * (number + 1) + margin)
-        tally.same("region", found.damaged, ((0, first, 40, last - first),))
-        expected = whole.copy()
-        expected[:, first:last] = 128
-        tally.same("picture", found.image, expected)
+    row, column = divmod(number, stream.chunk_grid(width, height)[1])
+    return _reach(row, height, margin), _reach(column, width, margin)
+
+
+def _reach(place: int, side: int, margin: int) -> slice:
+    """Return what a chunk reaches along one side; it ends where the padded picture ends."""
+    end = min(stream.CHUNK * (place + 1), -(-side // 64) * 64)
+    return slice(max(0, stream.CHUNK * place - margin), min(side, end + margin))
 
 
 def header_lies() -> dict[str, bytes]:
@@ -89,41 +111,73 @@ def header_lies() -> dict[str, bytes]:
 
 def tell_lies(tally: Tally, _: int) -> None:
     """Tell lies in a header; each must be refused before anything of its size is allocated."""
-    codec().decompress(small())
-    for what, data in header_lies().items():
-        with tally.within(what, peak_mb=2):
-            tally.refuses(what, partial(codec().decompress, data), StreamError)
+    with patch.object(LatentCoder, "decode", side_effect=AssertionError("it was decoded")):
+        for what, data in header_lies().items():
+            calls: list[Callable[[bytes], object]] = [
+                codec().decompress,
+                partial(codec().decompress, region=(0, 0, 1, 1)),
+            ]
+            if not what.startswith("length"):  # which salvage is for
+                calls.append(codec().salvage)
+            for call in calls:
+                with tally.within(what, peak_mb=2):
+                    tally.refuses(what, partial(call, data), StreamError)
+    _adjust_limits(tally)
+
+
+def _adjust_limits(tally: Tally) -> None:
+    """Set the limit of pixels below, at and above what a picture has."""
+    whole = codec().decompress(small())
+    tally.same("the default", stream.MAX_PIXELS, 2**28)
+    for limit in (0, 1, whole[..., 0].size - 1):
+        for call in (codec().decompress, codec().salvage):
+            refused = partial(call, small(), max_pixels=limit)
+            tally.refuses(f"at most {limit}", refused, StreamError, f"at most {limit};")
+    for limit in (whole[..., 0].size, 2**28, 2**40):
+        tally.same(f"{limit}", codec().decompress(small(), max_pixels=limit), whole)
+        tally.same(f"{limit}", codec().salvage(small(), max_pixels=limit).image, whole)
+    part = codec().decompress(small(), region=(2, 3, 4, 5), max_pixels=20)
+    tally.same("a part within the limit", part, whole[2:6, 3:8])
 
 
 def enormous(tally: Tally, count: int) -> None:
-    """Claim 65535 × 65535 pixels in 40 bytes."""
+    """Claim 65535 × 65535 pixels in 40 bytes, and lift every limit."""
     random = np.random.default_rng(4)
     head = forged((12800, 65535, 65535))[:-4]
     signed = forged((12800, 65535, 65535, *[0] * 12))
-    for _ in range(count):
+    calls = (
+        codec().decompress,
+        codec().salvage,
+        partial(codec().decompress, max_pixels=2**32),
+        partial(codec().salvage, max_pixels=2**32),
+        partial(codec().decompress, region=(0, 0, 16, 16)),
+        autoencoder().decompress,
+    )
+    for number in range(count):
         tail = random.bytes(40 - len(head))
         for data in (signed.ljust(40, b"\0")[:40], head + tail, head + bytes(40 - len(head))):
-            start = time.process_time()
+            attempt = partial(calls[number % len(calls)], data)
             with tally.within("40 bytes", peak_mb=10):
-                tally.refuses("40 bytes", partial(codec().decompress, data), StreamError)
-            tally.worst("slowest_ms", 1000 * (time.process_time() - start))
+                start = time.process_time()
+                tally.refuses("40 bytes", attempt, StreamError)
+                tally.worst("slowest_ms", 1000 * (time.process_time() - start))
     tally.holds(f"{tally.figures['slowest_ms']} ms", tally.figures["slowest_ms"] < 10)
 
 
 def another_model(tally: Tally, count: int) -> None:
     """Give a stream to a model that did not write it."""
     random = np.random.default_rng(5)
-    own = codec().manifest.fingerprint.hex()
-    for _ in range(count):
-        other = random.bytes(8)
+    models = (codec(), autoencoder())
+    unknown = "none that came with this venturi has it"
+    others = [(random.bytes(8), unknown) for _ in range(count)]
+    for name in bundle.shipped():
+        fingerprint = Manifest.load(bundle.SHIPPED / name).fingerprint
+        others.append((fingerprint, f"open the bundle {name!r}"))
+    for other, where in others:
         data = forged((12800, 12, 9, 1), [b"!"], fingerprint=other)
-        for says in (own, other.hex(), "none that came with this venturi has it"):
-            tally.refuses(
-                other.hex(),
-                partial(codec().decompress, data),
-                StreamError,
-                says,
-            )
+        for model in models:
+            for says in (model.manifest.fingerprint.hex(), other.hex(), where):
+                tally.refuses(other.hex(), partial(model.decompress, data), StreamError, says)
 
 
 def forge_payloads(tally: Tally, count: int) -> None:
@@ -137,22 +191,59 @@ def forge_payloads(tally: Tally, count: int) -> None:
 
 ROWS = (
     Row(
+        "bits",
         "a bit flipped in a stream: each of a small one, random ones of larger ones",
         "StreamError names the chunk",
         flip_bits,
         short=2_000,
         full=100_000,
     ),
-    Row("cut at every length, continued, glued", "StreamError", cut_and_glue, 30, 3_000),
     Row(
+        "cuts",
+        "a stream cut at every length, continued, glued to another",
+        "StreamError",
+        cut_and_glue,
+        short=30,
+        full=3_000,
+    ),
+    Row(
+        "salvage",
         "damage in one chunk, Codec.salvage",
         "the rest comes back exactly; the lost region is named and grey",
         salvage,
-        short=6,
+        short=8,
         full=500,
     ),
-    Row("lies in a header, under right checksums", "StreamError, below 2 MB", tell_lies, 1, 1),
-    Row("65535 × 65535 pixels in 40 bytes", "StreamError, in 10 ms and 10 MB", enormous, 5, 1_000),
-    Row("a stream of another model", "StreamError names both and where", another_model, 5, 1_000),
-    Row("a payload of another picture, signed", "an error or a picture", forge_payloads, 20, 2_000),
+    Row(
+        "lies",
+        "lies in a header, under right checksums",
+        "StreamError before anything is decoded, below 2 MB; limits are adjustable",
+        tell_lies,
+        short=1,
+        full=1,
+    ),
+    Row(
+        "enormous",
+        "65535 × 65535 pixels in 40 bytes",
+        "StreamError, in 10 ms and 10 MB",
+        enormous,
+        short=12,
+        full=3_000,
+    ),
+    Row(
+        "models",
+        "a stream of another model",
+        "StreamError names both, and where the right bundle may be",
+        another_model,
+        short=5,
+        full=1_000,
+    ),
+    Row(
+        "payloads",
+        "a payload of another picture, signed",
+        "StreamError or a picture",
+        forge_payloads,
+        short=20,
+        full=2_000,
+    ),
 )

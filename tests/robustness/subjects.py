@@ -1,7 +1,7 @@
 """What the rows are tried on: the tiny bundles, some pictures and their streams."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,11 +10,21 @@ import numpy as np
 from tests.robustness.tally import Pixels
 from venturi import Autoencoder, Codec, Denoiser, stream
 from venturi._varint import write_varint
+from venturi.bundle import Bundle
+from venturi.rans import encode
+from venturi.tables import Tables
 
 DATA = Path(__file__).parents[1] / "data"
 TINY = DATA / "tiny_codec"
 TINY_DENOISER = DATA / "tiny_denoiser"
 TINY_AUTOENCODER = DATA / "tiny_autoencoder"
+
+Model = Autoencoder | Codec | Denoiser
+BUNDLES: Mapping[Path, type[Model]] = {
+    TINY: Codec,
+    TINY_DENOISER: Denoiser,
+    TINY_AUTOENCODER: Autoencoder,
+}
 
 
 @cache
@@ -58,6 +68,24 @@ def large() -> bytes:
 def wide() -> bytes:
     """A stream of four chunks."""
     return codec().compress(picture(40, 3100), quality=50)
+
+
+@cache
+def beyond(symbol: int) -> bytes:
+    """A stream of one hyper-latent that is not 0, and nothing after it."""
+    bundle = Bundle.load(TINY, task="codec")
+    tables = Tables.from_bytes(bundle.files["tables"])
+    at = int(np.argmax(tables.radius[tables.hyper_index[-1]] > 0))
+    hyper = np.zeros(tables.hyper_index.shape[1], np.int32)
+    hyper[at] = symbol
+    payload = encode([(hyper, tables.hyper_index[-1])], tables)
+    return forged((25600, 64, 64, len(payload)), [payload])
+
+
+@cache
+def grid() -> bytes:
+    """A stream of two rows of three chunks."""
+    return codec().compress(picture(1100, 2100), quality=50)
 
 
 def payloads(data: bytes) -> list[bytes]:

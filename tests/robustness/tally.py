@@ -1,8 +1,9 @@
 """What a row of the table tries, and what it loses."""
 
 import contextlib
-import resource
-import sys
+import json
+import re
+import subprocess
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from venturi import VenturiError
 
 Pixels = NDArray[np.uint8]
 
+_PARTICULARS = re.compile(r"b?'[^']*'|0x[0-9a-f]+|[0-9a-f]{16}|\d+")
+
 
 @dataclass
 class Tally:
@@ -24,11 +27,13 @@ class Tally:
         tried: cases so far.
         lost: what happened in each case that did not end as promised.
         figures: further numbers of the row; the unit ends each name.
+        refusals: the kinds of errors that ``survives`` has met, without their numbers.
     """
 
     tried: int = 0
     lost: list[str] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
+    refusals: set[str] = field(default_factory=set)
 
     def refuses(
         self, what: str, call: Callable[[], object], error: type[Exception], says: str = ""
@@ -49,8 +54,16 @@ class Tally:
         self.worst("slowest_ms", 1000 * (time.process_time() - start))
         if caught is None:
             self.figures["accepted"] = 1 + self.figures.get("accepted", 0)
-        elif not isinstance(caught, VenturiError):
+        elif isinstance(caught, VenturiError):
+            self.refusals.add(_PARTICULARS.sub("…", str(caught)))
+        else:
             self.lost.append(f"{what}: {caught!r}")
+
+    def reaches(self, *phrases: str) -> None:
+        """Expect that ``survives`` has met errors with each of these phrases."""
+        for phrase in phrases:
+            was_met = any(phrase in refusal for refusal in self.refusals)
+            self.holds(f"{phrase!r} was never reached", was_met)
 
     def holds(self, what: str, is_so: bool) -> None:
         """Expect something to be true."""
@@ -66,6 +79,20 @@ class Tally:
         """Keep the largest value of a figure."""
         self.figures[name] = round(max(value, self.figures.get(name, 0.0)), 3)
 
+    def to_json(self) -> str:
+        """Return what another process can ``take``."""
+        return json.dumps({"tried": self.tried, "lost": self.lost, "figures": self.figures})
+
+    def take(self, process: subprocess.CompletedProcess[bytes]) -> None:
+        """Add what another process tried and printed; one that failed is lost."""
+        failed = f"exit code {process.returncode}: {process.stderr[-2000:]!r}"
+        self.holds(failed, process.returncode == 0)
+        if process.returncode == 0:
+            found = json.loads(process.stdout)
+            self.tried += found["tried"]
+            self.lost += found["lost"]
+            self.figures |= found["figures"]
+
     @contextlib.contextmanager
     def within(self, what: str, *, peak_mb: float) -> Iterator[None]:
         """Expect that no more memory is taken, in 10^6 bytes of Python and NumPy."""
@@ -76,8 +103,7 @@ class Tally:
             peak = tracemalloc.get_traced_memory()[1] / 1e6
             tracemalloc.stop()
         self.worst("peak_mb", peak)
-        if peak > peak_mb:
-            self.lost.append(f"{what}: {peak:.1f} MB; expected at most {peak_mb}")
+        self.holds(f"{what}: {peak:.1f} MB; expected at most {peak_mb}", peak <= peak_mb)
 
 
 @dataclass(frozen=True)
@@ -85,6 +111,7 @@ class Row:
     """A fault, and what must happen.
 
     Attributes:
+        name: one word that ``--rows`` takes.
         fault: what goes wrong.
         promise: what must happen.
         run: tries it as many times as it is told.
@@ -92,6 +119,7 @@ class Row:
         full: how many times with ``--full``.
     """
 
+    name: str
     fault: str
     promise: str
     run: Callable[[Tally, int], None]
@@ -106,9 +134,3 @@ def outcome(call: Callable[[], object]) -> Exception | None:
     except Exception as error:  # noqa: BLE001 - errors that nobody meant are what is looked for
         return error
     return None
-
-
-def resident_mb() -> float:
-    """Return the most memory that this process ever had, in 10^6 bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -104,6 +104,7 @@ def _clean_cut(tally: Tally, folder: Path, data: bytes, suffix: str, total: int)
 
 ROWS = (
     Row(
+        "cameras",
         "a camera gone, blocked, broken, frozen, slow, or of another size",
         "told, opened again, given up in the end; the output plays, whole",
         fail_cameras,
@@ -111,6 +112,7 @@ ROWS = (
         full=60,
     ),
     Row(
+        "videos",
         "a video cut short anywhere",
         "what can be read is written and plays; message and exit code say how many frames",
         cut_videos,

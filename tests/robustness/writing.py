@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.robustness._writer import SIZE, content
-from tests.robustness.inputs import _run
+from tests.robustness.inputs import run_command
+from tests.robustness.processes import start
 from tests.robustness.subjects import picture
 from tests.robustness.tally import Row, Tally
 from venturi import files, images
@@ -21,6 +23,7 @@ from venturi.files import write_atomically
 
 NOBODY = 65534
 FULL = Path("/dev/full")
+NO_MOUNT = 99
 
 
 def fill_disks(tally: Tally, count: int) -> None:
@@ -37,13 +40,29 @@ def fill_disks(tally: Tally, count: int) -> None:
         if FULL.exists():
             tally.refuses("/dev/full", partial(write_atomically, FULL, b"x"), OSError)
         _compress_to_a_full_disk(tally, Path(name))
+    _fill_a_real_one(tally, count)
+
+
+def _fill_a_real_one(tally: Tally, count: int) -> None:
+    """Fill a disk of 1 MB in memory, where this process may mount one; it goes with its process."""
+    tally.figures["real_disks"] = 0
+    if os.geteuid() or shutil.which("unshare") is None:
+        return
+    mount = f'mount -t tmpfs -o size=1m tmpfs "$1" || exit {NO_MOUNT}; shift; exec "$@"'
+    with tempfile.TemporaryDirectory() as name:
+        command = ["unshare", "--mount", "sh", "-c", mount, "sh", name, sys.executable, "-m"]
+        found = start([*command, "tests.robustness._disk", name, str(count)])
+    if found.returncode == NO_MOUNT or found.stderr.startswith(b"unshare:"):
+        return
+    tally.figures["real_disks"] = 1
+    tally.take(found)
 
 
 def _compress_to_a_full_disk(tally: Tally, folder: Path) -> None:
     image, out = folder / "image.png", folder / "out.vnt"
     images.write(image, picture(64, 64))
     with _disk_full_after(20):
-        tally.same("exit code", _run("compress", image, out), 1)
+        tally.same("exit code", run_command("compress", image, out), 1)
     tally.holds("something was written", not out.exists())
 
 
@@ -92,17 +111,36 @@ def _without_privilege() -> Iterator[None]:
 
 def kill(tally: Tally, count: int) -> None:
     """Kill processes while they write; count what they leave for the next write to clean."""
-    chance = random.Random(10)
     tally.figures["left_until_the_next_write"] = 0
+    for folder in _killed(count, "any"):
+        left = _check_files(tally, folder)
+        tally.figures["left_until_the_next_write"] += len(left)
+        before = {path.name for path in folder.iterdir()} - left
+        write_atomically(folder / "replaced", b"next")
+        tally.same("litter", {path.name for path in folder.iterdir()}, before)
+
+
+def kill_hidden(tally: Tally, count: int) -> None:
+    """Kill processes that write hidden files first, as where no file can be nameless."""
+    tally.figures["hidden_files_left"] = 0
+    for folder in _killed(count, "hidden"):
+        left = _check_files(tally, folder)
+        tally.figures["hidden_files_left"] += len(left)
+        tally.holds(f"{left}", len(left) <= 1 and all(name.endswith(".tmp") for name in left))
+
+
+def _killed(count: int, way: str) -> Iterator[Path]:
+    """Yield folders in which processes wrote until they were killed."""
+    chance = random.Random(10)
     for _ in range(count):
         with tempfile.TemporaryDirectory() as name:
-            _kill_a_writer(Path(name), chance.uniform(0, 0.03))
-            _check_after_kill(tally, Path(name))
+            _kill_a_writer(Path(name), way, chance.uniform(0, 0.03))
+            yield Path(name)
 
 
-def _kill_a_writer(folder: Path, seconds: float) -> None:
+def _kill_a_writer(folder: Path, way: str, seconds: float) -> None:
     script = Path(__file__).with_name("_writer.py")
-    command = [sys.executable, "-I", "-S", str(script), files.__file__, str(folder)]
+    command = [sys.executable, "-I", "-S", str(script), files.__file__, str(folder), way]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -110,25 +148,46 @@ def _kill_a_writer(folder: Path, seconds: float) -> None:
         process.kill()
 
 
-def _check_after_kill(tally: Tally, folder: Path) -> None:
-    whole = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    for path in whole:
+def _check_files(tally: Tally, folder: Path) -> set[str]:
+    """Check that every file with a name is whole; return the hidden ones."""
+    hidden = {path.name for path in folder.iterdir() if path.name.startswith(".")}
+    for path in folder.iterdir():
         data = path.read_bytes()
-        tally.holds(f"half of {path.name}", len(data) == SIZE and data == data[:1] * SIZE)
-    left = len(list(folder.iterdir())) - len(whole)
-    tally.figures["left_until_the_next_write"] += left
-    write_atomically(folder / "replaced", b"next")
-    after = {path.name for path in folder.iterdir()}
-    tally.same("litter", after, {path.name for path in whole})
+        whole = len(data) == SIZE and data == data[:1] * SIZE
+        tally.holds(f"half of {path.name}", whole or path.name in hidden)
+    return hidden
 
 
 ROWS = (
-    Row("a full disk", "OSError; the old file, nothing beside it", fill_disks, 10, 2_000),
-    Row("permission denied", "OSError; the old file, nothing beside it", deny, 1, 1),
     Row(
+        "full",
+        "a full disk",
+        "OSError; the old file, nothing beside it",
+        fill_disks,
+        short=10,
+        full=2_000,
+    ),
+    Row(
+        "denied",
+        "permission denied",
+        "OSError; the old file, nothing beside it",
+        deny,
+        short=1,
+        full=1,
+    ),
+    Row(
+        "killed",
         "SIGKILL while writing",
         "the old file or the new one, never half; no litter after the next write",
         kill,
+        short=5,
+        full=100,
+    ),
+    Row(
+        "killed-hidden",
+        "SIGKILL while writing, where no file can be nameless",
+        "the old file or the new one, never half; at most a hidden one",
+        kill_hidden,
         short=5,
         full=100,
     ),
