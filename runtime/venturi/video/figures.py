@@ -4,10 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from statistics import median
 
-import numpy as np
-
-NEEDED = {50: 11, 90: 64, 99: 662}
-"""Fewest samples for a percentile to mean something (MLPerf's early stopping, 99 % confidence)."""
+from venturi.bench.percentiles import percentile
 
 _KEPT = 1024
 _PERIOD_S = 1.0
@@ -60,9 +57,5 @@ class Figures:
 
 def percentiles(samples: Sequence[float]) -> str:
     """Return p50, p90 and p99 as text, those that have too few samples as "n/a"."""
-    cells = []
-    for percent, needed in NEEDED.items():
-        known = len(samples) >= needed
-        value = f"{np.percentile(samples, percent):.1f}" if known else "n/a"
-        cells.append(f"p{percent} {value}")
-    return " ".join(cells)
+    found = {percent: percentile(samples, percent) for percent in (50, 90, 99)}
+    return " ".join(f"p{k} {'n/a' if v is None else f'{v:.1f}'}" for k, v in found.items())
