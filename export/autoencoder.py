@@ -240,7 +240,9 @@ def write_graphs(
     images = [samples[:count].float() / 255 for count in _BATCHES]
     with torch.no_grad():
         found = [torch.round(to_code(part)) for part in images]
-    encoder_error = largest_difference(encoder, ("image",), to_code, [[part] for part in images])
+    encoder_error = largest_difference(
+        encoder, ("image",), to_code, [[part] for part in images], relative_to="tensor"
+    )
     require(encoder, encoder_error, TOLERANCE)
     decoder_error = largest_difference(decoder, ("code",), to_image, [[part] for part in found])
     require(decoder, decoder_error, TOLERANCE)
