@@ -58,11 +58,10 @@ def permuted(layer: nn.Conv2d, *shuffles: int, add: float = 0.0) -> nn.Conv2d:
         # The channels that the shuffles before this one leave, each with what they take away.
         groups = order.view(-1, math.prod(shuffles[:place]) ** 2)
         order = groups[block_major(len(groups), shuffles[place])].flatten()
-    made = nn.Conv2d(layer.in_channels, layer.out_channels, 1)
+    made = copy.deepcopy(layer)
     bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias.detach()
-    assert made.bias is not None
     made.weight.data = layer.weight.detach()[order].contiguous()
-    made.bias.data = bias[order] + add
+    made.bias = nn.Parameter(bias[order] + add)
     return made
 
 

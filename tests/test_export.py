@@ -179,7 +179,7 @@ def test_permuted_layers_turn_two_pixel_shuffles_into_dcr() -> None:
         return parts.reshape(n, c // block**2, h * block, w * block)
 
     torch.manual_seed(0)
-    layer = torch.nn.Conv2d(5, 3 * 36, 1, bias=False)
+    layer = torch.nn.Conv2d(5, 3 * 36, 3, padding=1, bias=False)
     x = torch.rand(2, 5, 3, 4)
     wanted = functional.pixel_shuffle(functional.pixel_shuffle(layer(x), 2), 3)
     found = dcr(dcr(permuted(layer, 2, 3)(x), 2), 3)
