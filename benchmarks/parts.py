@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from statistics import median
 from typing import Any
 from unittest import mock
@@ -82,8 +83,8 @@ def _patched(clock: _Clock) -> Iterator[None]:
         def finish(self) -> None:
             clock.around(CODING, super().finish)
 
-    def timed_run(graph: Graph, *arrays: Any) -> Any:
-        return clock.around(_role(graph), run, graph, *arrays)
+    def timed_run(graph: Graph, *arrays: Any, shapes: Any) -> Any:
+        return clock.around(_role(graph), partial(run, shapes=shapes), graph, *arrays)
 
     def timed_encode(*arguments: Any) -> Any:
         return clock.around(CODING, encode, *arguments)
