@@ -6,7 +6,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from benchmarks import results
-from tests.robustness.table import ROWS, attempt, merge, show
+from tests.robustness.table import RESULTS, ROWS, attempt, merge, show
 from tests.robustness.tally import Row, Tally
 from venturi import StreamError
 
@@ -26,9 +26,8 @@ def test_the_table_can_lose() -> None:
         tally.refuses("another message", lambda: _raise(StreamError("a")), StreamError, "b")
         tally.refuses("another error", lambda: _raise(KeyError("a")), StreamError)
         tally.survives("not ours", lambda: _raise(ValueError("a")))
-        tally.survives("ours", lambda: _raise(StreamError("chunk 3: a")))
-        tally.reaches("chunk …: a")
-        tally.reaches("never met")
+        with tally.reaching("chunk 3", "never met"):
+            tally.survives("ours", lambda: _raise(StreamError("chunk 3: a")))
         tally.same("numbers", 1, 2)
         tally.take(CompletedProcess("crashed", -11, b"", b"why"))
         inside = Tally(tried=2, lost=["inside"], figures={"found": 1})
@@ -59,6 +58,18 @@ def test_rows_of_different_days_come_together(tmp_path: Path) -> None:
     merge(path, [attempted("a", 3)], known)
     rows = results.read(path)["rows"]
     assert [(row["name"], row["seconds"]) for row in rows] == [("a", 3), ("b", 2), ("c", 2)]
+
+
+def test_the_kept_figures_are_those_of_this_table() -> None:
+    kept = results.read(RESULTS)["rows"]
+    assert kept
+    for found in kept:
+        row = ROWS[found["name"]]
+        assert found["lost"] == 0, found["losses"]
+        assert found["tried"] == found["caught"] > 0
+        again = f"run python -m tests.robustness --full --rows {row.name}"
+        assert found["count"] == row.full, again
+        assert (found["fault"], found["promise"]) == (row.fault, row.promise), again
 
 
 def _raise(error: Exception) -> None:

@@ -1,9 +1,10 @@
 """Streams and manifests from strangers: nothing but our own errors, in bounded time and memory."""
 
+import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,16 +46,16 @@ OUTSIDE = (
 """Refusals of the container."""
 
 INSIDE = (
-    "chunk …: malformed number", "the payload is empty", "the payload begins with …",
+    "chunk 0: malformed number", "the payload is empty", "the payload begins with 0x",
     "the parts of a payload", "announces escapes and has none", "impossible states",
-    "escaped symbols are malformed", "too few escaped symbols", "is no int…",
+    "escaped symbols are malformed", "too few escaped symbols", "is no int32",
     "words end before the symbols do", "a lane of the entropy coder", "a hyper-latent lies beyond",
     "does not end where its symbols do",
 )  # fmt: skip
 """Refusals of the entropy decoder: only bytes whose checksums are right get there."""
 
 REFUSED_MANIFESTS = (
-    "exactly the keys", "a key occurs twice", "expected UTF-… JSON", "file path", "a finite int",
+    "exactly the keys", "a key occurs twice", "expected UTF-8 JSON", "file path", "a finite int",
     "a file of its own for each role", "exactly [", "in range(", "No such file",
     "says the manifest",
 )  # fmt: skip
@@ -66,25 +67,22 @@ def mutate_streams(tally: Tally, count: int) -> None:
     decompress = partial(codec().decompress, max_pixels=MAX_PIXELS)
     salvage = partial(codec().salvage, max_pixels=MAX_PIXELS)
     decompress(small())
-    before = reset_peak()
-    for number in range(count):
-        data = mutator()
-        call = salvage if number % 8 == 0 else decompress
-        tally.survives(data.hex() if len(data) < 200 else f"stream {number}", partial(call, data))
-    _check_bounds(tally, before)
-    tally.reaches(*OUTSIDE, *INSIDE)
+    with _bounded(tally), tally.reaching(*OUTSIDE, *INSIDE):
+        for number in range(count):
+            data = mutator()
+            call = salvage if number % 8 == 0 else decompress
+            what = data.hex() if len(data) < 200 else f"stream {number}"
+            tally.survives(what, partial(call, data))
 
 
 def mutate_codes(tally: Tally, count: int) -> None:
     """Decode mutated and random streams with an autoencoder."""
     good = [autoencoder().compress(picture(8, 8, seed)[..., 0]) for seed in range(3)]
     mutator = StreamMutator(good, seed=count)
-    before = reset_peak()
-    for _ in range(count):
-        data = mutator()
-        tally.survives(data.hex(), partial(autoencoder().decompress, data))
-    _check_bounds(tally, before)
-    tally.reaches("the stream says", "does not end where its symbols do")
+    with _bounded(tally), tally.reaching("the stream says", "does not end where its symbols do"):
+        for _ in range(count):
+            data = mutator()
+            tally.survives(data.hex(), partial(autoencoder().decompress, data))
 
 
 def mutate_manifests(tally: Tally, count: int) -> None:
@@ -94,13 +92,11 @@ def mutate_manifests(tally: Tally, count: int) -> None:
         folder = Path(name) / "bundle"
         shutil.copytree(TINY, folder)
         _use(folder)
-        before = reset_peak()
-        for number in range(count):
-            text = mutator()
-            call = partial(_use if number % 10 == 0 else _read, folder, text)
-            tally.survives(repr(text[:2000]), call)
-    _check_bounds(tally, before)
-    tally.reaches(*REFUSED_MANIFESTS)
+        with _bounded(tally), tally.reaching(*REFUSED_MANIFESTS):
+            for number in range(count):
+                text = mutator()
+                call = partial(_use if number % 10 == 0 else _read, folder, text)
+                tally.survives(repr(text[:2000]), call)
 
 
 def _read(_: Path, text: bytes) -> None:
@@ -114,8 +110,12 @@ def _use(folder: Path, text: bytes = MANIFEST.encode()) -> None:
     opened.decompress(opened.compress(picture(9, 9)))
 
 
-def _check_bounds(tally: Tally, before_mb: float) -> None:
-    growth = round(peak_mb() - before_mb, 1)
+@contextlib.contextmanager
+def _bounded(tally: Tally) -> Iterator[None]:
+    """Expect that no call takes long, and that all of them take no memory to speak of."""
+    before = reset_peak()
+    yield
+    growth = round(peak_mb() - before, 1)
     tally.figures["growth_mb"] = growth
     tally.holds(f"{tally.figures['slowest_ms']} ms", tally.figures["slowest_ms"] < SLOWEST_MS)
     tally.holds(f"{growth} MB", growth < GROWTH_MB)
