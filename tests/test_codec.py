@@ -75,7 +75,8 @@ def test_flat_pictures_stay_flat(codec: Codec) -> None:
     for level in (0, 128, 255):
         image = np.full((200, 130, 3), level, np.uint8)
         decoded = codec.decompress(codec.compress(image, quality=100))
-        assert np.abs(decoded[1:-1, 1:-1].astype(int) - level).max() <= 2
+        # A symbol may be nearly a whole step off where rounding leans towards the cheaper one.
+        assert np.abs(decoded[1:-1, 1:-1].astype(int) - level).max() <= 3
 
 
 @pytest.mark.parametrize(
