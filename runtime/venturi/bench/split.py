@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -93,8 +94,8 @@ def _timed(clock: _Clock) -> Iterator[None]:
         def finish(self) -> None:
             clock.around(CODING, super().finish)
 
-    def timed_run(graph: Graph, *arrays: Any) -> Any:
-        return clock.around(role(graph.name), run, graph, *arrays)
+    def timed_run(graph: Graph, *arrays: Any, shapes: Any = None) -> Any:
+        return clock.around(role(graph.name), partial(run, shapes=shapes), graph, *arrays)
 
     def timed_encode(*arguments: Any) -> Any:
         return clock.around(CODING, encode, *arguments)
