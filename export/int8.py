@@ -38,7 +38,7 @@ class Exported(nn.Module):
             torch.from_numpy(
                 run_file(self.path, {"frame": one.numpy(), "strength": two.numpy()})[0]
             )
-            for one, two in zip(frame.split(1), strength.split(1), strict=True)
+            for one, two in zip(torch.split(frame, 1), torch.split(strength, 1), strict=True)
         ]
         level = frame.new_zeros(len(frame), 1, *(side // LEVEL_STRIDE for side in frame.shape[2:]))
         return Denoised(torch.cat(clean), level)
@@ -60,7 +60,7 @@ def write_int8(
     model = onnx.load(ready)
     feeds = [
         {"frame": frame.numpy(), "strength": strength.numpy()}
-        for frame, strength in zip(frames.split(1), strengths.split(1), strict=True)
+        for frame, strength in zip(torch.split(frames, 1), torch.split(strengths, 1), strict=True)
     ]
     made = quantised(model, scales(model, feeds), exact)
     path.write_bytes(made.SerializeToString(deterministic=True))

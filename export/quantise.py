@@ -59,10 +59,12 @@ def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
         for name, value in shown.items():
             seen[name].append(value.ravel()[::_STRIDE])
     ranges = {name: np.quantile(np.concatenate(v), (TAIL, 1 - TAIL)) for name, v in seen.items()}
-    return {
-        **{name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()},
-        **{name: Scale.of(0, 1) for name in sorted(wanted & inputs)},
-    }
+    scales = {name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()}
+    scales |= {name: Scale.of(0, 1) for name in sorted(wanted & inputs)}
+    for node in taking:
+        if node.op_type == "DepthToSpace":  # the same values: another scale would round them again
+            scales[node.output[0]] = scales[node.input[0]]
+    return scales
 
 
 def _run_showing(

@@ -146,7 +146,8 @@ def exact_layers(depth: int) -> tuple[str, ...]:
 
     They see every pixel of the frame or make the noise: what is rounded there is not undone.
     """
-    return "stem", "claim", f"fine_out.{depth - 1}.second", "head"
+    last = f"fine_out.{depth - 1}"
+    return "stem", "claim", f"{last}.first", f"{last}.second", "head"
 
 
 def _residuals(channels: int, count: int) -> nn.Sequential:
