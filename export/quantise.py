@@ -57,7 +57,7 @@ def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
     seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in sorted(wanted - inputs)}
     for shown in _run_showing(model, list(seen), feeds):
         for name, value in shown.items():
-            seen[name].append(value.ravel()[::_STRIDE])
+            seen[name].append(value.ravel()[::_STRIDE].copy())  # a view would keep it whole
     ranges = {name: np.quantile(np.concatenate(v), (TAIL, 1 - TAIL)) for name, v in seen.items()}
     scales = {name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()}
     scales |= {name: Scale.of(0, 1) for name in sorted(wanted & inputs)}
