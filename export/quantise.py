@@ -59,12 +59,12 @@ def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
         for name, value in shown.items():
             seen[name].append(value.ravel()[::_STRIDE].copy())  # a view would keep it whole
     ranges = {name: np.quantile(np.concatenate(v), (TAIL, 1 - TAIL)) for name, v in seen.items()}
-    scales = {name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()}
-    scales |= {name: Scale.of(0, 1) for name in sorted(wanted & inputs)}
+    found = {name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()}
+    found |= {name: Scale.of(0, 1) for name in sorted(wanted & inputs)}
     for node in taking:
         if node.op_type == "DepthToSpace":  # the same values: another scale would round them again
-            scales[node.output[0]] = scales[node.input[0]]
-    return scales
+            found[node.output[0]] = found[node.input[0]]
+    return found
 
 
 def _run_showing(
@@ -135,7 +135,7 @@ class _Writer:
             step = self._weight(weight)
             for bias in biases:
                 self._bias(bias, self.scales[image].step * step)
-            made.input[1:] = [f"{name}_exact" for name in (weight, *biases)]
+            made.input[1:] = [f"{name}_rounded" for name in (weight, *biases)]
         if is_integer:
             self.integers.update(node.output)
         self.nodes.append(made)
@@ -149,8 +149,8 @@ class _Writer:
             self._constant(f"{name}_zero", np.array(zero, np.uint8))
             around = [f"{name}_step", f"{name}_zero"]
             self._node("QuantizeLinear", [name, *around], f"{name}_uint8")
-            self._node("DequantizeLinear", [f"{name}_uint8", *around], f"{name}_exact")
-        return f"{name}_exact"
+            self._node("DequantizeLinear", [f"{name}_uint8", *around], f"{name}_rounded")
+        return f"{name}_rounded"
 
     def _weight(self, name: str) -> NDArray[np.float32]:
         """Write a convolution's weight; return the step of each channel."""
@@ -171,7 +171,7 @@ class _Writer:
         self._constant(f"{name}_step", step)
         self._constant(f"{name}_zero", np.zeros(len(step), integers.dtype))
         names = [f"{name}_{part}" for part in ("integers", "step", "zero")]
-        self._node("DequantizeLinear", names, f"{name}_exact", axis=0)
+        self._node("DequantizeLinear", names, f"{name}_rounded", axis=0)
 
     def _node(self, operator: str, inputs: Sequence[str], output: str, **axis: Any) -> None:
         name = f"{operator}_{output}"
