@@ -44,9 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--weights", type=Path, help="also write the weights, to fine-tune from")
     parser.add_argument("--name", help="the bundle's name (default: the recipe's)")
+    parser.add_argument(
+        "--no-int8",
+        dest="int8",
+        action="store_false",
+        help="leave out the camera denoiser's variant in 8 bits, which needs the photographs",
+    )
     arguments = parser.parse_args(argv)
     try:
-        source = Source.read(arguments.run, arguments.out, arguments.name)
+        source = Source.read(arguments.run, arguments.out, arguments.name, int8=arguments.int8)
         manifest = export(source)
         if arguments.weights:
             source.save_weights(arguments.weights)

@@ -1,17 +1,22 @@
-"""Export the camera denoiser: one graph, frame and strength to clean frame."""
+"""Export the camera denoiser: frame and strength to clean frame, in float32 and in 8 bits."""
 
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.bundle import write_bundle
+from export.bundle import Measured, write_bundle
 from export.graphs import Port, export_graph
+from export.int8 import calibration, measure, write_int8
 from export.layers import centred, permuted
 from export.parity import largest_difference, require
 from export.source import Source
-from train.denoiser import LEVEL_STRIDE, STRIDE, DenoiserGraph, DenoiserNetwork
+from train.camera import CameraTask
+from train.denoiser import LEVEL_STRIDE, STRIDE, DenoiserGraph, DenoiserNetwork, exact_layers
+from train.equalise import equalised
 from train.recipes import CameraRecipe
 from venturi.manifest import Manifest
 
@@ -53,26 +58,68 @@ def export_denoiser(source: Source) -> Manifest:
     """Write the bundle of a camera denoiser.
 
     Raises:
-        ParityError: the file computes something else than the model.
+        ParityError: a file computes something else than the model.
+        FileNotFoundError: the photographs are not there, which the variant in 8 bits needs.
     """
     recipe = CameraRecipe(**source.recipe)
     network = DenoiserNetwork(recipe.width, recipe.deep_width, recipe.depth, recipe.deep_depth)
     network.load_state_dict(source.weights)
+    network.eval()
+    files = {"denoiser": "denoiser.onnx"}
+    if source.int8:
+        files["denoiser_int8"] = "denoiser-int8.onnx"
+
+    def write_files(folder: Path) -> Measured:
+        measured = write_graph(network, folder / files["denoiser"])
+        if source.int8:
+            measured |= write_variant(network, CameraTask(recipe), folder, files)
+        return measured
+
     return write_bundle(
         source.folder,
-        lambda folder: write_graph(network.eval(), folder / "denoiser.onnx"),
+        write_files,
         name=source.name,
         task="denoiser",
         description="Blind denoiser for photographs and camera frames, with a strength knob.",
         stride=STRIDE,
-        files={"denoiser": "denoiser.onnx"},
+        files=files,
         parameters={"margin": -(-network.reach // STRIDE) * STRIDE},
         provenance=source.provenance(),
     )
 
 
-def write_graph(network: DenoiserNetwork, path: Path) -> dict[str, float]:
+def write_variant(
+    network: DenoiserNetwork, task: CameraTask, folder: Path, files: Mapping[str, str]
+) -> Measured:
+    """Write the graph in 8 bits beside the one in float32; return what it loses.
+
+    Raises:
+        ParityError: the network made ready for it computes something else, or it is of no use.
+    """
+    frames, strengths = calibration(task)
+    exact, variant = folder / files["denoiser"], folder / files["denoiser_int8"]
+    with tempfile.TemporaryDirectory() as aside:
+        ready = Path(aside) / "equalised.onnx"
+        write_graph(equalised(network, frames, strengths), ready, wanted=network)
+        write_int8(ready, variant, frames, strengths, exact_weights(network))
+    return measure(exact, variant, task)
+
+
+def exact_weights(network: DenoiserNetwork) -> set[str]:
+    """Return the weights, as the file names them, that the variant in 8 bits leaves in float32."""
+    names = exact_layers(len(network.fine_out))
+    return {f"{owner}{name}.weight" for name in names for owner in ("", "network.")}
+
+
+def write_graph(
+    network: DenoiserNetwork, path: Path, *, wanted: DenoiserNetwork | None = None
+) -> Measured:
     """Write the graph; return what was measured against PyTorch.
+
+    Args:
+        network: in evaluation mode.
+        path: of the file.
+        wanted: what the file must compute; None is the network itself.
 
     Raises:
         ParityError: the file computes something else than the model.
@@ -90,6 +137,6 @@ def write_graph(network: DenoiserNetwork, path: Path) -> dict[str, float]:
         (torch.rand(1, 3, *side, generator=rng), torch.tensor([strength]))
         for side, strength in zip(_SIDES, (1.0, 0.0, 0.4, 1.7), strict=True)
     ]
-    error = largest_difference(path, ("frame", "strength"), DenoiserGraph(network), cases)
+    error = largest_difference(path, ("frame", "strength"), DenoiserGraph(wanted or network), cases)
     require(path, error, TOLERANCE)
     return {"denoiser_max_relative_error": error}

@@ -20,6 +20,7 @@ class Source:
         steps: how long they were trained.
         folder: where the bundle goes.
         name: the bundle's name.
+        int8: whether a denoiser gets its variant in 8 bits, for which photographs are needed.
     """
 
     task: str
@@ -28,9 +29,10 @@ class Source:
     steps: int
     folder: Path
     name: str
+    int8: bool = True
 
     @classmethod
-    def read(cls, run: str, folder: Path | None, name: str | None) -> Self:
+    def read(cls, run: str, folder: Path | None, name: str | None, *, int8: bool = True) -> Self:
         """Read a run folder's last checkpoint, a checkpoint file or a shipped one by name.
 
         Raises:
@@ -45,6 +47,7 @@ class Source:
             steps=int(state["step"]),
             folder=folder or _default_folder(path),
             name=name or state["task"],
+            int8=int8,
         )
 
     def save_weights(self, path: Path) -> None:

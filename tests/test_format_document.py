@@ -145,3 +145,8 @@ def test_the_keys_of_the_manifest_are_those_of_the_code() -> None:
 
 def test_the_roles_are_those_of_the_code() -> None:
     assert {row[0] for row in rows("role")} == set(manifest.ROLES["codec"])
+
+
+def test_the_variants_are_those_of_the_code() -> None:
+    found = {role for variants in manifest.VARIANTS.values() for role in variants.values()}
+    assert {row[0] for row in rows("variant")} == found

@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.denoiser import DenoiserNetwork
+from train.denoiser import DenoiserNetwork, exact_layers
 from train.noise import corrupt, gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import Image, centre, crop, data_folder, load_folder, split, step_generator
+from train.quantised import Rounded
 from train.recipes import CameraRecipe
 from train.task import Metrics
 
@@ -65,7 +66,8 @@ class CameraTask:
         Too low an estimate costs more than too high a one (Guo et al., CVPR 2019, section 3.3):
         noise that is left hurts more than detail that is lost.
         """
-        clean, seen = model(batch["frame"], batch["strength"])
+        seeing = self._rounded(model) if self.recipe.int8 else model
+        clean, seen = seeing(batch["frame"], batch["strength"])
         square = (clean - batch["target"]).square()
         error = (square + _CHARBONNIER**2).sqrt().mean()
         missing = batch["level"] - seen
@@ -80,12 +82,15 @@ class CameraTask:
     @torch.no_grad()
     def validate(self, model: nn.Module, device: torch.device) -> Metrics:
         """Return PSNR on held-out pictures: Gaussian noise, mixed noise, and none."""
-        pictures = [centre(picture, _VALIDATION_SIDE) for picture in self.held_out]
+        pictures = self._validation_pictures()
         found: Metrics = {}
         for sigma in _VALIDATION_SIGMAS:
-            noisy = [gaussian(p, sigma, step_generator(i, sigma)) for i, p in enumerate(pictures)]
+            noisy = _with_gaussian(pictures, sigma)
             found[f"noisy_{sigma}"] = float(psnr_db(_difference(noisy, pictures)).mean())
-            found[f"psnr_{sigma}"] = _cleaned_psnr_db(model, noisy, pictures, 1.0, device)
+            found[f"psnr_{sigma}"] = self.gaussian_psnr_db(model, sigma, device)
+            if self.recipe.int8:
+                rounded = self._rounded(model)
+                found[f"psnr_{sigma}_int8"] = self.gaussian_psnr_db(rounded, sigma, device)
         noisy = [corrupt(p, step_generator(i)) for i, p in enumerate(pictures)]
         found["psnr_mixed"] = _cleaned_psnr_db(model, noisy, pictures, 1.0, device)
         found["psnr_mixed_stronger"] = _cleaned_psnr_db(
@@ -93,6 +98,22 @@ class CameraTask:
         )
         found["psnr_clean"] = _cleaned_psnr_db(model, pictures, pictures, 1.0, device)
         return found
+
+    @torch.no_grad()
+    def gaussian_psnr_db(self, model: nn.Module, sigma: int, device: torch.device) -> float:
+        """Return the mean PSNR on held-out pictures with Gaussian noise of a deviation (0–255)."""
+        pictures = self._validation_pictures()
+        return _cleaned_psnr_db(model, _with_gaussian(pictures, sigma), pictures, 1.0, device)
+
+    def _rounded(self, model: nn.Module) -> nn.Module:
+        return Rounded(model, exact_layers(self.recipe.depth))
+
+    def _validation_pictures(self) -> list[Image]:
+        return [centre(picture, _VALIDATION_SIDE) for picture in self.held_out]
+
+
+def _with_gaussian(pictures: list[Image], sigma: int) -> list[Image]:
+    return [gaussian(p, sigma, step_generator(i, sigma)) for i, p in enumerate(pictures)]
 
 
 def _cleaned_psnr_db(

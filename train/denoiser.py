@@ -141,6 +141,15 @@ class DenoiserGraph(nn.Module):
         return clean
 
 
+def exact_layers(depth: int) -> tuple[str, ...]:
+    """Return the layers of a network of this depth that its 8-bit variant computes in float32.
+
+    They see every pixel of the frame or make the noise: what is rounded there is not undone.
+    """
+    last = f"fine_out.{depth - 1}"
+    return "stem", "claim", f"{last}.first", f"{last}.second", "head"
+
+
 def _residuals(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Residual(channels) for _ in range(count)))
 

@@ -26,6 +26,16 @@ WRITABLE = tuple(ENCODERS)
 """The endings of videos that can be written."""
 
 
+def opened(arguments: argparse.Namespace) -> Denoiser:
+    """Open the denoiser that a command line names."""
+    return Denoiser(
+        arguments.bundle,
+        device=arguments.device,
+        threads=arguments.threads,
+        precision=arguments.precision,
+    )
+
+
 def is_video(name: str) -> bool:
     """Tell by its ending whether a path is a video's."""
     return Path(name).suffix.lower() in READABLE
@@ -72,7 +82,7 @@ def clean_video(
 
 def clean_camera(arguments: argparse.Namespace, say: Say) -> int:
     """Run a live session until it ends, is stopped or fails; return the exit code."""
-    denoiser = Denoiser(arguments.bundle, device=arguments.device, threads=arguments.threads)
+    denoiser = opened(arguments)
     if not denoiser.manifest.is_recurrent:
         say(f"bundle {denoiser.manifest.name} has no memory: each frame is cleaned by itself")
     if arguments.output is not None:

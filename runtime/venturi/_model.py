@@ -6,7 +6,8 @@ from functools import partial
 from typing import Self
 
 from venturi.bundle import Bundle
-from venturi.manifest import Manifest
+from venturi.errors import InputError
+from venturi.manifest import FP32, Manifest
 from venturi.sessions import check_device
 
 
@@ -16,20 +17,37 @@ class Model:
     manifest: Manifest
 
     def _load(
-        self, bundle: str | os.PathLike[str], task: str, device: str, threads: int | None
+        self,
+        bundle: str | os.PathLike[str],
+        task: str,
+        device: str,
+        threads: int | None,
+        precision: str = FP32,
     ) -> Bundle:
         """Check the arguments and the bundle, and remember both."""
         check_device(device, threads)
         loaded = Bundle.load(bundle, task=task)
+        _check_precision(precision, loaded)
         self.manifest = loaded.manifest
-        self._arguments = loaded.source, device, threads
+        self._source = loaded.source
+        self._options: dict[str, str | int | None] = {"device": device, "threads": threads}
+        if precision != FP32:
+            self._options["precision"] = precision
         return loaded
 
     def __repr__(self) -> str:
-        source, device, threads = self._arguments
-        return f"{type(self).__name__}({source!r}, device={device!r}, threads={threads!r})"
+        options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())
+        return f"{type(self).__name__}({self._source!r}, {options})"
 
     def __reduce__(self) -> tuple[Callable[[str], Self], tuple[str]]:
-        source, device, threads = self._arguments
         kind: Callable[..., Self] = type(self)
-        return partial(kind, device=device, threads=threads), (source,)
+        return partial(kind, **self._options), (self._source,)
+
+
+def _check_precision(precision: str, bundle: Bundle) -> None:
+    there = bundle.manifest.precisions
+    if precision not in there:
+        raise InputError(
+            f"precision is {precision!r} for the bundle {bundle.source!r}, which has no such "
+            f"variant; expected {' or '.join(there)}; leave it out, or export the bundle with one"
+        )

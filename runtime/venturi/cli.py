@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from venturi import Codec, Denoiser, _cli_video, images
+from venturi import Codec, _cli_video, images
 from venturi._progress import Progress
 from venturi._version import __version__
 from venturi.bench.arguments import add_arguments as add_bench_arguments
@@ -26,7 +26,7 @@ from venturi.bundle import locate
 from venturi.codec import Region
 from venturi.errors import InputError, VenturiError
 from venturi.files import write_atomically
-from venturi.manifest import Manifest
+from venturi.manifest import FP32, Manifest
 from venturi.stream import MAX_PIXELS, MAX_SIDE, read_header
 
 STANDARD = "-"
@@ -112,7 +112,7 @@ def _denoise(arguments: argparse.Namespace) -> int:
     if arguments.camera is not None:
         return _cli_video.clean_camera(arguments, _say)
     jobs = _plan(arguments.paths, ".png")
-    denoiser = Denoiser(arguments.bundle, device=arguments.device, threads=arguments.threads)
+    denoiser = _cli_video.opened(arguments)
 
     def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
         picture = _decode_picture(data, name)
@@ -443,6 +443,11 @@ def _add_denoise(commands: "_Commands[_Parser]") -> None:
     live.add_argument("--max-frames", type=_positive, metavar="N", help="end after N frames")
     command.add_argument(
         "--strength", type=_strength, default=1.0, metavar="S", help="0 leaves as is; default: 1"
+    )
+    command.add_argument(
+        "--precision",
+        default=FP32,
+        help=f"int8 is faster, where the bundle has it; default: {FP32}",
     )
 
 

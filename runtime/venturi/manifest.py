@@ -26,7 +26,15 @@ ROLES: Mapping[str, frozenset[str]] = {
     "denoiser": frozenset({"denoiser"}),
     "autoencoder": frozenset({"encoder", "decoder", "tables"}),
 }
-"""The files that each task has, no more and no less."""
+"""The files that each task has, no fewer; and no more, but for ``VARIANTS``."""
+
+VARIANTS: Mapping[str, Mapping[str, str]] = {
+    "denoiser": {"int8": "denoiser_int8"},
+}
+"""The files that a bundle may have besides, by precision: the same graph in other arithmetic."""
+
+FP32 = "fp32"
+"""The precision that every bundle has."""
 
 DECODER_ROLES: Mapping[str, tuple[str, ...]] = {
     "codec": ("decoder", "entropy", "tables"),
@@ -161,8 +169,10 @@ class Manifest:
 
     def _check_files(self) -> None:
         roles = ROLES[self.task]
-        if set(self.files) != roles:
-            raise _refusal("files", sorted(self.files), f"exactly {sorted(roles)}")
+        variants = set(VARIANTS.get(self.task, {}).values())
+        if set(self.files) - variants != roles:
+            besides = f", besides {sorted(variants)} or none" if variants else ""
+            raise _refusal("files", sorted(self.files), f"exactly {sorted(roles)}{besides}")
         paths = [entry.path for entry in self.files.values()]
         if len({path.casefold() for path in paths} | {FILE_NAME}) != len(paths) + 1:
             raise _refusal("files: paths", paths, "a file of its own for each role")
@@ -184,6 +194,12 @@ class Manifest:
             found = self.parameters["state_stride"]
             expected = f"a divisor of the stride, {self.stride}"
             raise _refusal("parameters: state_stride", found, expected)
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """The arithmetic that the bundle can run in: ``fp32``, and ``int8`` where it has that."""
+        variants = VARIANTS.get(self.task, {})
+        return FP32, *(name for name, role in variants.items() if role in self.files)
 
     @property
     def is_recurrent(self) -> bool:

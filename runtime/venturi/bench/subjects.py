@@ -21,8 +21,9 @@ from venturi.bench.onnx_subject import OnnxSubject
 from venturi.bench.size import Size
 from venturi.bundle import locate, shipped
 from venturi.errors import InputError
+from venturi.manifest import FP32
 
-FP32, AS_IS = "fp32", "as-is"
+AS_IS = "as-is"
 
 
 @dataclass(frozen=True)

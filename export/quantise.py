@@ -1,0 +1,181 @@
+"""From a graph in float32 to one in 8 bits: U8S8, the form that processors have instructions for.
+
+Activations become uint8 with one scale for each tensor, weights int8 with one for each channel,
+biases int32. They stand in the graph as pairs of QuantizeLinear and DequantizeLinear (QDQ), which
+onnxruntime folds into integer operators as it loads the file.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+FOLLOWERS = frozenset({"DepthToSpace", "LeakyRelu"})
+"""What is computed in 8 bits when its input is; convolutions are, anything else is not.
+
+Sums stay in float32: what they add to each other lies on different scales.
+"""
+
+TAIL = 1e-4
+"""Share of the values of a tensor that may lie beyond each end of its range, and are clipped."""
+
+_WEIGHT_MAX = 127
+_STRIDE = 7  # of the values that are looked at; no factor of the sides or the channels
+
+Feed = Mapping[str, NDArray[np.float32]]
+
+
+class Scale(NamedTuple):
+    """uint8 q stands for (q - zero) * step."""
+
+    step: np.float32
+    zero: int
+
+    @classmethod
+    def of(cls, low: float, high: float) -> "Scale":
+        """Return the scale that reaches from low to high; 0 is in it, and is exact."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        step = max(high - low, 1e-8) / 255
+        return cls(np.float32(step), round(-low / step))
+
+
+def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
+    """Return the scale of every tensor that may be in 8 bits.
+
+    Args:
+        model: in float32.
+        feeds: inputs to run it on; an input of the graph has the range [0, 1].
+    """
+    taking = [node for node in model.graph.node if node.op_type in {"Conv", *FOLLOWERS}]
+    weights = {tensor.name for tensor in model.graph.initializer}
+    inputs = {port.name for port in model.graph.input}
+    wanted = {name for node in taking for name in (*node.input, *node.output)} - weights
+    seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in sorted(wanted - inputs)}
+    for shown in _run_showing(model, list(seen), feeds):
+        for name, value in shown.items():
+            seen[name].append(value.ravel()[::_STRIDE].copy())  # a view would keep it whole
+    ranges = {name: np.quantile(np.concatenate(v), (TAIL, 1 - TAIL)) for name, v in seen.items()}
+    found = {name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()}
+    found |= {name: Scale.of(0, 1) for name in sorted(wanted & inputs)}
+    for node in taking:
+        if node.op_type == "DepthToSpace":  # the same values: another scale would round them again
+            found[node.output[0]] = found[node.input[0]]
+    return found
+
+
+def _run_showing(
+    model: ModelProto, names: Sequence[str], feeds: Sequence[Feed]
+) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Run a model and yield the tensors of these names, for each feed."""
+    shown = ModelProto()
+    shown.CopyFrom(model)
+    del shown.graph.output[:]
+    shown.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    session = onnxruntime.InferenceSession(
+        shown.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    for feed in feeds:
+        yield dict(zip(names, session.run(list(names), dict(feed)), strict=True))
+
+
+def quantised(
+    model: ModelProto, scales: Mapping[str, Scale], exact: Collection[str] = ()
+) -> ModelProto:
+    """Return the model with its convolutions in 8 bits.
+
+    Args:
+        model: in float32.
+        scales: of its tensors.
+        exact: weights of convolutions that stay in float32 all the same.
+    """
+    made = ModelProto()
+    made.CopyFrom(model)
+    writer = _Writer(model, scales, exact)
+    for node in model.graph.node:
+        writer.add(node)
+    used = {name for node in writer.nodes for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del made.graph.node[:], made.graph.initializer[:]
+    made.graph.node.extend(writer.nodes)
+    made.graph.initializer.extend([*kept, *writer.constants.values()])
+    onnx.checker.check_model(made, full_check=True)
+    return made
+
+
+class _Writer:
+    """Writes the nodes of a graph anew, with pairs of Q and DQ between them."""
+
+    def __init__(
+        self, model: ModelProto, scales: Mapping[str, Scale], exact: Collection[str]
+    ) -> None:
+        self.scales, self.exact = scales, exact
+        self.weights = {
+            tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
+        }
+        self.nodes: list[NodeProto] = []
+        self.constants: dict[str, TensorProto] = {}
+        self.integers: set[str] = set()
+        self.paired: set[str] = set()
+
+    def add(self, node: NodeProto) -> None:
+        """Write one node."""
+        made = NodeProto()
+        made.CopyFrom(node)
+        follows = node.op_type in FOLLOWERS and node.input[0] in self.integers
+        is_integer = follows or (node.op_type == "Conv" and node.input[1] not in self.exact)
+        for place, name in enumerate(node.input):
+            if name not in self.weights and (is_integer or name in self.integers):
+                made.input[place] = self._pair(name)
+        if is_integer and node.op_type == "Conv":
+            image, weight, *biases = node.input
+            step = self._weight(weight)
+            for bias in biases:
+                self._bias(bias, self.scales[image].step * step)
+            made.input[1:] = [f"{name}_rounded" for name in (weight, *biases)]
+        if is_integer:
+            self.integers.update(node.output)
+        self.nodes.append(made)
+
+    def _pair(self, name: str) -> str:
+        """Return the name of a tensor after it went through 8 bits."""
+        if name not in self.paired:
+            self.paired.add(name)
+            step, zero = self.scales[name]
+            self._constant(f"{name}_step", np.array(step))
+            self._constant(f"{name}_zero", np.array(zero, np.uint8))
+            around = [f"{name}_step", f"{name}_zero"]
+            self._node("QuantizeLinear", [name, *around], f"{name}_uint8")
+            self._node("DequantizeLinear", [f"{name}_uint8", *around], f"{name}_rounded")
+        return f"{name}_rounded"
+
+    def _weight(self, name: str) -> NDArray[np.float32]:
+        """Write a convolution's weight; return the step of each channel."""
+        weight = self.weights[name]
+        largest = np.abs(weight).max(axis=(1, 2, 3))
+        step = np.asarray(np.maximum(largest, 1e-8) / _WEIGHT_MAX, np.float32)
+        integers = np.rint(weight / step[:, None, None, None]).astype(np.int8)
+        self._integers(name, integers, step)
+        return step
+
+    def _bias(self, name: str, step: NDArray[np.float32]) -> None:
+        self._integers(name, np.rint(self.weights[name] / step).astype(np.int32), step)
+
+    def _integers(
+        self, name: str, integers: NDArray[np.signedinteger], step: NDArray[np.float32]
+    ) -> None:
+        self._constant(f"{name}_integers", integers)
+        self._constant(f"{name}_step", step)
+        self._constant(f"{name}_zero", np.zeros(len(step), integers.dtype))
+        names = [f"{name}_{part}" for part in ("integers", "step", "zero")]
+        self._node("DequantizeLinear", names, f"{name}_rounded", axis=0)
+
+    def _node(self, operator: str, inputs: Sequence[str], output: str, **axis: Any) -> None:
+        name = f"{operator}_{output}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], name=name, **axis))
+
+    def _constant(self, name: str, value: NDArray[np.generic]) -> None:
+        self.constants[name] = numpy_helper.from_array(value, name)

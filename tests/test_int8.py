@@ -1,0 +1,298 @@
+"""The denoiser in 8 bits: from a network to a variant in its bundle, chosen at run time."""
+
+import dataclasses
+import json
+import pickle
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from export import __main__ as export
+from export import int8
+from export.denoiser import exact_weights, write_graph
+from export.parity import ParityError
+from export.quantise import Scale, quantised, scales
+from tests.training import camera_recipe, options, picture, pictures
+from train import __main__ as train
+from train.camera import CameraTask
+from train.denoiser import DenoiserNetwork, exact_layers
+from train.equalise import equalised, streams
+from train.loop import Trainer
+from train.quantised import Rounded, round_activation, round_weight
+from venturi import Codec, Denoiser, InputError, Manifest
+from venturi.bench.subjects import Spec, opened
+from venturi.cli import main
+from venturi.manifest import FileEntry
+
+# The exporter of torch 2.13 trips over its own deprecation of tree specs.
+pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
+
+DATA = Path(__file__).parent / "data"
+TINY = DATA / "tiny_denoiser"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the tiny denoiser's bundle with a variant in 8 bits."""
+    folder = tmp_path_factory.mktemp("int8") / "tiny"
+    shutil.copytree(TINY, folder)
+    model = onnx.load(folder / "denoiser.onnx")
+    found = scales(model, [feed(seed) for seed in range(4)])
+    onnx.save(quantised(model, found), folder / "denoiser-int8.onnx")
+    manifest = Manifest.load(folder)
+    files = {**manifest.files, "denoiser_int8": FileEntry.of(folder, "denoiser-int8.onnx")}
+    text = dataclasses.replace(manifest, files=files).to_json()
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    return folder
+
+
+def feed(seed: int) -> dict[str, NDArray[np.float32]]:
+    frame = picture(64, 64, seed).transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
+    return {"frame": frame, "strength": np.ones(1, np.float32)}
+
+
+FRAMES = torch.from_numpy(np.concatenate([feed(seed)["frame"] for seed in range(6)]))
+STRENGTHS = torch.ones(len(FRAMES))
+
+
+def network(seed: int = 0) -> DenoiserNetwork:
+    """Return a network that was not trained, with channels of very different sizes."""
+    torch.manual_seed(seed)
+    made = DenoiserNetwork(16, 32, 1, 1).eval()
+    with torch.no_grad():
+        for stream in streams(made):
+            for maker in stream.makers:
+                spread = torch.logspace(-1, 0.5, maker.out_channels)
+                maker.weight.mul_(spread.view(-1, 1, 1, 1))
+    return made
+
+
+def test_precision_is_chosen_at_run_time(tiny: Path) -> None:
+    exact, variant = Denoiser(tiny, threads=1), Denoiser(tiny, threads=1, precision="int8")
+    assert exact.manifest.precisions == ("fp32", "int8")
+    image = picture(50, 70, 1)
+    difference = exact.denoise(image).astype(int) - variant.denoise(image)
+    assert 0 < np.abs(difference).max() <= 4
+    assert "precision='int8'" in repr(variant)
+    twin = pickle.loads(pickle.dumps(variant))
+    assert repr(twin) == repr(variant)
+    np.testing.assert_array_equal(twin.denoise(image), variant.denoise(image))
+
+
+def test_the_variant_leaves_the_fingerprint_alone(tiny: Path) -> None:
+    assert Manifest.load(tiny).fingerprint == Manifest.load(TINY).fingerprint
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4", "", "FP32"])
+def test_what_a_bundle_has_is_named(precision: str) -> None:
+    with pytest.raises(InputError, match=r"precision is .*tiny_denoiser.*expected fp32;"):
+        Denoiser(TINY, precision=precision)
+
+
+def test_a_damaged_variant_is_refused(tiny: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny, tmp_path / "bundle")
+    path = tmp_path / "bundle" / "denoiser-int8.onnx"
+    path.write_bytes(path.read_bytes()[:-1])
+    for precision in ("fp32", "int8"):
+        with pytest.raises(Exception, match=r"denoiser-int8\.onnx: .*bytes; expected"):
+            Denoiser(tmp_path / "bundle", precision=precision)
+
+
+def test_a_codec_has_no_variant() -> None:
+    assert Codec(DATA / "tiny_codec").manifest.precisions == ("fp32",)
+
+
+def test_the_command_line_takes_it(tiny: Path, tmp_path: Path) -> None:
+    source = tmp_path / "noisy.png"
+    cv2.imwrite(str(source), picture(40, 30, 2))
+    command = ["denoise", str(source), "--bundle", str(tiny), "--precision"]
+    for precision in ("fp32", "int8"):
+        assert (
+            main([*command[:2], str(tmp_path / f"{precision}.png"), *command[2:], precision]) == 0
+        )
+    assert (tmp_path / "fp32.png").read_bytes() != (tmp_path / "int8.png").read_bytes()
+
+
+def test_a_variant_that_is_not_there_ends_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = pictures(tmp_path / "in", 1) / "0.png"
+    arguments = [str(source), str(tmp_path / "a.png"), "--bundle", str(TINY)]
+    assert main(["denoise", *arguments, "--precision", "int8"]) == 1
+    assert "expected fp32" in capsys.readouterr().err
+
+
+def test_the_bench_sweeps_it(tiny: Path, tmp_path: Path) -> None:
+    report = tmp_path / "bench.json"
+    arguments = ["--precision", "fp32,int8", "--size", "32x32", "--threads", "1"]
+    assert main(["bench", str(tiny), *arguments, "--seconds", "0.05", "--json", str(report)]) == 0
+    rows = json.loads(report.read_text())["rows"]
+    assert [row["precision"] for row in rows] == ["fp32", "int8"]
+    assert rows[0]["error"] != rows[1]["error"]
+    assert opened(Spec(str(tiny), precision="int8")).precision == "int8"
+
+
+@pytest.mark.parametrize(("low", "high"), [(-1.0, 3.0), (0.2, 1.0), (-5.0, -1.0), (0.0, 0.0)])
+def test_zero_is_exact_and_the_ends_are_reached(low: float, high: float) -> None:
+    step, zero = float(Scale.of(low, high).step), Scale.of(low, high).zero
+    assert 0 <= zero <= 255
+    assert (0 - zero) * step == pytest.approx(min(low, 0), abs=step)
+    assert (255 - zero) * step == pytest.approx(max(high, 0), abs=max(step, 1e-7))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return files of one network: as it is and with equal channels, and both in 8 bits."""
+    folder = tmp_path_factory.mktemp("files")
+    plain = network()
+    made = {"plain": plain, "equal": equalised(plain, FRAMES, STRENGTHS)}
+    found: dict[str, Path] = {}
+    for name, one in made.items():
+        exact, variant = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
+        write_graph(one, exact, wanted=plain)
+        int8.write_int8(exact, variant, FRAMES, STRENGTHS, exact_weights(plain))
+        found |= {name: exact, f"{name}-int8": variant}
+    return found
+
+
+def test_the_frame_goes_in_without_loss(files: dict[str, Path]) -> None:
+    found = scales(onnx.load(files["plain"]), [feed(0)])
+    assert found["frame"] == (np.float32(1 / 255), 0)
+
+
+@torch.no_grad()
+def test_equal_channels_compute_the_same() -> None:
+    before = network()
+    frames, strengths = torch.rand(4, 3, 64, 64), torch.tensor([1.0, 1.0, 0.5, 2.0])
+    after = equalised(before, frames, strengths)
+    wanted, found = before(frames, strengths), after(frames, strengths)
+    torch.testing.assert_close(found.clean, wanted.clean, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found.level, wanted.level, atol=1e-4, rtol=1e-4)
+    assert not torch.equal(after.stem.weight, before.stem.weight)
+    for one in before.state_dict(), network().state_dict():
+        assert torch.equal(one["stem.weight"], network().stem.weight)  # the argument is as it was
+
+
+@torch.no_grad()
+def test_channels_of_one_size_lose_less(files: dict[str, Path]) -> None:
+    wanted = network()(FRAMES, STRENGTHS).clean
+    plain, equal = (
+        float((int8.Exported(files[f"{name}-int8"])(FRAMES, STRENGTHS).clean - wanted).std())
+        for name in ("plain", "equal")
+    )
+    assert equal < 0.8 * plain
+    assert equal < 0.1 * float((wanted - FRAMES).std())
+
+
+def test_every_other_convolution_runs_in_integers(files: dict[str, Path], tmp_path: Path) -> None:
+    """onnxruntime shall find nothing to convert between one integer operator and the next."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.log_severity_level = 3  # it warns that such a file is for this machine only
+    onnxruntime.InferenceSession(
+        str(files["equal-int8"]), options, providers=["CPUExecutionProvider"]
+    )
+    before, after = (
+        operators(path) for path in (files["equal"], Path(options.optimized_model_filepath))
+    )
+    assert after["Conv"] + after["FusedConv"] == len(exact_layers(1))
+    assert after["QLinearConv"] == before["Conv"] - len(exact_layers(1)) > 4
+    assert after["QLinearLeakyRelu"] == before["LeakyRelu"] - 1, "the last is in float32"
+    assert after["LeakyRelu"] == 0
+    assert after["QuantizeLinear"] == 4, "the frame and three sums"
+    assert after["DequantizeLinear"] == 5, "the level and four terms of sums"
+
+
+def operators(path: Path) -> Counter[str]:
+    return Counter(node.op_type for node in onnx.load(path).graph.node)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Train a very small denoiser for two steps."""
+    folder = tmp_path_factory.mktemp("run")
+    recipe = camera_recipe(pictures(folder / "pictures"), steps=2)
+    Trainer(CameraTask(recipe), folder / "run", "camera").train()
+    return folder / "run"
+
+
+def test_the_same_checkpoint_gives_the_same_bytes(run: Path) -> None:
+    folders = run.parent / "one", run.parent / "two"
+    for folder in folders:
+        assert export.main([str(run), "--out", str(folder)]) == 0
+    names = sorted(path.name for path in folders[0].iterdir())
+    assert names == ["denoiser-int8.onnx", "denoiser.onnx", "manifest.json"]
+    for name in names:
+        assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
+    manifest = Manifest.load(folders[0])
+    assert manifest.precisions == ("fp32", "int8")
+    assert abs(manifest.measured["int8_psnr_25_loss_db"]) < int8.LOSS_MAX_DB
+    assert manifest.measured["psnr_25_db"] > 15
+    image = picture(60, 40, 3)
+    assert Denoiser(folders[0], precision="int8").denoise(image).shape == image.shape
+
+
+def test_a_variant_that_loses_too_much_is_refused(
+    run: Path, files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8, "LOSS_MAX_DB", -1.0)
+    task = CameraTask(camera_recipe(run.parent / "pictures"))
+    with pytest.raises(ParityError, match=r"equal-int8\.onnx loses .* dB"):
+        int8.measure(files["equal"], files["equal-int8"], task)
+
+
+@torch.no_grad()
+def test_training_sees_the_rounding_that_the_variant_has(files: dict[str, Path]) -> None:
+    made = network()
+    plain = made(FRAMES, STRENGTHS).clean
+    trained = Rounded(made, exact_layers(1))(FRAMES, STRENGTHS).clean
+    shipped = int8.Exported(files["equal-int8"])(FRAMES, STRENGTHS).clean
+    assert torch.equal(made(FRAMES, STRENGTHS).clean, plain)  # no hook is left
+    losses = [float((found - plain).square().mean()) for found in (trained, shipped)]
+    assert 0 < losses[1] < 10 * losses[0] < 100 * losses[1]
+
+
+def test_gradients_pass_through_the_rounding() -> None:
+    values = torch.linspace(-1, 1, 64).view(1, 4, 4, 4).requires_grad_()
+    rounded = round_activation(values)
+    assert not torch.equal(rounded, values)
+    rounded.sum().backward()  # type: ignore[no-untyped-call]
+    assert values.grad is not None
+    torch.testing.assert_close(values.grad, torch.ones_like(values))
+    weight = torch.rand(3, 2, 3, 3, requires_grad=True)
+    steps = round_weight(weight) / (weight.detach().abs().amax((1, 2, 3), keepdim=True) / 127)
+    torch.testing.assert_close(steps, torch.round(steps), atol=1e-3, rtol=0)
+    round_weight(weight).sum().backward()  # type: ignore[no-untyped-call]
+    assert weight.grad is not None
+    assert bool((weight.grad == 1).all())
+
+
+def test_a_fine_tuning_for_8_bits_runs_and_can_be_exported_without(
+    run: Path, tmp_path: Path
+) -> None:
+    data = run.parent / "pictures"
+    arguments = [
+        "--from",
+        str(run),
+        "--run",
+        str(tmp_path / "tuned"),
+        *options(camera_recipe(data)),
+    ]
+    assert train.main(["camera", *arguments, "--int8"]) == 0
+    assert "psnr_25_int8" in (tmp_path / "tuned" / "log.jsonl").read_text()
+    bundle = tmp_path / "bundle"
+    assert export.main([str(tmp_path / "tuned"), "--out", str(bundle), "--no-int8"]) == 0
+    assert Manifest.load(bundle).precisions == ("fp32",)
+
+
+def test_what_cannot_be_trained_for_8_bits_is_named() -> None:
+    with pytest.raises(ValueError, match="leave --int8 out"):
+        Rounded(torch.nn.Sequential(network()), exact_layers(1))
