@@ -1,6 +1,7 @@
 """The command line: python -m benchmarks COMMAND.
 
-codec | denoise | video | frame | mnist | latency | loadgen | all | report | compare | readme
+codec | denoise | video | frame | mnist | memory | card | latency | loadgen | all | report | compare |
+readme
 """
 
 import argparse
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     mnist.add_argument("--json", type=Path, default=results.FOLDER / "mnist.json", metavar="FILE")
     _measuring_time(mnist)
     mnist.set_defaults(run=_mnist)
+    _add_memory(commands)
     latency.add_parsers(commands)
     everything = commands.add_parser(
         "all", help="every benchmark whose data and models are there, then the report"
@@ -102,6 +104,26 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=_report)
     return parser
+
+
+def _add_memory(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    memory = commands.add_parser("memory", help="the codec's peak memory on a large picture")
+    memory.add_argument("--json", type=Path, default=results.FOLDER / "memory.json", metavar="FILE")
+    memory.add_argument(
+        "--bundle", default="photo", metavar="NAME_OR_PATH", help="default: %(default)s"
+    )
+    memory.add_argument(
+        "--megapixels", type=float, default=100, metavar="N", help="default: %(default)s"
+    )
+    memory.add_argument(
+        "--whole-megapixels",
+        type=float,
+        default=24,
+        metavar="N",
+        help="of the picture that the graphs also see in one piece; default: %(default)s",
+    )
+    memory.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
+    memory.set_defaults(run=_memory)
 
 
 def _measuring(parser: argparse.ArgumentParser, *, data: str, bundle: str) -> None:
@@ -202,6 +224,19 @@ def _mnist(options: argparse.Namespace) -> int:
     )
     results.write(options.json, found)
     print(mnist.text(found))
+    return 0
+
+
+def _memory(options: argparse.Namespace) -> int:
+    from benchmarks import memory
+
+    found = memory.measure(
+        memory.Options(
+            options.bundle, options.threads, options.megapixels, options.whole_megapixels
+        )
+    )
+    results.write(options.json, found)
+    print(memory.text(found))
     return 0
 
 
