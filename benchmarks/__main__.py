@@ -1,7 +1,7 @@
 """The command line: python -m benchmarks COMMAND.
 
-codec | denoise | video | frame | mnist | memory | card | latency | loadgen | all | report | compare |
-readme
+codec | denoise | video | frame | mnist | memory | latency | loadgen | all
+report | compare | readme | card
 """
 
 import argparse
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _measuring_time(mnist)
     mnist.set_defaults(run=_mnist)
     _add_memory(commands)
+    _add_card(commands)
     latency.add_parsers(commands)
     everything = commands.add_parser(
         "all", help="every benchmark whose data and models are there, then the report"
@@ -124,6 +125,30 @@ def _add_memory(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     memory.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
     memory.set_defaults(run=_memory)
+
+
+def _add_card(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    card = commands.add_parser("card", help="write a codec's model card into its bundle")
+    card.add_argument("--data", type=Path, required=True, help="folder of lossless pictures")
+    card.add_argument("--results", type=Path, default=results.FOLDER, metavar="FOLDER")
+    card.add_argument(
+        "--pictures",
+        type=Path,
+        default=results.FOLDER / "card",
+        metavar="FOLDER",
+        help="for crops that show its weaknesses; default: %(default)s",
+    )
+    card.add_argument(
+        "--bundle", default="photo", metavar="NAME_OR_PATH", help="default: %(default)s"
+    )
+    card.add_argument(
+        "--weights",
+        default="photo",
+        metavar="NAME_OR_PATH",
+        help="checkpoint, run or shipped name that it was exported from; default: %(default)s",
+    )
+    card.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
+    card.set_defaults(run=_card)
 
 
 def _measuring(parser: argparse.ArgumentParser, *, data: str, bundle: str) -> None:
@@ -237,6 +262,23 @@ def _memory(options: argparse.Namespace) -> int:
     )
     results.write(options.json, found)
     print(memory.text(found))
+    return 0
+
+
+def _card(options: argparse.Namespace) -> int:
+    from benchmarks import card
+
+    written = card.write(
+        card.Options(
+            options.bundle,
+            options.weights,
+            options.results,
+            options.data,
+            options.pictures,
+            options.threads,
+        )
+    )
+    print(written)
     return 0
 
 

@@ -26,7 +26,10 @@ ROLES: Mapping[str, frozenset[str]] = {
     "denoiser": frozenset({"denoiser"}),
     "autoencoder": frozenset({"encoder", "decoder", "tables"}),
 }
-"""The files that each task has, no more and no less."""
+"""The files that each task has, no more and no less but for a card."""
+
+CARD, CARD_NAME = "card", "card.md"
+"""The role and the name of the model card, which any bundle may have: Markdown, for people."""
 
 DECODER_ROLES: Mapping[str, tuple[str, ...]] = {
     "codec": ("decoder", "entropy", "tables"),
@@ -161,8 +164,10 @@ class Manifest:
 
     def _check_files(self) -> None:
         roles = ROLES[self.task]
-        if set(self.files) != roles:
+        if set(self.files) - {CARD} != roles:
             raise _refusal("files", sorted(self.files), f"exactly {sorted(roles)}")
+        if CARD in self.files and self.files[CARD].path != CARD_NAME:
+            raise _refusal("files: card: path", self.files[CARD].path, f"{CARD_NAME!r}")
         paths = [entry.path for entry in self.files.values()]
         if len({path.casefold() for path in paths} | {FILE_NAME}) != len(paths) + 1:
             raise _refusal("files: paths", paths, "a file of its own for each role")
