@@ -1,7 +1,7 @@
 """The command line: python -m benchmarks COMMAND.
 
 codec | denoise | video | frame | mnist | memory | latency | loadgen | all
-report | compare | readme | card
+adapt | report | compare | readme | card
 """
 
 import argparse
@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _measuring_time(mnist)
     mnist.set_defaults(run=_mnist)
     _add_memory(commands)
+    _add_adapt(commands)
     _add_card(commands)
     latency.add_parsers(commands)
     everything = commands.add_parser(
@@ -125,6 +126,20 @@ def _add_memory(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     memory.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
     memory.set_defaults(run=_memory)
+
+
+def _add_adapt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    adapt = commands.add_parser("adapt", help="a fine-tuned codec beside the one it came from")
+    adapt.add_argument("--data", type=Path, required=True, help="folder of pictures of its kind")
+    adapt.add_argument("--elsewhere", type=Path, required=True, help="folder of other pictures")
+    adapt.add_argument("--json", type=Path, default=results.FOLDER / "adapt.json", metavar="FILE")
+    adapt.add_argument("--bundle", required=True, metavar="NAME_OR_PATH", help="the fine-tuned one")
+    adapt.add_argument(
+        "--general", default="photo", metavar="NAME_OR_PATH", help="default: %(default)s"
+    )
+    adapt.add_argument("--pictures", type=_positive, metavar="N", help="the first N of each set")
+    adapt.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
+    adapt.set_defaults(run=_adapt)
 
 
 def _add_card(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -262,6 +277,24 @@ def _memory(options: argparse.Namespace) -> int:
     )
     results.write(options.json, found)
     print(memory.text(found))
+    return 0
+
+
+def _adapt(options: argparse.Namespace) -> int:
+    from benchmarks import adapt
+
+    found = adapt.measure(
+        adapt.Options(
+            options.bundle,
+            options.general,
+            options.data,
+            options.elsewhere,
+            options.pictures,
+            options.threads,
+        )
+    )
+    results.write(options.json, found)
+    print(adapt.text(found))
     return 0
 
 

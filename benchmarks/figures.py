@@ -151,6 +151,13 @@ def _memory(found: results.Results) -> Iterator[Figure]:
     yield Figure("the same stream with windows", same, 0.0, higher_is_better=True)
 
 
+def _adapt(found: results.Results) -> Iterator[Figure]:
+    for part in ("kind", "elsewhere"):
+        for name, value in found[part]["bd_rate_percent"].items():
+            if value is not None:
+                yield Figure(f"{part}: BD-rate against {name}, %", value, RATE_NOISE_PERCENT)
+
+
 _SOURCES: Mapping[str, Callable[[results.Results], Iterator[Figure]]] = {
     "codec": _codec,
     "denoise": _denoise,
@@ -158,4 +165,5 @@ _SOURCES: Mapping[str, Callable[[results.Results], Iterator[Figure]]] = {
     "latency": _latency,
     "robustness": _robustness,
     "memory": _memory,
+    "adapt": _adapt,
 }

@@ -161,6 +161,23 @@ _MEMORY: Shape = {
     },
     "notes": [str],
 }
+_SET: Shape = {
+    "data": {"folder": str, "pictures": int},
+    "rates_bpp": Null([float]),
+    "points": {str: [_POINT]},
+    "bd_rate_percent": {str: Null(float)},
+}
+_ADAPT: Shape = {
+    "environment": _ENVIRONMENT,
+    "bundle": _BUNDLE,
+    "general_bundle": _BUNDLE,
+    "steps": int,
+    "trained_on": str,
+    "labels": {str: str},
+    "kind": _SET,
+    "elsewhere": _SET,
+    "notes": [str],
+}
 # As much of what `venturi bench` writes as is read here; runtime/BENCH.md has it all.
 _LATENCY: Shape = {
     "machine": {"cpu": str, "load_average": [float], "system": str, "versions": {str: str}},
@@ -188,6 +205,7 @@ SHAPES: Mapping[str, Shape] = {
     "latency": _LATENCY,
     "robustness": _ROBUSTNESS,
     "memory": _MEMORY,
+    "adapt": _ADAPT,
 }
 """By the name in `benchmark`."""
 

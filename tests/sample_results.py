@@ -203,6 +203,24 @@ def memory() -> results.Results:
     }  # fmt: skip
 
 
+def adapt() -> results.Results:
+    """Return a codec beside the one that it was fine-tuned from."""
+    points = codec()["points"]
+    rates: dict[str, float | None] = {"general": -30.0, "webp": -40.0}
+    kind = {
+        "data": {"folder": "chest-xray/test", "pictures": 2}, "rates_bpp": None,
+        "points": points, "bd_rate_percent": rates,
+    }  # fmt: skip
+    return _head("adapt") | {
+        "general_bundle": {"name": "another", "fingerprint": "11" * 8},
+        "steps": 100,
+        "trained_on": "folder 'train'",
+        "labels": {"adapted": "Venturi, adapted", "general": "Venturi, general", "webp": "WebP"},
+        "kind": kind,
+        "elsewhere": copy.deepcopy(kind) | {"bd_rate_percent": {"general": 20.0}},
+    }
+
+
 ALL = {
     "codec": codec,
     "denoise": denoise,
@@ -210,6 +228,7 @@ ALL = {
     "latency": latency,
     "robustness": robustness,
     "memory": memory,
+    "adapt": adapt,
 }
 
 
