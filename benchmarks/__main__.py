@@ -1,6 +1,7 @@
 """The command line: python -m benchmarks COMMAND.
 
-codec | denoise | video | frame | mnist | latency | loadgen | all | report | compare | readme
+codec | denoise | video | frame | mnist | memory | latency | loadgen | all
+adapt | report | compare | readme | card
 """
 
 import argparse
@@ -64,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     mnist.add_argument("--json", type=Path, default=results.FOLDER / "mnist.json", metavar="FILE")
     _measuring_time(mnist)
     mnist.set_defaults(run=_mnist)
+    _add_memory(commands)
+    _add_adapt(commands)
+    _add_card(commands)
     latency.add_parsers(commands)
     everything = commands.add_parser(
         "all", help="every benchmark whose data and models are there, then the report"
@@ -102,6 +106,64 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.set_defaults(run=_report)
     return parser
+
+
+def _add_memory(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    memory = commands.add_parser("memory", help="the codec's peak memory on a large picture")
+    memory.add_argument("--json", type=Path, default=results.FOLDER / "memory.json", metavar="FILE")
+    memory.add_argument(
+        "--bundle", default="photo", metavar="NAME_OR_PATH", help="default: %(default)s"
+    )
+    memory.add_argument(
+        "--megapixels", type=float, default=100, metavar="N", help="default: %(default)s"
+    )
+    memory.add_argument(
+        "--whole-megapixels",
+        type=float,
+        default=24,
+        metavar="N",
+        help="of the picture that the graphs also see in one piece; default: %(default)s",
+    )
+    memory.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
+    memory.set_defaults(run=_memory)
+
+
+def _add_adapt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    adapt = commands.add_parser("adapt", help="a fine-tuned codec beside the one it came from")
+    adapt.add_argument("--data", type=Path, required=True, help="folder of pictures of its kind")
+    adapt.add_argument("--elsewhere", type=Path, required=True, help="folder of other pictures")
+    adapt.add_argument("--json", type=Path, default=results.FOLDER / "adapt.json", metavar="FILE")
+    adapt.add_argument("--bundle", required=True, metavar="NAME_OR_PATH", help="the fine-tuned one")
+    adapt.add_argument(
+        "--general", default="photo", metavar="NAME_OR_PATH", help="default: %(default)s"
+    )
+    adapt.add_argument("--pictures", type=_positive, metavar="N", help="the first N of each set")
+    adapt.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
+    adapt.set_defaults(run=_adapt)
+
+
+def _add_card(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    card = commands.add_parser("card", help="write a codec's model card into its bundle")
+    card.add_argument("--data", type=Path, required=True, help="folder of lossless pictures")
+    card.add_argument("--results", type=Path, default=results.FOLDER, metavar="FOLDER")
+    card.add_argument(
+        "--pictures",
+        type=Path,
+        default=results.FOLDER / "card",
+        metavar="FOLDER",
+        help="for crops that show its weaknesses; default: %(default)s",
+    )
+    card.add_argument(
+        "--bundle", default="photo", metavar="NAME_OR_PATH", help="default: %(default)s"
+    )
+    card.add_argument(
+        "--weights",
+        default="photo",
+        metavar="NAME_OR_PATH",
+        help="checkpoint, run or shipped name that it was exported from; default: %(default)s",
+    )
+    card.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
+    card.set_defaults(run=_card)
 
 
 def _measuring(parser: argparse.ArgumentParser, *, data: str, bundle: str) -> None:
@@ -202,6 +264,54 @@ def _mnist(options: argparse.Namespace) -> int:
     )
     results.write(options.json, found)
     print(mnist.text(found))
+    return 0
+
+
+def _memory(options: argparse.Namespace) -> int:
+    from benchmarks import memory
+
+    found = memory.measure(
+        memory.Options(
+            options.bundle, options.threads, options.megapixels, options.whole_megapixels
+        )
+    )
+    results.write(options.json, found)
+    print(memory.text(found))
+    return 0
+
+
+def _adapt(options: argparse.Namespace) -> int:
+    from benchmarks import adapt
+
+    found = adapt.measure(
+        adapt.Options(
+            options.bundle,
+            options.general,
+            options.data,
+            options.elsewhere,
+            options.pictures,
+            options.threads,
+        )
+    )
+    results.write(options.json, found)
+    print(adapt.text(found))
+    return 0
+
+
+def _card(options: argparse.Namespace) -> int:
+    from benchmarks import card
+
+    written = card.write(
+        card.Options(
+            options.bundle,
+            options.weights,
+            options.results,
+            options.data,
+            options.pictures,
+            options.threads,
+        )
+    )
+    print(written)
     return 0
 
 

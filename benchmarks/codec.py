@@ -101,8 +101,8 @@ def measure(options: Options) -> results.Results:
     codec = Codec(options.bundle, threads=options.threads)
     schemes: list[Scheme] = [Ours(codec), *(peer for peer in PEERS if peer.present())]
     paths = pictures.listed(options.data, limit=options.pictures)
-    samples = _samples(schemes, paths)
-    points = {scheme.name: _points(samples[scheme.name]) for scheme in schemes}
+    samples = sample_all(schemes, paths)
+    points = {scheme.name: mean_points(samples[scheme.name]) for scheme in schemes}
     settings = _at_one_rate(points)
     notes = [f"{peer.label}: absent, OpenCV cannot write it" for peer in PEERS
              if peer.name not in points]  # fmt: skip
@@ -129,7 +129,7 @@ def measure(options: Options) -> results.Results:
 Samples = dict[int, list[Point]]
 
 
-def _samples(schemes: Sequence[Scheme], paths: Sequence[Path]) -> dict[str, Samples]:
+def sample_all(schemes: Sequence[Scheme], paths: Sequence[Path]) -> dict[str, Samples]:
     """Code every picture with every scheme at every quality, the schemes in turn."""
     samples: dict[str, Samples] = {s.name: {q: [] for q in s.qualities} for s in schemes}
     for number, path in enumerate(paths, 1):
@@ -164,7 +164,8 @@ def _sample(scheme: Scheme, image: Picture, quality: int) -> Point:
     }
 
 
-def _points(samples: Samples) -> list[Point]:
+def mean_points(samples: Samples) -> list[Point]:
+    """Return the curve through the means of each quality's samples."""
     points = []
     for quality, found in samples.items():
         mean = {key: fmean(s[key] for s in found) for key in ("bpp", "psnr_db", "msssim")}

@@ -8,7 +8,7 @@ from benchmarks.bd_rate import bd_rate_percent
 from benchmarks.environment import busy
 from benchmarks.figures import RATE_NOISE_PERCENT, Figure, figures
 
-_MUST_AGREE = ("benchmark", "data", "rates_bpp", "full")
+_MUST_AGREE = ("benchmark", "data", "picture", "rates_bpp", "full")
 _UNEQUAL = ("worse", "gone", "better", "new")
 
 

@@ -141,10 +141,29 @@ def _robustness(found: results.Results) -> Iterator[Figure]:
         yield Figure(f"lost: {row['fault']}", row["tried"] - row["caught"], 0.0)
 
 
+def _memory(found: results.Results) -> Iterator[Figure]:
+    for name, call in found["calls"].items():
+        value = call["beyond_picture_mb"]
+        yield Figure(f"{name} beyond the picture, MB", value, MEMORY_NOISE, relative=True)
+    for part in ("region", "windows"):
+        yield Figure(f"largest difference, {part}", found[part]["largest_difference"], 0.0)
+    same = float(found["windows"]["same_stream"])
+    yield Figure("the same stream with windows", same, 0.0, higher_is_better=True)
+
+
+def _adapt(found: results.Results) -> Iterator[Figure]:
+    for part in ("kind", "elsewhere"):
+        for name, value in found[part]["bd_rate_percent"].items():
+            if value is not None:
+                yield Figure(f"{part}: BD-rate against {name}, %", value, RATE_NOISE_PERCENT)
+
+
 _SOURCES: Mapping[str, Callable[[results.Results], Iterator[Figure]]] = {
     "codec": _codec,
     "denoise": _denoise,
     "mnist": _mnist,
     "latency": _latency,
     "robustness": _robustness,
+    "memory": _memory,
+    "adapt": _adapt,
 }

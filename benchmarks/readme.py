@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import codec, denoise, mnist, results
+from benchmarks.markdown import percent, table
 
 BEGIN = "<!-- results:begin -->"
 END = "<!-- results:end -->"
@@ -99,8 +100,8 @@ def _codec(found: results.Results, _: Path) -> str:
         rows.append(
             [
                 f"**{label}**" if ours else label,
-                "" if ours else _percent(found["bd_rate_percent"][name]),
-                "" if ours else _percent(found["bd_rate_msssim_percent"][name]),
+                "" if ours else percent(found["bd_rate_percent"][name]),
+                "" if ours else percent(found["bd_rate_msssim_percent"][name]),
                 f"{times['encode']['median_ms']:.1f} ms",
                 f"{times['decode']['median_ms']:.1f} ms",
             ]
@@ -113,7 +114,7 @@ def _codec(found: results.Results, _: Path) -> str:
             f"bytes at equal quality against each codec (BD-rate, {low}–{high} bpp), and the "
             f"median time of a {picture['width']}×{picture['height']} picture at the rate of "
             f"`quality=50`.",
-            _markdown(rows),
+            table(rows),
             f"Arithmetic: encoder {arithmetic['encoder']:.1f}, entropy model "
             f"{arithmetic['entropy']:.1f}, decoder {arithmetic['decoder']:.1f} kMAC per pixel. "
             + _machine(found),
@@ -142,7 +143,7 @@ def _denoise(found: results.Results, _: Path) -> str:
         [
             "Denoising: Venturi is blind, OpenCV's filters are told the noise and set at their "
             "best for it. Times are medians of the whole call.",
-            _markdown(rows),
+            table(rows),
             _machine(found),
         ]
     )
@@ -150,7 +151,7 @@ def _denoise(found: results.Results, _: Path) -> str:
 
 def _mnist(found: results.Results, folder: Path) -> str:
     fewest, lossless = found["fewest_bytes"], found["lossless_bytes"]["mnist"]["png"]
-    parts = [_markdown(mnist.rows(found))]
+    parts = [table(mnist.rows(found))]
     if fewest:
         parts.append(
             f"Fewest bytes at a squared error of at most {fewest['at_most_mse']}: "
@@ -200,7 +201,7 @@ def _robustness(found: results.Results, _: Path) -> str:
         rows.append([row["fault"], row["promise"], f"{row['tried']:,}", f"{row['lost']:,}"])
     days = sorted({row["environment"]["measured_on"] for row in found["rows"]})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return f"{_markdown(rows)}\n\nTried on {when}."
+    return f"{table(rows)}\n\nTried on {when}."
 
 
 def _machine(found: results.Results) -> str:
@@ -209,15 +210,6 @@ def _machine(found: results.Results) -> str:
         f"Measured on {machine['cpu']}, {machine['threads']} threads, "
         f"load average {machine['load_average'][0]:.1f} before the run."
     )
-
-
-def _percent(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:+.1f} %".replace("-", "−")
-
-
-def _markdown(rows: Rows) -> str:
-    ruler = ["---", *("---:" for _ in rows[0][1:])]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ruler, *rows[1:]])
 
 
 PAGES: Mapping[Path, Sections] = {

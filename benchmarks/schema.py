@@ -133,6 +133,51 @@ _ROBUSTNESS: Shape = {
         }
     ],
 }
+_PEAK: Shape = {
+    "peak_mb": float,
+    "picture_mb": float,
+    "beyond_picture_mb": float,
+    "seconds": float,
+}
+_MEMORY: Shape = {
+    "environment": _ENVIRONMENT,
+    "bundle": _BUNDLE,
+    "picture": {"height": int, "width": int, "stream_bytes": int},
+    "calls": {str: _PEAK},
+    "limit_beyond_picture_mb": float,
+    "within_limit": bool,
+    "region": {
+        "region": [int],
+        "chunks": int,
+        "chunks_needed": int,
+        "largest_difference": int,
+    },
+    "windows": {
+        "height": int,
+        "width": int,
+        "same_stream": bool,
+        "largest_difference": int,
+        "calls": {str: {str: _PEAK}},
+    },
+    "notes": [str],
+}
+_SET: Shape = {
+    "data": {"folder": str, "pictures": int},
+    "rates_bpp": Null([float]),
+    "points": {str: [_POINT]},
+    "bd_rate_percent": {str: Null(float)},
+}
+_ADAPT: Shape = {
+    "environment": _ENVIRONMENT,
+    "bundle": _BUNDLE,
+    "general_bundle": _BUNDLE,
+    "steps": int,
+    "trained_on": str,
+    "labels": {str: str},
+    "kind": _SET,
+    "elsewhere": _SET,
+    "notes": [str],
+}
 # As much of what `venturi bench` writes as is read here; runtime/BENCH.md has it all.
 _LATENCY: Shape = {
     "machine": {"cpu": str, "load_average": [float], "system": str, "versions": {str: str}},
@@ -159,6 +204,8 @@ SHAPES: Mapping[str, Shape] = {
     "mnist": _MNIST,
     "latency": _LATENCY,
     "robustness": _ROBUSTNESS,
+    "memory": _MEMORY,
+    "adapt": _ADAPT,
 }
 """By the name in `benchmark`."""
 

@@ -182,12 +182,53 @@ def robustness() -> results.Results:
     }
 
 
+def memory() -> results.Results:
+    """Return what one large picture took."""
+    peak = {"peak_mb": 900.0, "picture_mb": 300.0, "beyond_picture_mb": 600.0, "seconds": 9.0}
+    calls = {name: dict(peak) for name in ("compress", "decompress")}
+    sides = {"height": 9000, "width": 9000}
+    return _head("memory") | {
+        "picture": {**sides, "stream_bytes": 1000},
+        "calls": calls,
+        "limit_beyond_picture_mb": 1500.0,
+        "within_limit": True,
+        "region": {
+            "region": [4000, 4000, 300, 700], "chunks": 81, "chunks_needed": 4,
+            "largest_difference": 0,
+        },
+        "windows": {
+            **sides, "same_stream": True, "largest_difference": 0,
+            "calls": {"windowed": copy.deepcopy(calls), "whole": copy.deepcopy(calls)},
+        },
+    }  # fmt: skip
+
+
+def adapt() -> results.Results:
+    """Return a codec beside the one that it was fine-tuned from."""
+    points = codec()["points"]
+    rates: dict[str, float | None] = {"general": -30.0, "webp": -40.0}
+    kind = {
+        "data": {"folder": "chest-xray/test", "pictures": 2}, "rates_bpp": None,
+        "points": points, "bd_rate_percent": rates,
+    }  # fmt: skip
+    return _head("adapt") | {
+        "general_bundle": {"name": "another", "fingerprint": "11" * 8},
+        "steps": 100,
+        "trained_on": "folder 'train'",
+        "labels": {"adapted": "Venturi, adapted", "general": "Venturi, general", "webp": "WebP"},
+        "kind": kind,
+        "elsewhere": copy.deepcopy(kind) | {"bd_rate_percent": {"general": 20.0}},
+    }
+
+
 ALL = {
     "codec": codec,
     "denoise": denoise,
     "mnist": mnist,
     "latency": latency,
     "robustness": robustness,
+    "memory": memory,
+    "adapt": adapt,
 }
 
 

@@ -37,7 +37,8 @@ def test_wheel_holds_all_of_venturi(wheel: Path) -> None:
     expected = {
         f"venturi/{path.relative_to(PACKAGE).as_posix()}"
         for path in PACKAGE.rglob("*")
-        if path.is_file() and path.suffix in (".py", ".typed", ".onnx", ".json", ".bin", ".png")
+        if path.is_file()
+        and path.suffix in (".py", ".typed", ".onnx", ".json", ".bin", ".png", ".md")
     }
     with zipfile.ZipFile(wheel) as archive:
         assert expected <= set(archive.namelist())

@@ -16,7 +16,7 @@ from typing import Self
 
 from venturi import _onnx
 from venturi.errors import BundleError, InputError
-from venturi.manifest import FILE_NAME, FileEntry, Manifest
+from venturi.manifest import CARD, FILE_NAME, FileEntry, Manifest
 
 SHIPPED = Path(__file__).parent / "models"
 
@@ -60,7 +60,7 @@ class Bundle:
         for role, entry in manifest.files.items():
             if entry.path.endswith(".onnx"):
                 _onnx.check(files[role], entry.path)
-            elif role != "tables":
+            elif role not in ("tables", CARD):
                 raise BundleError(
                     f"{folder / entry.path}: the {role} of a bundle; expected a name that ends in "
                     ".onnx; export the bundle again"

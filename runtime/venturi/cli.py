@@ -26,7 +26,7 @@ from venturi.bundle import locate
 from venturi.codec import Region
 from venturi.errors import InputError, VenturiError
 from venturi.files import write_atomically
-from venturi.manifest import FP32, Manifest
+from venturi.manifest import CARD, FP32, Manifest
 from venturi.stream import MAX_PIXELS, MAX_SIDE, read_header
 
 STANDARD = "-"
@@ -169,9 +169,13 @@ def _stream_facts(data: bytes) -> dict[str, object]:
 
 
 def _bundle_facts(name_or_path: str) -> dict[str, object]:
-    manifest = Manifest.load(locate(name_or_path))
+    folder = locate(name_or_path)
+    manifest = Manifest.load(folder)
     content: dict[str, object] = json.loads(manifest.to_json())
-    return {"kind": "bundle", "fingerprint": manifest.fingerprint.hex()} | content
+    facts = {"kind": "bundle", "fingerprint": manifest.fingerprint.hex()} | content
+    if CARD in manifest.files:
+        facts["card"] = str(folder / manifest.files[CARD].path)
+    return facts
 
 
 def _print_fact(name: str, value: object, indent: str = "") -> None:

@@ -26,7 +26,7 @@ ROLES: Mapping[str, frozenset[str]] = {
     "denoiser": frozenset({"denoiser"}),
     "autoencoder": frozenset({"encoder", "decoder", "tables"}),
 }
-"""The files that each task has, no fewer; and no more, but for ``VARIANTS``."""
+"""The files that each task has, no fewer; and no more, but for ``VARIANTS`` and a card."""
 
 VARIANTS: Mapping[str, Mapping[str, str]] = {
     "denoiser": {"int8": "denoiser_int8"},
@@ -35,6 +35,9 @@ VARIANTS: Mapping[str, Mapping[str, str]] = {
 
 FP32 = "fp32"
 """The precision that every bundle has."""
+
+CARD, CARD_NAME = "card", "card.md"
+"""The role and the name of the model card, which any bundle may have: Markdown, for people."""
 
 DECODER_ROLES: Mapping[str, tuple[str, ...]] = {
     "codec": ("decoder", "entropy", "tables"),
@@ -170,9 +173,11 @@ class Manifest:
     def _check_files(self) -> None:
         roles = ROLES[self.task]
         variants = set(VARIANTS.get(self.task, {}).values())
-        if set(self.files) - variants != roles:
-            besides = f", besides {sorted(variants)} or none" if variants else ""
+        if set(self.files) - variants - {CARD} != roles:
+            besides = f", besides {sorted({*variants, CARD})} or none of them"
             raise _refusal("files", sorted(self.files), f"exactly {sorted(roles)}{besides}")
+        if CARD in self.files and self.files[CARD].path != CARD_NAME:
+            raise _refusal("files: card: path", self.files[CARD].path, f"{CARD_NAME!r}")
         paths = [entry.path for entry in self.files.values()]
         if len({path.casefold() for path in paths} | {FILE_NAME}) != len(paths) + 1:
             raise _refusal("files: paths", paths, "a file of its own for each role")

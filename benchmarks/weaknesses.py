@@ -1,0 +1,94 @@
+"""The pictures that a codec does worst on beside WebP of no more bytes, and crops that show it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import pictures
+from benchmarks.codec import EVERYDAY, LOSSLESS_DB
+from benchmarks.metrics import psnr_db
+from benchmarks.peers import PEERS, Peer
+from benchmarks.pictures import Picture
+from venturi import Codec, images
+
+SIDE = 128
+"""Of a crop, in pixels."""
+
+
+@dataclass(frozen=True)
+class Weakness:
+    """A picture that another codec keeps better in as many bytes.
+
+    picture: its name. bpp: Venturi's rate. psnr_db, webp_psnr_db: of the whole picture. crops: the
+    original, Venturi's and WebP's, uint8 (SIDE, SIDE, 3) RGB.
+    """
+
+    picture: str
+    bpp: float
+    psnr_db: float
+    webp_psnr_db: float
+    crops: tuple[Picture, Picture, Picture]
+
+    @property
+    def lead_db(self) -> float:
+        """How far Venturi is ahead, in dB; negative where it is behind."""
+        return self.psnr_db - self.webp_psnr_db
+
+
+def find(codec: Codec, folder: Path, *, count: int) -> list[Weakness]:
+    """Return the pictures of a folder that the codec does worst on, the worst first."""
+    found = [_compared(codec, path) for path in pictures.listed(folder)]
+    return sorted(found, key=lambda weakness: weakness.lead_db)[:count]
+
+
+def draw(folder: Path, bundle: str, weakness: Weakness) -> None:
+    """Write a weakness's crops side by side, as a JPEG of little loss and a few kB."""
+    folder.mkdir(parents=True, exist_ok=True)
+    images.write(folder / file_name(bundle, weakness), pictures.beside(weakness.crops))
+
+
+def file_name(bundle: str, weakness: Weakness) -> str:
+    """Return what the file with a weakness's crops is called."""
+    return f"{bundle}-{weakness.picture}.jpg"
+
+
+def _compared(codec: Codec, path: Path) -> Weakness:
+    image = pictures.read(path)
+    data = codec.compress(image, quality=EVERYDAY)
+    ours, webp = codec.decompress(data), _webp(image, len(data))
+    place = _worst_place(image, ours)
+    crops = tuple(np.ascontiguousarray(made[place]) for made in (image, ours, webp))
+    return Weakness(
+        path.stem,
+        len(data) * 8 / (image.shape[0] * image.shape[1]),
+        min(psnr_db(image, ours), LOSSLESS_DB),
+        min(psnr_db(image, webp), LOSSLESS_DB),
+        (crops[0], crops[1], crops[2]),
+    )
+
+
+def _webp(image: Picture, budget: int) -> Picture:
+    """Return what WebP makes of a picture in no more bytes, or in as few as it can."""
+    (peer,) = (peer for peer in PEERS if peer.name == "webp")
+    low, high = 0, 100
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _bytes(peer, image, middle) <= budget else (low, middle - 1)
+    return peer.decode(peer.encode(image, low))
+
+
+def _bytes(peer: Peer, image: Picture, quality: int) -> int:
+    return len(peer.encode(image, quality))
+
+
+def _worst_place(image: Picture, made: Picture) -> tuple[slice, slice]:
+    """Return where the mean squared error over a crop is largest."""
+    error: NDArray[np.float32] = np.square(image.astype(np.float32) - made).mean(2)
+    side = min(SIDE, *error.shape)
+    means = cv2.boxFilter(error, -1, (side, side), anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
+    inside = means[: error.shape[0] - side + 1, : error.shape[1] - side + 1]
+    top, left = (int(at) for at in np.unravel_index(int(inside.argmax()), inside.shape))
+    return slice(top, top + side), slice(left, left + side)

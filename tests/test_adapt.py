@@ -1,0 +1,100 @@
+"""A fine-tuned codec beside the one it came from: the command measures both and says who gains."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import adapt, pictures, results
+from benchmarks.__main__ import main
+from tests.test_codec import copy_with_other_tables
+from tests.training import options, photo_recipe, picture
+from train import __main__ as train
+from train import checkpoint
+from venturi import Codec, stream
+
+TINY = Path(__file__).parent / "data" / "tiny_codec"
+
+
+def grey(height: int, width: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.asarray(cv2.cvtColor(picture(height, width, seed), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two kinds of picture, and a bundle with other tables than the tiny one's."""
+    folder = tmp_path_factory.mktemp("adapt")
+    for seed in (1, 2):
+        (folder / "grey").mkdir(exist_ok=True)
+        assert cv2.imwrite(str(folder / "grey" / f"{seed}.png"), grey(170, 180, seed))
+        pictures.write(folder / "colour" / f"{seed}.png", picture(170, 180, seed))
+    copy_with_other_tables(folder / "other")
+    return folder
+
+
+def words(folders: Path, bundle: Path) -> list[str]:
+    return [
+        "adapt", "--bundle", str(bundle), "--general", str(TINY), "--data", str(folders / "grey"),
+        "--elsewhere", str(folders / "colour"), "--json", str(folders / "adapt.json"),
+        "--threads", "1",
+    ]  # fmt: skip
+
+
+def test_both_codecs_are_measured_on_both_kinds(
+    folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(folders, folders / "other")) == 0
+    found = results.read(folders / "adapt.json")
+    assert set(found["elsewhere"]["points"]) == {adapt.ADAPTED, adapt.GENERAL}
+    assert {adapt.ADAPTED, adapt.GENERAL, "jpeg", "webp"} <= set(found["kind"]["points"])
+    assert found["kind"]["data"]["folder"].endswith("/grey")
+    codec = Codec(TINY, threads=1)
+    images = [grey(170, 180, seed) for seed in (1, 2)]
+    sizes = [len(codec.compress(image, quality=50)) for image in images]
+    point = next(p for p in found["kind"]["points"][adapt.GENERAL] if p["quality"] == 50)
+    assert point["bpp"] == pytest.approx(np.mean(sizes) * 8 / (170 * 180), abs=1e-5)
+    # The tiny codec has 16 qualities, fewer than are asked for, so its curve does not grow: told.
+    assert found["kind"]["bd_rate_percent"][adapt.GENERAL] is None
+    assert any(note.startswith("grey: no BD-rate against general") for note in found["notes"])
+    assert "Venturi, general" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rates", [None, (0.15, 1.0)])
+def test_fewer_bytes_at_every_quality_are_the_gain(rates: tuple[float, float] | None) -> None:
+    anchor = [{"bpp": 0.1 * 2**n, "psnr_db": 30.0 + 3 * n} for n in range(6)]
+    fewer = [point | {"bpp": 0.7 * point["bpp"]} for point in anchor]
+    assert adapt.gain(fewer, anchor, rates) == pytest.approx(-30, abs=1e-3)
+    assert adapt.gain(anchor, fewer, rates) == pytest.approx(100 / 0.7 - 100, abs=1e-3)
+
+
+def test_a_codec_beside_itself_is_refused(
+    folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(folders, TINY)) == 1
+    assert "expected two to compare" in capsys.readouterr().err
+
+
+def test_grey_stays_grey() -> None:
+    scheme = adapt.Greyish(Codec(TINY, threads=1), "general", "Venturi")
+    image = np.repeat(grey(70, 80, 1)[..., None], 3, axis=2)
+    data = scheme.encode(image, 50)
+    assert stream.read_header(data).header.grey
+    assert scheme.decode(data).shape == image.shape
+    assert not stream.read_header(scheme.encode(picture(70, 80, 1), 50)).header.grey
+
+
+def test_training_goes_on_from_weights_with_grey_pictures(folders: Path, tmp_path: Path) -> None:
+    """The way of a fine-tuning: --from a checkpoint, a folder of grey PNG, another rate."""
+    recipe = photo_recipe(folders / "grey", steps=2)
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert train.main(["photo", "--run", str(first), *options(recipe)]) == 0
+    more = ["--from", str(first), "--learning-rate=1e-9", "--final-learning-rate=1e-9"]
+    assert train.main(["photo", "--run", str(second), *options(recipe), *more]) == 0
+    states = []
+    for run in (first, second):
+        latest = checkpoint.latest(run)
+        assert latest is not None
+        states.append(checkpoint.load(latest)["average"])
+    for name, value in states[0].items():
+        assert np.allclose(value.numpy(), states[1][name].numpy(), atol=1e-4), name
