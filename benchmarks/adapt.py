@@ -73,7 +73,7 @@ def measure(options: Options) -> results.Results:
     if codecs[ADAPTED].manifest.fingerprint == codecs[GENERAL].manifest.fingerprint:
         raise ValueError("both bundles have one decoder; expected two to compare: see --bundle")
     ours = [Greyish(codec, name, f"Venturi, {name}") for name, codec in codecs.items()]
-    peers = [peer for peer in PEERS if peer.present()]
+    schemes: list[Scheme] = [*ours, *(peer for peer in PEERS if peer.present())]
     manifest = codecs[ADAPTED].manifest
     notes = [note for note in (environment.busy(before),) if note]
     limit = options.pictures
@@ -88,8 +88,8 @@ def measure(options: Options) -> results.Results:
         },
         "steps": int(manifest.provenance.get("steps", 0)),
         "trained_on": str(manifest.provenance.get("data", "not said")),
-        "labels": {scheme.name: scheme.label for scheme in (*ours, *peers)},
-        "kind": _compared([*ours, *peers], options.data, limit, None, notes),
+        "labels": {scheme.name: scheme.label for scheme in schemes},
+        "kind": _compared(schemes, options.data, limit, None, notes),
         "elsewhere": _compared(ours, options.elsewhere, limit, RATES, notes),
         "notes": notes,
     }

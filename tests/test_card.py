@@ -26,7 +26,7 @@ def place(tmp_path: Path) -> Path:
     recipe = {"steps": 7, "learning_rate": 0.003, "data": "/home/someone/pictures"}
     checkpoint.save_weights(tmp_path / "weights.pt", "photo", 7, recipe, weights)
     shutil.copytree(TINY, tmp_path / "bundle")
-    told = {
+    told: dict[str, str | int | float] = {
         "data": "folder 'photos', all of it", "licence": "Apache-2.0", "recipe": "photo",
         "seed": 0, "steps": 7, "weights_sha256": checkpoint.weights_hash(weights),
     }  # fmt: skip
