@@ -138,7 +138,24 @@ def interval(samples: Sequence[float], percent: float) -> float:
 
 def _robustness(found: results.Results) -> Iterator[Figure]:
     for row in found["rows"]:
-        yield Figure(f"lost: {row['fault']}", row["tried"] - row["caught"], 0.0)
+        yield Figure(f"lost: {row['fault']}", row["lost"], 0.0)
+
+
+def _frame(found: results.Results) -> Iterator[Figure]:
+    for size, ways in found["sizes"].items():
+        for part, times in ways.items():
+            for name, way in times.items():
+                label = f"{size}, {part}: {name}, ms"
+                yield Figure(label, way["median_ms"], TIME_NOISE, relative=True, timed=True)
+
+
+def _video(found: results.Results) -> Iterator[Figure]:
+    scenes = {**found["clips_psnr_db"], **found["pans_psnr_db"]}
+    if found["cut_psnr_db"]:
+        scenes["after a cut"] = found["cut_psnr_db"]
+    for name, means in scenes.items():
+        for method, value in means.items():
+            yield Figure(f"{name}: {method}, dB", value, PSNR_NOISE_DB, higher_is_better=True)
 
 
 def _memory(found: results.Results) -> Iterator[Figure]:
@@ -161,6 +178,8 @@ def _adapt(found: results.Results) -> Iterator[Figure]:
 _SOURCES: Mapping[str, Callable[[results.Results], Iterator[Figure]]] = {
     "codec": _codec,
     "denoise": _denoise,
+    "frame": _frame,
+    "video": _video,
     "mnist": _mnist,
     "latency": _latency,
     "robustness": _robustness,

@@ -119,19 +119,40 @@ _MNIST: Shape = {
     "notes": [str],
 }
 _ROBUSTNESS: Shape = {
-    "environment": _ENVIRONMENT,
-    "full": bool,
     "rows": [
         {
+            "name": str,
             "fault": str,
             "promise": str,
+            "count": int,
             "tried": int,
             "caught": int,
-            "lost": [str],
+            "lost": int,
+            "losses": [str],
             "figures": {str: float},
             "seconds": float,
+            # Rows are tried at different times.
+            "environment": {"measured_on": str, "cpu": str, "load_average": [float]},
         }
     ],
+}
+_WAY: Shape = _TIMES | {"largest_difference": float}
+_FRAME: Shape = {
+    "environment": _ENVIRONMENT,
+    "bundle": _BUNDLE,
+    "sizes": {str: {"in": {str: _WAY}, "out": {str: _WAY}, "whole": {str: _WAY}}},
+    "notes": [str],
+}
+_VIDEO: Shape = {
+    "environment": _ENVIRONMENT,
+    "bundle": _BUNDLE,
+    "still_bundle": _BUNDLE,
+    "labels": {str: str},
+    "sigma": float,
+    "clips_psnr_db": {str: {str: float}},
+    "pans_psnr_db": {str: {str: float}},
+    "cut_psnr_db": {str: float},
+    "notes": [str],
 }
 _PEAK: Shape = {
     "peak_mb": float,
@@ -201,6 +222,8 @@ _LATENCY: Shape = {
 SHAPES: Mapping[str, Shape] = {
     "codec": _CODEC,
     "denoise": _DENOISE,
+    "frame": _FRAME,
+    "video": _VIDEO,
     "mnist": _MNIST,
     "latency": _LATENCY,
     "robustness": _ROBUSTNESS,

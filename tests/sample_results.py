@@ -173,12 +173,36 @@ def latency(factor: float = 1.0) -> results.Results:
 def robustness() -> results.Results:
     """Return a table of two faults."""
     row = {
-        "fault": "a bit flipped in a stream", "promise": "StreamError names the chunk",
-        "tried": 900, "caught": 900, "lost": [], "figures": {"peak_mb": 1.5}, "seconds": 0.5,
+        "name": "bits", "fault": "a bit flipped in a stream",
+        "promise": "StreamError names the chunk", "count": 900, "tried": 900, "caught": 900,
+        "lost": 0, "losses": [], "figures": {"peak_mb": 1.5}, "seconds": 0.5,
+        "environment": {k: ENVIRONMENT[k] for k in ("measured_on", "cpu", "load_average")},
     }  # fmt: skip
-    return _head("robustness") | {
-        "full": True,
-        "rows": [row, row | {"fault": "cut", "tried": 1200, "caught": 1200}],
+    cut = {"name": "cuts", "fault": "cut", "count": 10, "tried": 1200, "caught": 1200}
+    return {"schema_version": 1, "benchmark": "robustness", "rows": [row, row | cut]}
+
+
+def frame() -> results.Results:
+    """Return what the ways of a frame in and out cost."""
+    way = {
+        "samples": 20, "median_ms": 1.5, "p50_ms": 1.5, "p90_ms": None, "p99_ms": None,
+        "largest_difference": 0.0,
+    }  # fmt: skip
+    ways = {part: {"NumPy": dict(way)} for part in ("in", "out", "whole")}
+    return _head("frame") | {"sizes": {"640x480": ways}}
+
+
+def video() -> results.Results:
+    """Return a stream beside the still denoiser."""
+    labels = {"noisy": "noisy", "still": "still denoiser", "stream": "stream"}
+    means = {"noisy": 20.4, "still": 30.1, "stream": 31.2}
+    return _head("video") | {
+        "still_bundle": {"name": "camera", "fingerprint": "11" * 8},
+        "labels": labels,
+        "sigma": 25,
+        "clips_psnr_db": {"clip": dict(means)},
+        "pans_psnr_db": {"4": dict(means)},
+        "cut_psnr_db": dict(means),
     }
 
 
@@ -224,6 +248,8 @@ def adapt() -> results.Results:
 ALL = {
     "codec": codec,
     "denoise": denoise,
+    "frame": frame,
+    "video": video,
     "mnist": mnist,
     "latency": latency,
     "robustness": robustness,

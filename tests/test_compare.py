@@ -111,7 +111,7 @@ WORSE: dict[str, tuple[str, Change, str]] = {
         setting("rows", 1, "cold_start_ms", "session", to=100.0),
         "denoise 640x480 2 cpu int8 single-stream cold start, ms",
     ),
-    "lost": ("robustness", setting("rows", 1, "caught", to=1199), "lost: cut"),
+    "lost": ("robustness", setting("rows", 1, "lost", to=1), "lost: cut"),
 }
 
 
