@@ -98,7 +98,7 @@ class DeepRecipe(FamilyRecipe):
 class BestRecipe(DeepRecipe):
     """The same with wider layers, for the best picture that 32 numbers give."""
 
-    steps: int = 200 * EPOCH
+    steps: int = 70 * EPOCH
     learning_rate: float = 1e-3
     wide: int = 512
     narrow: int = 256
