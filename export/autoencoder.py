@@ -236,8 +236,12 @@ def write_graphs(
     ships = shipped(model, shape)
     export_graph(EncoderGraph(ships, steps), (torch.rand(3, *shape),), [image], [code], encoder)
     export_graph(DecoderGraph(ships, steps), (torch.zeros(3, numbers),), [code], [image], decoder)
-    to_code, to_image = EncoderGraph(model, steps).eval(), DecoderGraph(model, steps).eval()
-    images = [samples[:count].float() / 255 for count in _BATCHES]
+    # In float64, so that a recurrent network's own rounding is not taken for the file's.
+    exact = copy.deepcopy(model).double()
+    to_code, to_image = (
+        part(exact, steps.double()).eval() for part in (EncoderGraph, DecoderGraph)
+    )
+    images = [(samples[:count].float() / 255).double() for count in _BATCHES]
     with torch.no_grad():
         found = [torch.round(to_code(part)) for part in images]
     encoder_error = largest_difference(

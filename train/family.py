@@ -77,7 +77,7 @@ class SparseRecipe(FamilyRecipe):
     """
 
     numbers: int = 128
-    activity: float = 2e-2
+    activity: float = 6e-2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from benchmarks import results
 from benchmarks.report import compression, denoising, digits, faults, latency, markup
 
 _HERE = Path(__file__).parent
-_SECTIONS = (compression, denoising, latency, digits, faults)
+SECTIONS = (compression, denoising, latency, digits, faults)
 
 
 def page(folder: Path = results.FOLDER) -> str:
@@ -20,14 +20,14 @@ def page(folder: Path = results.FOLDER) -> str:
 
     Raises ValueError when there are none.
     """
-    names = [section.NAME for section in _SECTIONS]
+    names = [section.NAME for section in SECTIONS]
     if not any((folder / f"{name}.json").exists() for name in names):
         raise ValueError(
             f"{folder} has none of {', '.join(f'{name}.json' for name in names)}: "
             "measure first, with python -m benchmarks all"
         )
     parts, links = [], []
-    for section in _SECTIONS:
+    for section in SECTIONS:
         path = folder / f"{section.NAME}.json"
         links.append(f'<a href="#{section.NAME}">{html.escape(section.TITLE)}</a>')
         if path.exists():
