@@ -174,7 +174,7 @@ ROWS = (
         "mutated and random streams, their checksums forged",
         "StreamError or a picture; bounded time and memory",
         mutate_streams,
-        short=15_000,
+        short=30_000,
         full=500_000,
     ),
     Row(
