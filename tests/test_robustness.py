@@ -50,7 +50,8 @@ def test_a_broken_row_is_lost() -> None:
 
 def test_rows_of_different_days_come_together(tmp_path: Path) -> None:
     def attempted(name: str, seconds: float) -> dict[str, object]:
-        return sample_results.robustness()["rows"][0] | {"name": name, "seconds": seconds}
+        row: dict[str, object] = sample_results.robustness()["rows"][0]
+        return row | {"name": name, "seconds": seconds}
 
     path = tmp_path / "robustness.json"
     known = ["a", "b", "c"]
@@ -63,7 +64,7 @@ def test_rows_of_different_days_come_together(tmp_path: Path) -> None:
 
 def test_the_kept_figures_are_those_of_this_table() -> None:
     kept = results.read(RESULTS)["rows"]
-    assert kept
+    assert [found["name"] for found in kept] == list(ROWS)
     for found in kept:
         row = ROWS[found["name"]]
         assert found["lost"] == 0, found["losses"]
