@@ -279,7 +279,7 @@ def test_a_precision_that_a_model_has_is_handed_on(monkeypatch: pytest.MonkeyPat
 
 def test_a_cold_start_that_fails_is_an_error() -> None:
     with pytest.raises(DeviceError, match=r"cold start exits with 1: .*no such bundle"):
-        cold.cold_start(Spec("gone"), "denoise", None)
+        cold.cold_start(Spec("gone"), "denoise", b"")
 
 
 def test_the_photograph_is_real_and_its_decoder_agrees_with_opencv() -> None:
@@ -341,7 +341,7 @@ def test_a_cold_start_that_never_ends_is_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(cold, "TIMEOUT_S", 0.1)
     monkeypatch.setattr(cold, "_CHILD", "import time; time.sleep(60)")
     with pytest.raises(DeviceError, match=r"not ended after 0\.1 s"):
-        cold.cold_start(Spec(DENOISER), "denoise", None)
+        cold.cold_start(Spec(DENOISER), "denoise", b"")
 
 
 def test_peak_memory_with_and_without_a_status_file(
