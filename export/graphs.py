@@ -9,6 +9,8 @@ import torch
 from onnx import ModelProto
 from torch import Tensor, nn
 
+from export.shuffle import spread
+
 OPSET = 18
 
 
@@ -29,8 +31,9 @@ def export_graph(
 ) -> None:
     """Write a module as ONNX, opset 18, with the ports' names and axes.
 
-    Every ``DepthToSpace`` becomes the DCR kind, which mobile accelerators take: the module's
-    convolutions in front of it must have their channels in that order (:func:`block_major`).
+    Every ``DepthToSpace`` becomes the DCR kind: the module's convolutions in front of it must have
+    their channels in that order (:func:`block_major`). For one picture at a time it is spread into
+    transpositions (:mod:`export.shuffle`).
 
     Raises:
         ValueError: the exporter gave another opset, or wrote weights outside the file.
@@ -54,6 +57,8 @@ def export_graph(
     model = program.model_proto
     _name_axes(model, {port.name: port for port in (*inputs, *outputs)})
     _clean(model)
+    spread(model)
+    _number(model)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -80,8 +85,8 @@ def _clean(model: ModelProto) -> None:
     del model.metadata_props[:], model.graph.metadata_props[:]
     del model.functions[:], model.graph.value_info[:]
     model.graph.name = "graph"
-    for i, node in enumerate(model.graph.node):
-        node.name, node.doc_string = f"{node.op_type}_{i}", ""
+    for node in model.graph.node:
+        node.doc_string = ""
         del node.metadata_props[:]
         for attribute in node.attribute:
             attribute.doc_string = ""
@@ -93,6 +98,11 @@ def _clean(model: ModelProto) -> None:
         del tensor.metadata_props[:]
         if tensor.external_data:
             raise ValueError(f"weight {tensor.name} lies outside the file; expected it inside")
+
+
+def _number(model: ModelProto) -> None:
+    for i, node in enumerate(model.graph.node):
+        node.name = f"{node.op_type}_{i}"
 
 
 def block_major(channels: int, block: int) -> Tensor:

@@ -14,7 +14,10 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-FOLLOWERS = frozenset({"DepthToSpace", "LeakyRelu"})
+MOVERS = frozenset({"Reshape", "Transpose"})
+"""What moves values and changes none."""
+
+FOLLOWERS = MOVERS | {"LeakyRelu"}
 """What is computed in 8 bits when its input is; convolutions are, anything else is not.
 
 Sums stay in float32: what they add to each other lies on different scales.
@@ -62,7 +65,7 @@ def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
     found = {name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()}
     found |= {name: Scale.of(0, 1) for name in sorted(wanted & inputs)}
     for node in taking:
-        if node.op_type == "DepthToSpace":  # the same values: another scale would round them again
+        if node.op_type in MOVERS:  # the same values: another scale would round them again
             found[node.output[0]] = found[node.input[0]]
     return found
 
