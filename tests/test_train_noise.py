@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from tests.training import picture
-from train.noise import SIGMA_MAX, Sensor, camera, corrupt, gaussian, jpeg, level, smoother
+from train.noise import (
+    SIGMA_MAX,
+    Kind,
+    Sensor,
+    Smoothing,
+    camera,
+    corrupted,
+    gaussian,
+    jpeg,
+    level,
+    smoother,
+)
 
 GREY = np.full((128, 128, 3), 128, np.uint8)
 
@@ -41,7 +52,7 @@ def test_every_kind_keeps_shape_and_input(shape: tuple[int, int, int]) -> None:
     clean = picture(shape[0], shape[1], 0)
     before = clean.copy()
     noisy = [gaussian(clean, 10, rng()), camera(clean, Sensor(0.01, 1e-4), rng()), jpeg(clean, 90)]
-    noisy += [corrupt(clean, rng(seed)) for seed in range(20)]
+    noisy += [image for seed in range(20) for image in corrupted(clean, rng(seed))[1:]]
     for image in noisy:
         assert image.shape == shape
         assert image.dtype == np.uint8
@@ -81,12 +92,44 @@ def test_sensors_are_of_the_published_range() -> None:
     assert all(1e-10 < sensor.read < 1e-3 for sensor in sensors)
 
 
-def test_corrupt_mixes_kinds_and_depends_on_the_generator_alone() -> None:
-    clean = picture(64, 64, 1)
+def correlation(noise: np.ndarray, distance: int) -> float:
+    grey = noise.mean(2)
+    return float(np.corrcoef(grey[:, :-distance].ravel(), grey[:, distance:].ravel())[0, 1])
+
+
+def test_smoothing_makes_noise_coarser_and_its_colour_fainter() -> None:
+    noise = rng().standard_normal((256, 256, 3)).astype(np.float32)
+    smooth = Smoothing(blur=1.5, colour_blur=2.0, colour=0.5, fine=0.0).of(noise)
+    assert smooth.dtype == np.float32
+    assert abs(correlation(noise, 2)) < 0.05
+    assert correlation(smooth, 2) > 0.4
+    greys = [x.mean(2, keepdims=True) for x in (noise, smooth)]
+    assert greys[1].std() == pytest.approx(greys[0].std(), rel=0.1)
+    before, after = ((x - grey).std() for x, grey in zip((noise, smooth), greys, strict=True))
+    assert after == pytest.approx(0.5 * before, rel=0.1)
+    same = Smoothing(blur=1.5, colour_blur=0.05, colour=1.0, fine=1.0).of(noise)
+    np.testing.assert_allclose(same, noise, atol=1e-4)
+
+
+def test_pictures_with_camera_noise_are_soft_and_others_sharp() -> None:
+    sharp = rng().integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    kinds = [Kind.random(rng(i)) for i in range(200)]
+    blurs = np.array([kind.blur for kind in kinds])
+    assert 0.2 < (blurs > 0).mean() < 0.5
+    assert blurs.max() < 1.5
+    for kind in kinds[:40]:
+        soft = kind.soften(sharp)
+        assert soft.shape == sharp.shape
+        assert (soft.std() < sharp.std()) == (kind.blur > 0)
+        assert np.array_equal(soft, sharp) == (kind.blur == 0)
+
+
+def test_corrupted_mixes_kinds_and_depends_on_the_generator_alone() -> None:
+    picture_of_all = picture(64, 64, 1)
     np.random.default_rng(5).random()
-    first, again = ([corrupt(clean, rng(i)) for i in range(300)] for _ in range(2))
+    first, again = ([corrupted(picture_of_all, rng(i)) for i in range(300)] for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    deviations = np.array([(image - 1.0 * clean).std() for image in first])
+    deviations = np.array([(noisy - 1.0 * clean).std() for clean, noisy in first])
     untouched = (deviations == 0).mean()
     assert 0.005 < untouched < 0.1
     assert deviations.max() < SIGMA_MAX + 5
@@ -135,5 +178,5 @@ def test_a_batch_is_cheap() -> None:
     clean = cv2.resize(picture(100, 100, 0), (128, 128))
     start = time.process_time()
     for i in range(64):
-        corrupt(np.asarray(clean, np.uint8), rng(i))
+        corrupted(np.asarray(clean, np.uint8), rng(i))
     assert (time.process_time() - start) / 64 < 0.01

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.denoiser import DenoiserNetwork, exact_layers
-from train.noise import corrupt, gaussian, level, smoother
+from train.noise import corrupted, gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import Image, centre, crop, data_folder, load_folder, split, step_generator
 from train.quantised import Rounded
@@ -43,8 +43,7 @@ class CameraTask:
         strengths = np.ones(size, np.float32)
         levels = []
         for i in range(size):
-            clean = crop(self.pictures, rng, r.crop)
-            noisy = corrupt(clean, rng)
+            clean, noisy = corrupted(crop(self.pictures, rng, r.crop), rng)
             frames[i], targets[i] = noisy, clean
             levels.append(level(noisy, clean))
             if rng.random() < r.stronger_share:
@@ -91,10 +90,11 @@ class CameraTask:
             if self.recipe.int8:
                 rounded = self._rounded(model)
                 found[f"psnr_{sigma}_int8"] = self.gaussian_psnr_db(rounded, sigma, device)
-        noisy = [corrupt(p, step_generator(i)) for i, p in enumerate(pictures)]
-        found["psnr_mixed"] = _cleaned_psnr_db(model, noisy, pictures, 1.0, device)
+        pairs = [corrupted(p, step_generator(i)) for i, p in enumerate(pictures)]
+        clean, noisy = ([pair[part] for pair in pairs] for part in (0, 1))
+        found["psnr_mixed"] = _cleaned_psnr_db(model, noisy, clean, 1.0, device)
         found["psnr_mixed_stronger"] = _cleaned_psnr_db(
-            model, noisy, pictures, _VALIDATION_STRENGTH, device
+            model, noisy, clean, _VALIDATION_STRENGTH, device
         )
         found["psnr_clean"] = _cleaned_psnr_db(model, pictures, pictures, 1.0, device)
         return found
@@ -106,7 +106,8 @@ class CameraTask:
         return _cleaned_psnr_db(model, _with_gaussian(pictures, sigma), pictures, 1.0, device)
 
     def _rounded(self, model: nn.Module) -> nn.Module:
-        return Rounded(model, exact_layers(self.recipe.depth))
+        r = self.recipe
+        return Rounded(model, exact_layers(r.depth, last_block=r.exact_block))
 
     def _validation_pictures(self) -> list[Image]:
         return [centre(picture, _VALIDATION_SIDE) for picture in self.held_out]

@@ -2,8 +2,9 @@
 
 Half of the crops get plain Gaussian noise, which is what denoisers are compared on. The others get
 what a camera's pipeline leaves: shot and read noise in linear light, on the mosaic of one colour
-per pixel, spread by the interpolation of the missing colours, white balance and gamma, sometimes
-grain and JPEG. NumPy and OpenCV only: a batch costs a few milliseconds.
+per pixel, spread by the interpolation of the missing colours, white balance and gamma, made coarser
+by the camera's own smoothing, and JPEG; on pictures as soft as a lens and a mosaic make them.
+NumPy and OpenCV only: a batch costs a few milliseconds.
 """
 
 import math
@@ -17,8 +18,6 @@ from numpy.typing import NDArray
 from train.photographs import Image
 
 Plane = NDArray[np.float32]
-Kind = Callable[[Image, np.random.Generator], Image]
-"""From a clean uint8 (H, W, 3) picture to a noisy one."""
 
 SIGMA_MAX = 55.0
 """Largest deviation of Gaussian noise, on the 0–255 scale."""
@@ -27,7 +26,8 @@ LEVEL_STRIDE = 4
 """Pixels of a picture for each value of its noise level map."""
 
 _CLEAN_SHARE, _GAUSSIAN_SHARE = 0.04, 0.5
-_GRAIN_SHARE, _JPEG_SHARE = 0.3, 0.3
+_SOFT_SHARE, _SMOOTHED_SHARE, _JPEG_SHARE = 0.7, 0.7, 0.3
+_BLUR_MIN, _BLUR_MAX = 0.4, 1.3
 _LEVEL_WINDOW = 9
 _DETAIL_WINDOW = 5
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
@@ -36,37 +36,105 @@ _RED_BLUE = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
 
 
 class Sensor(NamedTuple):
-    """Noise of a sensor in linear light: variance = shot · signal + read, full scale being 1."""
+    """A sensor and its white balance.
+
+    Attributes:
+        shot, read: of its noise in linear light: variance = shot · signal + read, of full scale 1.
+        red, blue: by how much the white balance multiplies these.
+    """
 
     shot: float
     read: float
+    red: float = 1.8
+    blue: float = 1.6
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Sensor":
         """Draw a sensor and its gain, as measured on real ones (Brooks et al., CVPR 2019, 3.1)."""
         log_shot = float(rng.uniform(math.log(1e-4), math.log(0.012)))
         log_read = 2.18 * log_shot + 1.20 + 0.26 * float(rng.standard_normal())
-        return cls(math.exp(log_shot), math.exp(log_read))
+        red, blue = (float(rng.uniform(1.2, 2.4)) for _ in range(2))
+        return cls(math.exp(log_shot), math.exp(log_read), red, blue)
 
 
-def corrupt(clean: Image, rng: np.random.Generator) -> Image:
-    """Add noise of a random kind and strength to a uint8 (H, W, 3) crop; a few stay clean."""
-    return kind(rng)(clean, rng)
+class Smoothing(NamedTuple):
+    """What a camera's own noise reduction, or resizing, leaves of the noise.
+
+    Attributes:
+        blur: deviation of the Gaussian that spreads the noise, in pixels.
+        colour_blur: of the one that then spreads its colour.
+        colour: what is left of the deviation of the colour, as a factor.
+        fine: share of the noise's power that is not spread.
+    """
+
+    blur: float
+    colour_blur: float
+    colour: float
+    fine: float
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> "Smoothing":
+        """Draw one: noise of real cameras is alike over several pixels (Zhou et al., AAAI 2020)."""
+        return cls(
+            blur=math.exp(rng.uniform(math.log(0.4), math.log(2.0))),
+            colour_blur=float(rng.uniform(0.3, 2.5)),
+            colour=float(rng.uniform(0.4, 1.0)),
+            fine=float(rng.uniform(0.0, 0.6)),
+        )
+
+    def of(self, noise: Plane) -> Plane:
+        """Return float32 (H, W, 3) noise smoothed, its brightness as strong as it was."""
+        coarse = _spread(noise, self.blur)
+        mixed = np.float32(self.fine**0.5) * noise + np.float32((1 - self.fine) ** 0.5) * coarse
+        grey = mixed.mean(2, keepdims=True)
+        colour = _spread(mixed - grey, self.colour_blur)
+        return np.asarray(grey + np.float32(self.colour) * colour, np.float32)
 
 
-def kind(rng: np.random.Generator) -> Kind:
-    """Draw a kind of noise and its strength; each call of it adds other noise of that kind."""
-    choice = rng.random()
-    if choice < _CLEAN_SHARE:
-        return lambda clean, rng: clean.copy()
-    if choice < _CLEAN_SHARE + _GAUSSIAN_SHARE:
-        sigma = float(rng.uniform(0, SIGMA_MAX))
-        return lambda clean, rng: gaussian(clean, sigma, rng)
-    sensor = Sensor.random(rng)
-    if rng.random() >= _JPEG_SHARE:
-        return lambda clean, rng: camera(clean, sensor, rng)
-    quality = int(rng.integers(80, 99))
-    return lambda clean, rng: jpeg(camera(clean, sensor, rng), quality)
+class Kind(NamedTuple):
+    """A kind of noise and its strength, with the softness of the pictures that have it.
+
+    Attributes:
+        blur: deviation of the blur by lens and mosaic, in pixels; 0 is none.
+        add: from a clean uint8 (H, W, 3) picture to a noisy one; each call adds other noise.
+    """
+
+    blur: float
+    add: Callable[[Image, np.random.Generator], Image]
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> "Kind":
+        """Draw none, Gaussian noise, or a camera's."""
+        choice = rng.random()
+        if choice < _CLEAN_SHARE:
+            return cls(0.0, lambda clean, rng: clean.copy())
+        if choice < _CLEAN_SHARE + _GAUSSIAN_SHARE:
+            sigma = float(rng.uniform(0, SIGMA_MAX))
+            return cls(0.0, lambda clean, rng: gaussian(clean, sigma, rng))
+        sensor = Sensor.random(rng)
+        blur = float(rng.uniform(_BLUR_MIN, _BLUR_MAX)) if rng.random() < _SOFT_SHARE else 0.0
+        smoothing = Smoothing.random(rng) if rng.random() < _SMOOTHED_SHARE else None
+        if rng.random() >= _JPEG_SHARE:
+            return cls(blur, lambda clean, rng: camera(clean, sensor, rng, smoothing))
+        quality = int(rng.integers(80, 99))
+        return cls(blur, lambda clean, rng: jpeg(camera(clean, sensor, rng, smoothing), quality))
+
+    def soften(self, picture: Image) -> Image:
+        """Return a sharp uint8 (H, W, 3) picture as it comes with this kind of noise.
+
+        Photographs made smaller are sharp to the pixel; a sensor's own pixels are not, since it
+        sees each colour at every second place and through a lens.
+        """
+        if self.blur == 0:
+            return picture
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), self.blur), np.uint8)
+
+
+def corrupted(picture: Image, rng: np.random.Generator) -> tuple[Image, Image]:
+    """Return (clean, noisy) of a sharp uint8 (H, W, 3) crop, with noise of a random kind."""
+    kind = Kind.random(rng)
+    clean = kind.soften(picture)
+    return clean, kind.add(clean, rng)
 
 
 def gaussian(clean: Image, sigma: float, rng: np.random.Generator) -> Image:
@@ -76,7 +144,9 @@ def gaussian(clean: Image, sigma: float, rng: np.random.Generator) -> Image:
     return np.asarray(cv2.add(clean, noise, dtype=cv2.CV_8U), np.uint8)  # rounds and clips
 
 
-def camera(clean: Image, sensor: Sensor, rng: np.random.Generator) -> Image:
+def camera(
+    clean: Image, sensor: Sensor, rng: np.random.Generator, smoothing: Smoothing | None = None
+) -> Image:
     """Add a camera's noise to a uint8 (H, W, 3) picture.
 
     Interpolating the mosaic is linear, so the noise alone goes through it and the picture keeps its
@@ -85,15 +155,13 @@ def camera(clean: Image, sensor: Sensor, rng: np.random.Generator) -> Image:
     linear = np.asarray(cv2.LUT(clean, _LINEAR), np.float32)
     row, column = (int(v) for v in rng.integers(2, size=2))
     pattern = np.ones(clean.shape[:2], np.float32)  # of the white balance
-    pattern[row::2, column::2] = rng.uniform(1.2, 2.4)
-    pattern[1 - row :: 2, 1 - column :: 2] = rng.uniform(1.2, 2.4)
+    pattern[row::2, column::2] = sensor.red
+    pattern[1 - row :: 2, 1 - column :: 2] = sensor.blue
     mosaic = _mosaic(linear, row, column) / pattern
     noise = rng.standard_normal(mosaic.shape, np.float32)
     noise *= np.sqrt(sensor.shot * mosaic + sensor.read)
     colour = _demosaic(noise * pattern, row, column)
-    if rng.random() < _GRAIN_SHARE:
-        colour = _grain(colour, float(rng.uniform(0.4, 1.2)))
-    linear += colour
+    linear += colour if smoothing is None else smoothing.of(colour)
     linear *= len(_GAMMA) - 1
     np.clip(linear, 0, len(_GAMMA) - 1, out=linear)
     return np.take(_GAMMA, linear.astype(np.int32))
@@ -156,8 +224,8 @@ def _demosaic(plane: Plane, row: int, column: int) -> Plane:
     return np.asarray(merged, np.float32)
 
 
-def _grain(noise: Plane, blur: float) -> Plane:
-    """Make noise coarser at the same deviation, as resizing or a camera's own smoothing does."""
+def _spread(noise: Plane, blur: float) -> Plane:
+    """Make noise coarser at the same deviation."""
     coarse = cv2.GaussianBlur(noise, (0, 0), blur)
     return np.asarray(coarse * (noise.std() / max(float(coarse.std()), 1e-9)), np.float32)
 

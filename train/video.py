@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from train.camera import CameraTask, psnr_db
 from train.denoiser import Denoised
 from train.motion import sequence
-from train.noise import Plane, gaussian, kind, level, smoother
+from train.noise import Kind, Plane, gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import Image, step_generator
 from train.recipes import CameraRecipe
@@ -73,9 +73,9 @@ class VideoTask(CameraTask):
                 strengths[i] = rng.uniform(1.0, r.strength_max)
             cut = int(rng.integers(1, r.frames)) if rng.random() < r.cut_share else None
             frames = sequence(self.pictures, rng, frames=r.frames, side=r.crop, cut=cut)
-            add_noise = kind(rng)
-            for clean in frames:
-                seen = add_noise(clean, rng)
+            kind = Kind.random(rng)
+            for clean in map(kind.soften, frames):
+                seen = kind.add(clean, rng)
                 noisy.append(seen)
                 levels.append(level(seen, clean))
                 targets.append(_target(clean, levels[-1], float(strengths[i])))
