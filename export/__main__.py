@@ -17,6 +17,7 @@ from venturi.manifest import Manifest
 
 EXPORTERS: dict[str, Callable[[Source], Manifest]] = {
     "camera": export_denoiser,
+    "camera-fast": export_denoiser,
     "camera-video": export_video,
     "photo": export_codec,
     **dict.fromkeys(FAMILY, export_autoencoder),

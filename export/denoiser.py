@@ -101,13 +101,14 @@ def write_variant(
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside) / "equalised.onnx"
         write_graph(equalised(network, frames, strengths), ready, wanted=network)
-        write_int8(ready, variant, frames, strengths, exact_weights(network))
+        exact_names = exact_weights(network, last_block=task.recipe.exact_block)
+        write_int8(ready, variant, frames, strengths, exact_names)
     return measure(exact, variant, task)
 
 
-def exact_weights(network: DenoiserNetwork) -> set[str]:
+def exact_weights(network: DenoiserNetwork, *, last_block: bool = True) -> set[str]:
     """Return the weights, as the file names them, that the variant in 8 bits leaves in float32."""
-    names = exact_layers(len(network.fine_out))
+    names = exact_layers(len(network.fine_out), last_block=last_block)
     return {f"{owner}{name}.weight" for name in names for owner in ("", "network.")}
 
 

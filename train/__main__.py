@@ -12,13 +12,14 @@ from train.camera import CameraTask
 from train.family import FAMILY, FamilyTask
 from train.loop import Trainer, read_recipe, write_recipe
 from train.photo import PhotoTask
-from train.recipes import CameraRecipe, PhotoRecipe, Recipe
+from train.recipes import CameraRecipe, FastCameraRecipe, PhotoRecipe, Recipe
 from train.task import Task
 from train.video import VideoRecipe, VideoTask
 
 TASKS: dict[str, tuple[type[Recipe], Callable[[Any], Task]]] = {
     "photo": (PhotoRecipe, PhotoTask),
     "camera": (CameraRecipe, CameraTask),
+    "camera-fast": (FastCameraRecipe, CameraTask),
     "camera-video": (VideoRecipe, VideoTask),
     **{name: (recipe, FamilyTask) for name, (recipe, _) in FAMILY.items()},
 }

@@ -141,13 +141,15 @@ class DenoiserGraph(nn.Module):
         return clean
 
 
-def exact_layers(depth: int) -> tuple[str, ...]:
+def exact_layers(depth: int, *, last_block: bool = True) -> tuple[str, ...]:
     """Return the layers of a network of this depth that its 8-bit variant computes in float32.
 
-    They see every pixel of the frame or make the noise: what is rounded there is not undone.
+    They see every pixel of the frame or make the noise: what is rounded there is not undone. The
+    last block of residuals is among them, unless the network was trained to do without.
     """
     last = f"fine_out.{depth - 1}"
-    return "stem", "claim", f"{last}.first", f"{last}.second", "head"
+    block = (f"{last}.first", f"{last}.second") if last_block else ()
+    return "stem", "claim", *block, "head"
 
 
 def _residuals(channels: int, count: int) -> nn.Sequential:
