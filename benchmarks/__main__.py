@@ -33,6 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     codec.set_defaults(run=_codec)
     denoise = commands.add_parser("denoise", help="quality and time beside OpenCV's denoisers")
     _measuring(denoise, data="folder that holds kodak, cbsd68, cc15", bundle="camera")
+    denoise.add_argument(
+        "--beside", nargs="*", metavar="NAME_OR_PATH", help="default: the others that ship"
+    )
     denoise.set_defaults(run=_denoise)
     video = commands.add_parser("video", help="a stream of frames beside the still denoiser")
     video.add_argument("--data", type=Path, required=True, help="holds video, kodak")
@@ -219,6 +222,9 @@ def _denoise(options: argparse.Namespace) -> int:
             options.pictures,
             options.threads,
             options.runs,
+            beside=(
+                denoise.shipped_beside(options.bundle) if options.beside is None else options.beside
+            ),
         )
     )
     results.write(options.json, found)

@@ -2,7 +2,8 @@
 
 Gaussian noise is clipped and rounded to uint8, with a seed of its own for each picture and sigma.
 A figure is the mean of the pictures' PSNR (RGB). Venturi is blind, at strength 1; the others are
-told the noise (see `filters`).
+told the noise (see `filters`). Beside the bundle in float32 stand its variant in 8 bits and the
+other denoisers that ship.
 """
 
 import sys
@@ -19,9 +20,11 @@ from benchmarks.filters import CAMERA, FUNCTIONS, LABELS, SIGMAS, Filter, filter
 from benchmarks.metrics import psnr_db
 from benchmarks.pictures import Picture
 from benchmarks.timing import interleaved, summary
-from venturi import Denoiser
+from venturi import Denoiser, Manifest
 from venturi.bench.percentiles import shown
 from venturi.bench.split import in_graphs_ms, share_outside_graphs, split
+from venturi.bundle import SHIPPED, locate
+from venturi.manifest import FP32
 
 OURS = "venturi"
 NOISY = "noisy"
@@ -42,7 +45,8 @@ class Options:
 
     data: folder that holds kodak, cbsd68 and cc15 (an absent one is said to be absent).
     json: results; the crops go beside it. bundle: name or path. pictures: of each set at most.
-    threads: for the graph and for OpenCV. runs: repeated calls for the latency.
+    threads: for the graph and for OpenCV. runs: repeated calls for the latency. beside: further
+    bundles.
     """
 
     data: Path
@@ -51,6 +55,7 @@ class Options:
     pictures: int | None
     threads: int
     runs: int
+    beside: Sequence[str] = ()
 
     @property
     def crops(self) -> Path:
@@ -58,42 +63,81 @@ class Options:
         return self.json.with_name(self.json.stem + "-crops")
 
 
+@dataclass(frozen=True)
+class Denoisers:
+    """What is measured: each bundle in each of its precisions; `OURS` is the first."""
+
+    by_name: Mapping[str, Denoiser]
+    labels: Mapping[str, str]
+
+    @classmethod
+    def load(cls, options: Options) -> "Denoisers":
+        """Open the bundles of the options."""
+        by_name: dict[str, Denoiser] = {}
+        labels: dict[str, str] = {}
+        for bundle in (options.bundle, *options.beside):
+            for precision in Manifest.load(locate(bundle)).precisions:
+                found = Denoiser(bundle, threads=options.threads, precision=precision)
+                kind = [found.manifest.name, *([] if precision == FP32 else [precision])]
+                name = "-".join([OURS, *kind]) if by_name else OURS
+                by_name[name], labels[name] = found, ", ".join(["Venturi", *kind])
+        return cls(by_name, labels)
+
+    @property
+    def methods(self) -> dict[str, Filter]:
+        """What each makes of a picture, by name."""
+        return {name: denoiser.denoise for name, denoiser in self.by_name.items()}
+
+
+def shipped_beside(bundle: str) -> list[str]:
+    """Return the names of the other bundles that ship and clean one picture by itself."""
+    manifests = [Manifest.load(folder) for folder in sorted(SHIPPED.iterdir())]
+    return [
+        manifest.name
+        for manifest in manifests
+        if manifest.task == "denoiser" and not manifest.is_recurrent and manifest.name != bundle
+    ]
+
+
 def measure(options: Options) -> results.Results:
     """Measure everything, write the crops, and return what goes into the results file."""
     cv2.setNumThreads(options.threads)
     before = environment.describe(threads=options.threads)
-    denoiser = Denoiser(options.bundle, threads=options.threads)
+    ours = Denoisers.load(options)
     notes = [note for note in (environment.busy(before),) if note]
     notes += [f"{label}: absent, this OpenCV has no {FUNCTIONS[name]}"
               for name, label in LABELS.items() if not present(name)]  # fmt: skip
     gaussian = {
-        name: {str(sigma): _gaussian(options, denoiser, name, sigma) for sigma in SIGMAS}
+        name: {str(sigma): _gaussian(options, ours, name, sigma) for sigma in SIGMAS}
         for name in _present(options, GAUSSIAN_SETS, notes)
     }
-    real = {name: _real(options, denoiser) for name in _present(options, (REAL_SET,), notes)}
-    clean = {n: _clean(options, denoiser) for n in _present(options, (CLEAN_SET,), notes)}
+    real = {name: _real(options, ours) for name in _present(options, (REAL_SET,), notes)}
+    clean = {n: _clean(options, ours) for n in _present(options, (CLEAN_SET,), notes)}
     return {
         "schema_version": results.SCHEMA_VERSION,
         "benchmark": "denoise",
         "environment": before,
-        "bundle": {
-            "name": denoiser.manifest.name,
-            "fingerprint": denoiser.manifest.fingerprint.hex(),
-        },
+        "bundle": _described(ours.by_name[OURS]),
+        "bundles": {name: _described(denoiser) for name, denoiser in ours.by_name.items()},
         "data": {
             name: len(pictures.listed(folder, limit=options.pictures))
             for name, folder in _folders(options).items()
             if folder.is_dir()
         },
-        "labels": {NOISY: "noisy", OURS: "Venturi"}
+        "labels": {NOISY: "noisy", **ours.labels}
         | {name: label for name, label in LABELS.items() if present(name)},
         "gaussian_psnr_db": gaussian,
         "real_psnr_db": real,
         "clean_psnr_db": clean,
-        "latency": {f"{w}x{h}": _latency(options, denoiser, w, h) for w, h in SIZES},
+        "latency": {f"{w}x{h}": _latency(options, ours, w, h) for w, h in SIZES},
         "crops": options.crops.name,
         "notes": notes,
     }
+
+
+def _described(denoiser: Denoiser) -> dict[str, str]:
+    manifest = denoiser.manifest
+    return {"name": manifest.name, "fingerprint": manifest.fingerprint.hex()}
 
 
 def _present(options: Options, names: Sequence[str], notes: list[str]) -> list[str]:
@@ -112,31 +156,31 @@ def _folders(options: Options) -> dict[str, Path]:
     return folders | {REAL_SET: options.data / REAL_SET / "noisy"}
 
 
-def _methods(denoiser: Denoiser, noise: str) -> dict[str, Filter]:
-    return {NOISY: lambda image: image, OURS: denoiser.denoise, **filters(noise)}
+def _methods(ours: Denoisers, noise: str) -> dict[str, Filter]:
+    return {NOISY: lambda image: image, **ours.methods, **filters(noise)}
 
 
-def _gaussian(options: Options, denoiser: Denoiser, name: str, sigma: int) -> Means:
+def _gaussian(options: Options, ours: Denoisers, name: str, sigma: int) -> Means:
     def pairs() -> Iterable[Pair]:
         for path in pictures.listed(options.data / name, limit=options.pictures):
             image = pictures.read(path)
             yield path.stem, image, pictures.noisy(image, sigma, name=path.name)
 
     label = f"{name}-sigma{sigma}"
-    return _means(pairs(), _methods(denoiser, str(sigma)), options.crops / label)
+    return _means(pairs(), _methods(ours, str(sigma)), options.crops / label)
 
 
-def _real(options: Options, denoiser: Denoiser) -> Means:
+def _real(options: Options, ours: Denoisers) -> Means:
     folder = options.data / REAL_SET
 
     def pairs() -> Iterable[Pair]:
         for path in pictures.listed(folder / "noisy", limit=options.pictures):
             yield path.stem, pictures.read(folder / "clean" / path.name), pictures.read(path)
 
-    return _means(pairs(), _methods(denoiser, CAMERA), options.crops / REAL_SET)
+    return _means(pairs(), _methods(ours, CAMERA), options.crops / REAL_SET)
 
 
-def _clean(options: Options, denoiser: Denoiser) -> Means:
+def _clean(options: Options, ours: Denoisers) -> Means:
     """Give clean pictures in: what comes out should be the same."""
 
     def pairs() -> Iterable[Pair]:
@@ -144,7 +188,7 @@ def _clean(options: Options, denoiser: Denoiser) -> Means:
             image = pictures.read(path)
             yield path.stem, image, image
 
-    return _means(pairs(), {OURS: denoiser.denoise}, options.crops / "clean")
+    return _means(pairs(), ours.methods, options.crops / "clean")
 
 
 def _means(pairs: Iterable[Pair], methods: Mapping[str, Filter], folder: Path) -> Means:
@@ -160,10 +204,10 @@ def _means(pairs: Iterable[Pair], methods: Mapping[str, Filter], folder: Path) -
     return {name: round(fmean(values), 4) for name, values in found.items()}
 
 
-def _latency(options: Options, denoiser: Denoiser, width: int, height: int) -> results.Results:
+def _latency(options: Options, ours: Denoisers, width: int, height: int) -> results.Results:
     """Time whole calls on one noisy frame, the methods in turn, and split Venturi's."""
     frame = _frame(options, width, height)
-    methods = _methods(denoiser, str(LATENCY_SIGMA))
+    methods = _methods(ours, str(LATENCY_SIGMA))
     calls: dict[str, Callable[[], object]] = {
         name: _call(method, frame) for name, method in methods.items() if name != NOISY
     }
@@ -228,5 +272,6 @@ def latency_rows(found: results.Results) -> list[list[str]]:
     for size in sizes.values():
         inside += [f"{size['session_run_ms']:.1f}", ""]
         outside += [f"{size['share_outside_graphs']:.0%}", ""]
-    rows += [["Venturi, in session.run", *inside], ["Venturi, share outside it", *outside]]
+    label = found["labels"][OURS]
+    rows += [[f"{label}, in session.run", *inside], [f"{label}, share outside it", *outside]]
     return rows

@@ -137,7 +137,7 @@ def _denoise(found: results.Results, _: Path) -> str:
             "" if name == denoise.NOISY else f"{sizes[size][name]['median_ms']:.1f} ms"
             for size in sizes
         ]
-        shown = f"**{label}**" if name == denoise.OURS else label
+        shown = f"**{label}**" if name in found["bundles"] else label
         rows.append([shown, *cells, *times])
     return "\n\n".join(
         [

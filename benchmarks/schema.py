@@ -74,6 +74,7 @@ _CODEC: Shape = {
 _DENOISE: Shape = {
     "environment": _ENVIRONMENT,
     "bundle": _BUNDLE,
+    "bundles": {str: _BUNDLE},
     "data?": {str: int},
     "labels": {str: str},
     "gaussian_psnr_db": {str: {str: {str: float}}},

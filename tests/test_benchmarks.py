@@ -26,7 +26,8 @@ from benchmarks.__main__ import main
 from benchmarks.metrics import psnr_db
 from benchmarks.peers import PEERS, Peer
 from benchmarks.timing import interleaved, summary
-from venturi import Codec
+from venturi import Codec, Manifest
+from venturi.bundle import SHIPPED
 
 DATA = Path(__file__).parent / "data"
 CODEC, DENOISER = str(DATA / "tiny_codec"), str(DATA / "tiny_denoiser")
@@ -62,9 +63,10 @@ def measured(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     kodak = ["--data", str(data / "kodak"), "--json", str(folder / "codec.json")]
     assert main(["codec", *kodak, "--bundle", CODEC, *common]) == 0
     whole = ["--data", str(data), "--json", str(folder / "denoise.json")]
+    few = ["--pictures", "1", "--beside", "camera"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(denoise, "SIZES", ((96, 64),))
-        assert main(["denoise", *whole, "--bundle", DENOISER, "--pictures", "1", *common]) == 0
+        assert main(["denoise", *whole, "--bundle", DENOISER, *few, *common]) == 0
     return folder
 
 
@@ -102,13 +104,17 @@ def test_codec_points_are_real_file_sizes(measured: Path, data: Path) -> None:
 
 def test_denoise_results(measured: Path) -> None:
     found = results.read(measured / "denoise.json")
-    methods = {"noisy", "venturi", "nlmeans", "bilateral", "median"}
+    ours = {"venturi", "venturi-camera", "venturi-camera-int8"}
+    methods = {"noisy", *ours, "nlmeans", "bilateral", "median"}
+    assert found["labels"]["venturi-camera-int8"] == "Venturi, camera, int8"
+    shipped = Manifest.load(SHIPPED / "camera").fingerprint.hex()
+    assert found["bundles"]["venturi-camera"] == {"name": "camera", "fingerprint": shipped}
     assert set(found["gaussian_psnr_db"]["kodak"]) == {str(sigma) for sigma in filters.SIGMAS}
     for means in found["gaussian_psnr_db"]["kodak"].values():
         assert set(means) == methods
         assert means["nlmeans"] > means["noisy"]
     assert set(found["real_psnr_db"]["cc15"]) == methods
-    assert set(found["clean_psnr_db"]["kodak"]) == {"venturi"}
+    assert set(found["clean_psnr_db"]["kodak"]) == ours
     times = found["latency"]["96x64"]
     assert times["venturi"]["samples"] == 1
     assert 0 < times["session_run_ms"] <= times["parts_ms"]["total"]
@@ -130,6 +136,12 @@ def test_crops_of_the_codec_tell_what_they_cost(measured: Path, data: Path) -> N
     back = Codec(CODEC, threads=1).decompress(Codec(CODEC, threads=1).compress(image, quality=50))
     assert costs["venturi"]["psnr_db"] == pytest.approx(psnr_db(image, back), abs=1e-3)
     assert np.array_equal(views["venturi"], crops.middle(back))
+
+
+def test_what_ships_is_measured_beside() -> None:
+    assert "camera" in denoise.shipped_beside("tiny")
+    assert "camera" not in denoise.shipped_beside("camera")
+    assert "photo" not in denoise.shipped_beside("tiny")
 
 
 def test_an_absent_filter_is_said_to_be_absent(

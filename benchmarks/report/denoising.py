@@ -70,7 +70,7 @@ def _crops(found: results.Results, folder: Path) -> str:
     figures = []
     for path in files:
         clean = path.parent.name == "clean"
-        methods = [denoise.OURS] if clean else list(found["labels"])
+        methods = list(found["bundles"]) if clean else list(found["labels"])
         views = crops.read(path, [found["labels"][name] for name in methods])
         left = crops.ORIGINAL if clean else found["labels"][denoise.NOISY]
         right = found["labels"][denoise.OURS]
