@@ -15,7 +15,15 @@ from export.layers import centred, permuted
 from export.parity import largest_difference, require
 from export.source import Source
 from train.camera import CameraTask
-from train.denoiser import LEVEL_STRIDE, STRIDE, DenoiserGraph, DenoiserNetwork, exact_layers
+from train.denoiser import (
+    LEVEL_STRIDE,
+    STRIDE,
+    DenoiserGraph,
+    DenoiserNetwork,
+    Past,
+    Trace,
+    exact_layers,
+)
 from train.equalise import equalised
 from train.recipes import CameraRecipe
 from venturi.manifest import Manifest
@@ -30,28 +38,29 @@ class ShippedDenoiser(nn.Module):
     def __init__(self, network: DenoiserNetwork) -> None:
         super().__init__()
         n = self.network = network
-        self.stem = centred(n.stem, 0.5)
-        first, *rest = n.estimator
-        assert isinstance(first, nn.Conv2d)
-        self.estimator = nn.Sequential(centred(first, 0.5), *rest)
-        self.up, self.head = permuted(n.up, 2), permuted(n.head, LEVEL_STRIDE)
+        self.analysis = centred(n.analysis, 0.5)
+        self.up, self.synthesis = permuted(n.up, 2), permuted(n.synthesis, LEVEL_STRIDE)
 
     def forward(self, frame: Tensor, strength: Tensor) -> Tensor:
         """Map frames and strengths to clean frames."""
-        noise, _ = self.trace(frame, strength)
+        noise = self.trace(frame, strength).noise
         return frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
 
-    def trace(
-        self, frame: Tensor, strength: Tensor, memory: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return the noise and the last features, as the network's own ``trace`` does."""
-        level = functional.relu(self.estimator(frame))
-        claim = self.network.claim(level * strength.clamp(min=1.0).view(-1, 1, 1, 1))
-        x = self.stem(frame) + claim
-        x = self.network.fine_in(x if memory is None else x + memory)
-        deep = self.up(self.network.coarse(self.network.down(x)))
-        x = self.network.fine_out(x + functional.pixel_shuffle(deep, 2))
-        return functional.pixel_shuffle(self.head(x), LEVEL_STRIDE), x
+    def trace(self, frame: Tensor, strength: Tensor, past: Past | None = None) -> Trace:
+        """Return what the network's own ``trace`` does."""
+        n = self.network
+        coefficients = self.analysis(frame)
+        level = functional.relu(n.estimator(coefficients))
+        claim = n.claim(level * strength.clamp(min=1.0).view(-1, 1, 1, 1))
+        x = n.stem(coefficients) + claim
+        x = n.fine_in(x if past is None else x + past.memory)
+        deep = self.up(n.coarse(n.down(x)))
+        x = n.fine_out(x + functional.pixel_shuffle(deep, 2))
+        seen = coefficients * n.share(x) + n.offset(x)
+        if past is not None:
+            seen = seen + (coefficients - past.clean) * past.trust(x)
+        noise = functional.pixel_shuffle(self.synthesis(seen), LEVEL_STRIDE)
+        return Trace(noise, level, x, coefficients - seen)
 
 
 def export_denoiser(source: Source) -> Manifest:

@@ -8,10 +8,9 @@ from torch import Tensor
 from export.bundle import write_bundle
 from export.denoiser import TOLERANCE, ShippedDenoiser
 from export.graphs import Port, export_graph
-from export.layers import centred
 from export.parity import largest_difference, require
 from export.source import Source
-from train.denoiser import STRIDE
+from train.denoiser import PATCH, STRIDE, Past
 from train.recurrent import STATE_LIMIT, STATE_STRIDE, VideoGraph, VideoNetwork
 from train.video import VideoRecipe
 from venturi.manifest import Manifest
@@ -21,21 +20,20 @@ _FRAMES = 4
 
 
 class ShippedVideo(ShippedDenoiser):
-    """The recurrent denoiser as it ships: as the still one, with its path back."""
+    """The recurrent denoiser as it ships: as the still one, with its paths back."""
 
     def __init__(self, network: VideoNetwork) -> None:
         super().__init__(network)
-        self.recall, self.keep = network.recall, network.keep
-        self.see = centred(network.see, 0.5)
+        self.recall, self.trust, self.keep = network.recall, network.trust, network.keep
 
     def forward(  # type: ignore[override]
         self, frame: Tensor, strength: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Map frames, strengths and states to clean frames and next states."""
-        noise, features = self.trace(frame, strength, self.recall(state))
-        clean = frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
-        next_state = self.see(frame - noise) + self.keep(features)
-        return clean, next_state.clamp(-STATE_LIMIT, STATE_LIMIT)
+        found = self.trace(frame, strength, Past(self.recall(state), state[:, :PATCH], self.trust))
+        clean = frame - found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
+        kept = torch.cat((found.clean, self.keep(found.features)), 1)
+        return clean, kept.clamp(-STATE_LIMIT, STATE_LIMIT)
 
 
 def export_video(source: Source) -> Manifest:
@@ -59,7 +57,7 @@ def export_video(source: Source) -> Manifest:
         files={"denoiser": "denoiser.onnx"},
         parameters={
             "margin": -(-network.reach // STRIDE) * STRIDE,
-            "state_channels": recipe.state,
+            "state_channels": network.state_channels,
             "state_stride": STATE_STRIDE,
         },
         provenance=source.provenance(),

@@ -16,7 +16,7 @@ from train import video
 from train.__main__ import main
 from train.camera import CameraTask
 from train.checkpoint import load
-from train.denoiser import STRIDE, DenoiserNetwork
+from train.denoiser import PATCH, STRIDE, DenoiserNetwork
 from train.loop import Trainer
 from train.motion import SPEED_MAX, Cover, Scene, sequence
 from train.motion import Path as Way
@@ -26,20 +26,22 @@ from train.recurrent import STATE_LIMIT, STATE_STRIDE, Remembered, VideoNetwork
 from train.video import Remembering, VideoRecipe, VideoTask
 from venturi import Denoiser
 
-STATES = 8
+KEPT = 8
+STATES = PATCH + KEPT
 
 
 @pytest.fixture
 def network() -> VideoNetwork:
     torch.manual_seed(3)
-    return VideoNetwork(16, 16, 1, 1, STATES).eval()
+    return VideoNetwork(16, 16, 1, 1, KEPT).eval()
 
 
 def awake(network: VideoNetwork) -> VideoNetwork:
     """Let the state count, as it does once it was trained."""
     rng = torch.Generator().manual_seed(5)
     with torch.no_grad():
-        network.recall.weight.copy_(0.1 * torch.randn(network.recall.weight.shape, generator=rng))
+        for layer in (network.recall, network.trust):
+            layer.weight.copy_(0.1 * torch.randn(layer.weight.shape, generator=rng))
     return network
 
 
@@ -48,7 +50,7 @@ def frame(height: int = 64, width: int = 48, seed: int = 0) -> Tensor:
 
 
 def recipe(data: Path, **changes: object) -> VideoRecipe:
-    shared = asdict(camera_recipe(data)) | {"frames": 3, "gradient_frames": 2, "state": STATES}
+    shared = asdict(camera_recipe(data)) | {"frames": 3, "gradient_frames": 2, "state": KEPT}
     return VideoRecipe(**(shared | changes))
 
 
@@ -65,17 +67,17 @@ def test_untrained_it_is_the_still_denoiser(network: VideoNetwork) -> None:
         state = found.next_state
     assert state is not None
     assert state.abs().max() > 0.1
-    for name in ("recall.weight", "see.weight", "keep.weight"):
+    for name in ("recall.weight", "trust.weight", "keep.weight"):
         assert torch.equal(network.state_dict()[name], before[name])
 
 
 def test_other_weights_are_refused(network: VideoNetwork) -> None:
     weights = network.state_dict()
     network.load_state_dict(weights)
-    with pytest.raises(RuntimeError, match=r"see\.weight"):
-        network.load_state_dict({k: v for k, v in weights.items() if k != "see.weight"})
+    with pytest.raises(RuntimeError, match=r"trust\.weight"):
+        network.load_state_dict({k: v for k, v in weights.items() if k != "trust.weight"})
     with pytest.raises(RuntimeError, match=r"stem\.weight"):
-        network.load_state_dict({"head.bias": weights["head.bias"]})
+        network.load_state_dict({"share.bias": weights["share.bias"]})
 
 
 @torch.no_grad()
@@ -99,7 +101,7 @@ def test_the_state_does_not_depend_on_how_much_is_removed(network: VideoNetwork)
 
 @torch.no_grad()
 def test_the_state_is_bounded(network: VideoNetwork) -> None:
-    awake(network).see.weight.mul_(1000)
+    awake(network).keep.weight.mul_(1000)
     found = network(frame(), torch.ones(1))
     assert found.next_state.abs().max() == STATE_LIMIT
 
@@ -228,8 +230,9 @@ def test_gradients_go_back_through_some_frames_and_no_farther(tmp_path: Path) ->
     loss, metrics = task.loss(Spy(), task.batch(0, 0, 2))
     loss.backward()  # type: ignore[no-untyped-call]
     assert [state.requires_grad for state in seen] == [False, True, False, True]
-    assert network.see.weight.grad is not None
-    assert network.see.weight.grad.abs().sum() > 0
+    for layer in (network.trust, network.keep):
+        assert layer.weight.grad is not None
+        assert layer.weight.grad.abs().sum() > 0
     assert set(metrics) == {"first_psnr_db", "last_psnr_db", "level_error"}
 
 
@@ -275,7 +278,7 @@ def test_it_learns_to_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(Kind, "random", lambda rng: noisy)
     monkeypatch.setattr(video, "_VALIDATION_SIDE", 64)
     small = recipe(
-        pictures(tmp_path / "pictures"), steps=60, batch=4, width=32, state=48, learning_rate=5e-3,
+        pictures(tmp_path / "pictures"), steps=60, batch=4, width=32, state=16, learning_rate=5e-3,
         frames=4, gradient_frames=4, average=0.9, stronger_share=0.0,
         validate_every=1000, checkpoint_every=1000,
     )  # fmt: skip

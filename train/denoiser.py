@@ -1,8 +1,14 @@
 """The camera denoiser's network: blind, with a strength knob.
 
-    frame ─┬───────────── stem 1/4 ────────(+)─ fine ─┬─ down 1/8 ─ coarse ─ up ─(+)─ fine ─ head
-           └─ estimator ─▶ level ─ × strength ─┘      └───────────── skip ────────┘           │
-    clean = frame − min(strength, 1) · noise ◀──────────────────────────── depth-to-space 4 ──┘
+    frame ─ analysis 1/4 ─┬──────────── coefficients ──────────────────────────────────(×)─(+)
+                          ├─ stem ────────(+)─ fine ─┬─ down 1/8 ─ coarse ─ up ─(+)─ fine ┴───┤
+                          └─ estimator ─▶ level ─ × strength          └─── skip ──┘            │
+    clean = frame − min(strength, 1) · noise ◀──────────── depth-to-space 4 ─── synthesis ─────┘
+
+What is noise is decided coefficient by coefficient of 4 × 4 patches, as in denoising by a cosine
+transform (Yu and Sapiro, IPOL 2011): the network gives each its share of noise, and an offset, and
+the coefficients themselves go past it. Without this path all 48 numbers of a patch had to squeeze
+through the features, and fewer than 48 channels could not denoise at all.
 
 The noise level that the estimator sees stands beside the frame as a map (Zhang et al., "FFDNet",
 TIP 2018; estimated as in Guo et al., CVPR 2019), so that a user can claim more noise than there is.
@@ -23,6 +29,9 @@ STRIDE = 8
 
 LEVEL_STRIDE = 4
 """Pixels of the frame for each value of the noise level map."""
+
+PATCH = 3 * LEVEL_STRIDE**2
+"""Coefficients of a patch."""
 
 _ESTIMATOR = 32
 
@@ -57,11 +66,27 @@ class Trace(NamedTuple):
         noise: (N, 3, H, W), to be subtracted.
         level: of the noise, (N, 1, H/4, W/4).
         features: the last ones, (N, width, H/4, W/4).
+        clean: what is left of the coefficients, (N, 48, H/4, W/4).
     """
 
     noise: Tensor
     level: Tensor
     features: Tensor
+    clean: Tensor
+
+
+class Past(NamedTuple):
+    """What a network with a memory knows of the frames before.
+
+    Attributes:
+        memory: joins the stem, (N, width, H/4, W/4).
+        clean: the last frame's coefficients without noise, (N, 48, H/4, W/4).
+        trust: from the last features to how far each coefficient is taken from there.
+    """
+
+    memory: Tensor
+    clean: Tensor
+    trust: nn.Module
 
 
 class DenoiserNetwork(nn.Module):
@@ -76,8 +101,9 @@ class DenoiserNetwork(nn.Module):
         self, width: int = 48, deep_width: int = 96, depth: int = 1, deep_depth: int = 2
     ) -> None:
         super().__init__()
+        self.analysis = _patches(3, PATCH, LEVEL_STRIDE)
         self.estimator = nn.Sequential(
-            _patches(3, width, LEVEL_STRIDE),
+            pointwise(PATCH, width),
             nn.LeakyReLU(SLOPE),
             _patches(width, _ESTIMATOR, 2),
             nn.LeakyReLU(SLOPE),
@@ -88,17 +114,23 @@ class DenoiserNetwork(nn.Module):
             pointwise(_ESTIMATOR, 4),
             nn.PixelShuffle(2),
         )
-        self.stem = _patches(3, width, LEVEL_STRIDE)
+        self.stem = pointwise(PATCH, width)
         self.claim = pointwise(1, width)
         self.fine_in = _residuals(width, depth)
         self.down = _patches(width, deep_width, 2)
         self.coarse = _residuals(deep_width, deep_depth)
         self.up = pointwise(deep_width, 4 * width)
         self.fine_out = _residuals(width, depth)
-        self.head = pointwise(width, 3 * LEVEL_STRIDE**2)
+        self.share = pointwise(width, PATCH)
+        self.offset = pointwise(width, PATCH)
+        self.synthesis = pointwise(PATCH, PATCH)
         self.reach = STRIDE * (4 + 2 * deep_depth) + LEVEL_STRIDE * 4 * depth
         with torch.no_grad():
-            self.head.weight.mul_(0.1)
+            self.share.weight.mul_(0.1)
+            self.offset.weight.mul_(0.1)
+            basis = _cosines()
+            self.analysis.weight.copy_(basis.view_as(self.analysis.weight))
+            self.synthesis.weight.copy_(basis.T.unsqueeze(2).unsqueeze(3))
 
     def forward(self, frame: Tensor, strength: Tensor) -> Denoised:
         """Clean frames, float32 (N, 3, H, W) in [0, 1], with strengths (N,).
@@ -106,20 +138,24 @@ class DenoiserNetwork(nn.Module):
         Strength 0 returns the frame, and up to 1 ever more of the noise goes; beyond 1 the noise is
         taken for that many times what it seems, and the result is smoother.
         """
-        noise, level, _ = self.trace(frame, strength)
-        return Denoised(frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1), level)
+        found = self.trace(frame, strength)
+        removed = found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
+        return Denoised(frame - removed, found.level)
 
-    def trace(self, frame: Tensor, strength: Tensor, memory: Tensor | None = None) -> Trace:
-        """Return what ``forward`` works out; ``memory``, (N, width, H/4, W/4), joins the stem."""
-        centred = frame - 0.5
-        level = functional.relu(self.estimator(centred))
+    def trace(self, frame: Tensor, strength: Tensor, past: Past | None = None) -> Trace:
+        """Return what ``forward`` works out, given what is known of the frames before."""
+        coefficients = self.analysis(frame - 0.5)
+        level = functional.relu(self.estimator(coefficients))
         claim = level.detach() * strength.clamp(min=1.0).view(-1, 1, 1, 1)
-        x = self.stem(centred) + self.claim(claim)
-        x = self.fine_in(x if memory is None else x + memory)
+        x = self.stem(coefficients) + self.claim(claim)
+        x = self.fine_in(x if past is None else x + past.memory)
         deep = self.up(self.coarse(self.down(x)))
         x = self.fine_out(x + functional.pixel_shuffle(deep, 2))
-        noise = functional.pixel_shuffle(self.head(x), LEVEL_STRIDE).float()
-        return Trace(noise, level.float(), x)
+        seen = coefficients * self.share(x) + self.offset(x)
+        if past is not None:
+            seen = seen + (coefficients - past.clean) * past.trust(x)
+        noise = functional.pixel_shuffle(self.synthesis(seen), LEVEL_STRIDE).float()
+        return Trace(noise, level.float(), x, coefficients - seen)
 
 
 class DenoiserGraph(nn.Module):
@@ -149,7 +185,16 @@ def exact_layers(depth: int, *, last_block: bool = True) -> tuple[str, ...]:
     """
     last = f"fine_out.{depth - 1}"
     block = (f"{last}.first", f"{last}.second") if last_block else ()
-    return "stem", "claim", *block, "head"
+    return "analysis", "stem", "claim", *block, "share", "offset", "synthesis"
+
+
+def _cosines() -> Tensor:
+    """Return an orthonormal basis of patches, (48, 48): cosines of grey and of two colours."""
+    place = torch.arange(LEVEL_STRIDE)
+    waves = torch.cos(torch.pi / LEVEL_STRIDE * (place + 0.5) * place.view(-1, 1))
+    colours = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+    waves, colours = (rows / rows.norm(dim=1, keepdim=True) for rows in (waves, colours))
+    return torch.kron(colours, torch.kron(waves, waves))
 
 
 def _residuals(channels: int, count: int) -> nn.Sequential:

@@ -37,7 +37,7 @@ def streams(network: DenoiserNetwork) -> list[Stream]:
         *(Stream([block.first], [block.second]) for block in (*fine, *coarse)),
         Stream(
             [n.stem, n.claim, n.up, *(block.second for block in fine)],
-            [n.down, n.head, *(block.first for block in fine)],
+            [n.down, n.share, n.offset, *(block.first for block in fine)],
         ),
         Stream(
             [n.down, *(block.second for block in coarse)],

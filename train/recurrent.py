@@ -1,11 +1,13 @@
-"""The camera denoiser with a memory of the frames before: the still network and a path back.
+"""The camera denoiser with a memory of the frames before: the still network and two paths back.
 
-    state ── recall 3×3 ──▶ (+) at the stem      next_state = see(clean) + keep(last features)
+    state ─┬─ recall 3×3 ──▶ (+) at the stem
+           └─ clean coefficients of the last frame ──▶ taken as far as they are to be trusted
+    next_state = clean coefficients of this frame, keep(last features)
 
-The state lies at 1/4 of the resolution. It holds what became of the frame, as 4 × 4 patches, and
-what the network thought of it; where things moved to is found by the dense layers after the stem
-(as in Fuoli et al., "Efficient Video Super-Resolution through Recurrent Latent Space Propagation",
-ICCVW 2019). The recall starts at zero: untrained, this is the still denoiser.
+The state lies at 1/4 of the resolution. Where nothing moved, a coefficient is a running mean, as in
+a Kalman filter whose gain the network decides for each; where things moved, the dense layers after
+the stem see it (as in Fuoli et al., "Efficient Video Super-Resolution through Recurrent Latent
+Space Propagation", ICCVW 2019). Both paths start at zero: untrained, this is the still denoiser.
 """
 
 from collections.abc import Mapping
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from train.blocks import pointwise
-from train.denoiser import LEVEL_STRIDE, STRIDE, DenoiserNetwork
+from train.denoiser import LEVEL_STRIDE, PATCH, STRIDE, DenoiserNetwork, Past
 
 STATE_STRIDE = LEVEL_STRIDE
 """Pixels of the frame for each place of the state."""
@@ -23,7 +25,7 @@ STATE_STRIDE = LEVEL_STRIDE
 STATE_LIMIT = 8.0
 """Of the state's magnitude, several times what it needs: nothing grows over hours of frames."""
 
-_PATH = ("recall.", "see.", "keep.")
+_PATH = ("recall.", "trust.", "keep.")
 
 
 class Remembered(NamedTuple):
@@ -39,7 +41,7 @@ class VideoNetwork(DenoiserNetwork):
 
     Args:
         width, deep_width, depth, deep_depth: of the still denoiser.
-        state: channels of the state.
+        state: channels of the state beside the coefficients.
     """
 
     def __init__(
@@ -48,20 +50,17 @@ class VideoNetwork(DenoiserNetwork):
         deep_width: int = 96,
         depth: int = 1,
         deep_depth: int = 2,
-        state: int = 48,
+        state: int = 16,
     ) -> None:
         super().__init__(width, deep_width, depth, deep_depth)
-        self.state_channels = state
-        self.recall = nn.Conv2d(state, width, 3, padding=1)
-        self.see = nn.Conv2d(3, state, STATE_STRIDE, stride=STATE_STRIDE)
+        self.state_channels = PATCH + state
+        self.recall = nn.Conv2d(self.state_channels, width, 3, padding=1)
+        self.trust = nn.Conv2d(width, PATCH, 1)
         self.keep = pointwise(width, state)
-        nn.init.orthogonal_(self.see.weight)
-        with torch.no_grad():
-            self.keep.weight.mul_(0.1)
-        for layer in (self.recall, self.see):
+        for layer in (self.recall, self.trust):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
-        nn.init.zeros_(self.recall.weight)
+            nn.init.zeros_(layer.weight)
         self.reach += STRIDE  # the recall sees one place of the state farther
 
     def forward(  # type: ignore[override]  # it also gives the next state
@@ -72,14 +71,14 @@ class VideoNetwork(DenoiserNetwork):
         Args:
             frame: float32 (N, 3, H, W) in [0, 1].
             strength: (N,).
-            state: float32 (N, state, H/4, W/4); None is zeros, before the first frame.
+            state: float32 (N, 48 + state, H/4, W/4); None is zeros, before the first frame.
         """
         if state is None:
             state = self.first_state(frame)
-        noise, level, features = self.trace(frame, strength, self.recall(state))
-        clean = frame - noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
-        seen = self.see(frame - noise - 0.5) + self.keep(features)
-        return Remembered(clean, level, seen.float().clamp(-STATE_LIMIT, STATE_LIMIT))
+        found = self.trace(frame, strength, Past(self.recall(state), state[:, :PATCH], self.trust))
+        clean = frame - found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
+        kept = torch.cat((found.clean, self.keep(found.features)), 1).float()
+        return Remembered(clean, found.level, kept.clamp(-STATE_LIMIT, STATE_LIMIT))
 
     def first_state(self, frame: Tensor) -> Tensor:
         """Return zeros in the shape of the frame's state."""

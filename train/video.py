@@ -30,7 +30,7 @@ class VideoRecipe(CameraRecipe):
         frames: of a sequence.
         gradient_frames: through which gradients go back before the state is cut off from them.
         cut_share: share of the sequences with a cut to another scene.
-        state: channels of the state.
+        state: channels of the state beside the coefficients.
     """
 
     steps: int = 8_000
@@ -39,7 +39,7 @@ class VideoRecipe(CameraRecipe):
     frames: int = 8
     gradient_frames: int = 4
     cut_share: float = 0.15
-    state: int = 48
+    state: int = 16
 
     def __post_init__(self) -> None:
         super().__post_init__()
