@@ -30,11 +30,24 @@ def denoiser() -> Denoiser:
     return Denoiser("camera", threads=2)
 
 
+@pytest.fixture(scope="module", params=["camera", "camera-fast"])
+def any_denoiser(request: pytest.FixtureRequest) -> Denoiser:
+    return Denoiser(request.param, threads=2)
+
+
 def photograph(name: str) -> Pixels:
     return images.read(KODAK / f"{name}.png").pixels
 
 
-@pytest.mark.parametrize(("name", "task"), [("photo", "codec"), ("camera", "denoiser")])
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("photo", "codec"),
+        ("camera", "denoiser"),
+        ("camera-fast", "denoiser"),
+        ("camera-video", "denoiser"),
+    ],
+)
 def test_manifest_says_where_the_weights_come_from(name: str, task: str) -> None:
     manifest = Manifest.load(SHIPPED / name)
     assert (manifest.name, manifest.task) == (name, task)
@@ -92,10 +105,28 @@ def test_a_region_equals_the_crop_of_the_whole(codec: Codec) -> None:
 
 @needs_kodak
 @pytest.mark.parametrize("name", ["kodim03", "kodim13", "kodim23"])
-def test_noise_goes(denoiser: Denoiser, name: str) -> None:
+def test_noise_goes(any_denoiser: Denoiser, name: str) -> None:
     clean = photograph(name)
     noise = np.random.default_rng(25).normal(0, 25, clean.shape)
     noisy = np.clip(np.rint(clean + noise), 0, 255).astype(np.uint8)
-    lift = psnr_db(clean, denoiser.denoise(noisy)) - psnr_db(clean, noisy)
+    lift = psnr_db(clean, any_denoiser.denoise(noisy)) - psnr_db(clean, noisy)
     assert lift >= (6 if name == "kodim13" else 10)  # kodim13 is texture throughout
-    assert np.array_equal(denoiser.denoise(noisy, strength=0), noisy)
+    assert np.array_equal(any_denoiser.denoise(noisy, strength=0), noisy)
+
+
+@needs_kodak
+def test_a_stream_that_stands_still_gains_from_memory() -> None:
+    """And leaves no ghost: after a cut it is as good as the first frame of all."""
+    scene, other = photograph("kodim23")[:256, :256], photograph("kodim08")[:256, :256]
+    rng = np.random.default_rng(25)
+    stream = Denoiser("camera-video", threads=2).stream()
+
+    def fidelity(clean: Pixels) -> float:
+        noisy = np.clip(np.rint(clean + rng.normal(0, 25, clean.shape)), 0, 255).astype(np.uint8)
+        return psnr_db(clean, stream.denoise(noisy))
+
+    standing = [fidelity(scene) for _ in range(8)]
+    assert standing[-1] > standing[0] + 1
+    after = fidelity(other)
+    stream.reset()
+    assert after == pytest.approx(fidelity(other), abs=0.1)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.clips import FakeCapture, FakeDisk, Frame, frames, read_clip, write_clip
 from tests.robustness.writing import _disk_full_after
-from venturi import Denoiser, InputError, VideoError
+from venturi import Denoiser, InputError, VideoError, _cli_video
 from venturi.cli import main
 from venturi.video.capture import open_capture
 from venturi.video.film import Film, clean_film
@@ -358,3 +358,28 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) 
         _, error = process.communicate(timeout=60)
     assert (process.returncode, error) == (130, b"venturi: interrupted\n")
     assert names(tmp_path) == ["in.avi"]
+
+
+@pytest.mark.parametrize(
+    ("words", "bundle"),
+    [
+        (["a.png", "b.png"], "camera"),
+        (["a.mp4", "b.mp4"], "camera-video"),
+        (["a.png", "a.mp4", "folder"], "camera-video"),
+        (["--camera", "0"], "camera-video"),
+        (["--camera", "0", "--precision", "int8"], "camera"),
+        (["a.mp4", "b.mp4", "--bundle", "mine"], "mine"),
+    ],
+)
+def test_what_moves_is_cleaned_with_a_memory(
+    words: list[str], bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def opening(name: str, **options: object) -> Denoiser:
+        opened.append(name)
+        raise InputError("enough")
+
+    monkeypatch.setattr(_cli_video, "Denoiser", opening)
+    assert main(["denoise", *words]) == 1
+    assert opened == [bundle]

@@ -13,6 +13,7 @@ from venturi._pixels import Pixels
 from venturi._progress import Progress
 from venturi.denoiser import Denoiser
 from venturi.errors import InputError, VideoError
+from venturi.manifest import FP32
 from venturi.video import film, live
 from venturi.video.camera import Camera, camera
 from venturi.video.capture import READABLE, open_capture
@@ -25,15 +26,24 @@ Say = Callable[[str], None]
 WRITABLE = tuple(ENCODERS)
 """The endings of videos that can be written."""
 
+STILL, MOVING = "camera", "camera-video"
+"""The bundles for pictures and for what moves, where the command line names none."""
+
 
 def opened(arguments: argparse.Namespace) -> Denoiser:
     """Open the denoiser that a command line names."""
     return Denoiser(
-        arguments.bundle,
+        arguments.bundle or _bundle_for(arguments),
         device=arguments.device,
         threads=arguments.threads,
         precision=arguments.precision,
     )
+
+
+def _bundle_for(arguments: argparse.Namespace) -> str:
+    """Return the bundle with a memory for videos and cameras; it has no variant in 8 bits."""
+    moving = arguments.camera is not None or any(is_video(path) for path in arguments.paths[:-1])
+    return MOVING if moving and arguments.precision == FP32 else STILL
 
 
 def is_video(name: str) -> bool:

@@ -436,7 +436,9 @@ def _add_denoise(commands: "_Commands[_Parser]") -> None:
     command = commands.add_parser(
         "denoise", help="noisy pictures, videos and cameras to clean ones"
     )
-    _add_common(command, _denoise, what="picture or video", bundle="camera")
+    default = f"{_cli_video.STILL}, or {_cli_video.MOVING} for videos and cameras"
+    _add_common(command, _denoise, what="picture or video", bundle=default)
+    command.set_defaults(bundle=None)
     command.usage = f"{command.usage}, or --camera SOURCE [options]"
     live = command.add_argument_group("a camera instead of files; q, Ctrl-C or SIGTERM ends it")
     live.add_argument(
