@@ -12,7 +12,7 @@ from train.motion import sequence
 from train.noise import Kind, Plane, gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import Image, step_generator
-from train.recipes import CameraRecipe
+from train.recipes import FastCameraRecipe
 from train.recurrent import VideoNetwork
 from train.task import Metrics
 
@@ -23,8 +23,8 @@ _SETTLED = 4  # frames of a stream before its quality counts
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoRecipe(CameraRecipe):
-    """The recurrent camera denoiser, best started ``--from`` the still one's weights.
+class VideoRecipe(FastCameraRecipe):
+    """The recurrent camera denoiser, best started ``--from`` the weights of ``camera-fast``.
 
     Attributes:
         frames: of a sequence.
@@ -35,7 +35,7 @@ class VideoRecipe(CameraRecipe):
 
     steps: int = 8_000
     batch: int = 4
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     frames: int = 8
     gradient_frames: int = 4
     cut_share: float = 0.15
