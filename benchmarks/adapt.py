@@ -95,18 +95,23 @@ def measure(options: Options) -> results.Results:
     }
 
 
-def text(found: results.Results) -> str:
-    """Return the results as people read them."""
-    rows = [["bytes of the adapted codec against", "on its kind", "elsewhere"]]
+def rows(found: results.Results) -> list[list[str]]:
+    """Return the BD-rates as cells of a table, headings first."""
+    cells = [["the adapted codec against", "on its kind", "elsewhere"]]
     kind, elsewhere = (found[part]["bd_rate_percent"] for part in ("kind", "elsewhere"))
     for name in kind:
         other = percent(elsewhere[name]) if name in elsewhere else ""
-        rows.append([found["labels"][name], percent(kind[name]), other])
+        cells.append([found["labels"][name], percent(kind[name]), other])
+    return cells
+
+
+def text(found: results.Results) -> str:
+    """Return the results as people read them."""
     folders = " and ".join(
         f"{found[part]['data']['pictures']} pictures of {found[part]['data']['folder']}"
         for part in ("kind", "elsewhere")
     )
-    return f"BD-rate (PSNR) on {folders}\n{results.table(rows)}"
+    return f"BD-rate (PSNR) on {folders}\n{results.table(rows(found))}"
 
 
 def _compared(

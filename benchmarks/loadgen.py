@@ -1,7 +1,14 @@
 """MLPerf's LoadGen beside our own clock: the single-stream p90 of the same calls.
 
-Both take turns, so that a disturbance of the machine meets them all. LoadGen is a package of its
-own (mlcommons-loadgen); without it there is nothing to compare with.
+    round 1   64 queries ours, 64 LoadGen's        our turn: what ``venturi bench`` runs
+    round 2   64 queries LoadGen's, 64 ours        LoadGen's: a whole test of its own, with its p90
+    ...
+
+A machine drifts, and other work comes and goes: so the turns are as short as a p90 allows, each
+clock is first in every other round, and the two p90s of a round are compared with each other alone.
+The difference is the median over the rounds: a burst of other work in a few of them does not move
+it, while a p90 of all samples together would be what the burst made of it. LoadGen is a package of
+its own (mlcommons-loadgen); without it there is nothing to compare with.
 """
 
 import math
@@ -21,7 +28,7 @@ from venturi.bench.sweep import Options
 
 PERCENT = 90
 TOLERANCE = 0.05
-ROUNDS = 3
+ROUNDS = 10
 
 Comparison = dict[str, Any]
 
@@ -38,12 +45,12 @@ def present() -> bool:
     return True
 
 
-def compare(options: Options, *, queries: int = 2 * NEEDED[PERCENT]) -> Comparison:
+def compare(options: Options, *, rounds: int = ROUNDS) -> Comparison:
     """Time the subject's first call both ways and return the p90s and their difference.
 
     Args:
         options: the first of each list is taken.
-        queries: of each round.
+        rounds: of a turn for each clock.
 
     Raises:
         ImportError: LoadGen is not installed.
@@ -55,24 +62,30 @@ def compare(options: Options, *, queries: int = 2 * NEEDED[PERCENT]) -> Comparis
     name = subject.calls[0]
     images = [pictures.fitted(image, *size) for image in options.source()]
     values = subject.inputs(name, images)
-    found = turns(lambda number: subject.run(name, values[number % len(values)]), queries=queries)
+    found = turns(lambda number: subject.run(name, values[number % len(values)]), rounds=rounds)
     about = {"name": subject.name, "call": name, "size": str(size), "threads": spec.threads}
     return about | found
 
 
-def turns(call: Call, *, queries: int) -> Comparison:
-    """Let both clocks time a call in turn; the p90s are medians over the rounds."""
+def turns(call: Call, *, rounds: int, queries: int = NEEDED[PERCENT]) -> Comparison:
+    """Let both clocks time a call in turn; the figures are medians over the rounds."""
     load = machine.load_average()
     warm_up(call, WallClock(), seconds=0.3)
-    ours, theirs = [], []
-    for _ in range(ROUNDS):
-        ours.append(our_p90_ms(call, queries=queries))
-        theirs.append(their_p90_ms(call, queries=queries))
+    ours: list[float] = []
+    theirs: list[float] = []
+    clocks = ((our_p90_ms, ours), (their_p90_ms, theirs))
+    for number in range(rounds):
+        for measured, p90s in clocks if number % 2 == 0 else reversed(clocks):
+            p90s.append(round(measured(call, queries=queries), 4))
+    ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
     return {
-        "calls": ROUNDS * queries,
+        "rounds": rounds,
+        "queries": queries,
         "p90_ms": round(median(ours), 3),
         "loadgen_p90_ms": round(median(theirs), 3),
-        "difference": round(median(ours) / median(theirs) - 1, 4),
+        "difference": round(median(ratios) - 1, 4),
+        "p90_ms_by_round": ours,
+        "loadgen_p90_ms_by_round": theirs,
         "load_average": load,
     }
 
@@ -133,7 +146,8 @@ def text(found: Comparison) -> str:
         f"{found['name']} {found['call']} {found['size']}, threads: {found['threads']}, "
         f"single-stream p90: ours {found['p90_ms']:.3f} ms, "
         f"LoadGen {found['loadgen_p90_ms']:.3f} ms, {found['difference']:+.1%} "
-        f"(load average {found['load_average'][0]} before)"
+        f"(medians of {found['rounds']} rounds of {found['queries']} queries each, "
+        f"load average {found['load_average'][0]} before)"
     )
 
 

@@ -91,9 +91,22 @@ def rate_distortion(curves: Mapping[str, Curve], *, title: str, quality: str) ->
     points = [point for curve in shown.values() for point in curve]
     x = logarithmic("bits per pixel", (rate for rate, _ in points))
     y = linear(quality, (value for _, value in points))
-    lines = [_line(name, curve, x, y, n) for n, (name, curve) in enumerate(shown.items())]
+    lines = [line(name, curve, x, y, n) for n, (name, curve) in enumerate(shown.items())]
     under, height = legend(list(shown), AREA + TOP + BOTTOM)
     return frame(title, axes(x, y) + "".join(lines) + under, height)
+
+
+def line(name: str, points: Curve, x: Axis, y: Axis, index: int) -> str:
+    """Return a curve with a dot at each point. index: of its colour; the first is thicker."""
+    places = [(x.x(rate), y.y(value)) for rate, value in points]
+    path = "L".join(f"{px} {py}" for px, py in places)
+    dots = [
+        dot(px, py, index, f"{name}: {rate:.3g} {x.title}, {value:.2f}")
+        for (px, py), (rate, value) in zip(places, points, strict=True)
+    ]
+    width = 3 if index == 0 else 1.6
+    stroke = f'style="stroke:{colour(index)}" stroke-width="{width}"'
+    return f'<path d="M{path}" fill="none" {stroke}/>{"".join(dots)}'
 
 
 def axes(x: Axis, y: Axis) -> str:
@@ -161,15 +174,3 @@ def frame(title: str, content: str, height: float, *, hint: str = "") -> str:
         f'role="img"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
         f'<rect class="paper" width="{WIDTH}" height="{height:g}"/>{head}{content}</svg>\n'
     )
-
-
-def _line(name: str, points: Curve, x: Axis, y: Axis, index: int) -> str:
-    places = [(x.x(rate), y.y(value)) for rate, value in points]
-    path = "L".join(f"{px} {py}" for px, py in places)
-    dots = [
-        dot(px, py, index, f"{name}: {rate:.3g} {x.title}, {value:.2f}")
-        for (px, py), (rate, value) in zip(places, points, strict=True)
-    ]
-    width = 3 if index == 0 else 1.6
-    stroke = f'style="stroke:{colour(index)}" stroke-width="{width}"'
-    return f'<path d="M{path}" fill="none" {stroke}/>{"".join(dots)}'

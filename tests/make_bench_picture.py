@@ -1,10 +1,10 @@
-"""Make the photograph that ``venturi bench`` measures on: python -m tests.make_bench_picture PHOTO.
+"""Make the photograph that ``venturi bench`` measures on: python -m tests.make_bench_picture.
 
-PHOTO is gb82-003 of the training photographs (CC0 1.0). It is scaled down and written as a PNG
-whose rows all have the filter "up", which venturi.bench.pictures decodes with NumPy alone.
+It is gb82-018 (CC0 1.0) of the data folder, one of the photographs that ``train.photographs.split``
+keeps from training. It is scaled down and written as a PNG whose rows all have the filter "up",
+which venturi.bench.pictures decodes with NumPy alone.
 """
 
-import sys
 import zlib
 from pathlib import Path
 
@@ -12,16 +12,18 @@ import cv2
 import numpy as np
 
 from benchmarks.pictures import read
+from train.photographs import data_folder
 from venturi.bench.pictures import SHIPPED
 
+PHOTO = data_folder() / "photos" / "gb82-018.jpg"
 WIDTH, HEIGHT = 204, 136
 
 
-def main(photo: Path, target: Path = SHIPPED) -> None:
-    image = read(photo)
+def main(target: Path = SHIPPED) -> None:
+    image = read(PHOTO)
     tall, wide = image.shape[:2]
     high = min(tall, wide * HEIGHT // WIDTH)
-    top = (tall - high) // 4  # the head is in the upper half
+    top = (tall - high) * 3 // 4  # the windows are in the lower half
     part = image[top : top + high, : high * WIDTH // HEIGHT]
     small = cv2.resize(part, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).astype(np.uint8)
     rows = np.diff(small.reshape(HEIGHT, -1), axis=0, prepend=np.uint8(0))
@@ -37,4 +39,4 @@ def _chunk(name: bytes, content: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -98,7 +98,7 @@ def test_what_was_measured_is_named(whole: dict[str, Any]) -> None:
         "fingerprint": manifest.fingerprint.hex(),
         "settings": {"quality": 50.0},
     }
-    assert whole["inputs"]["source"] == "dog.png"
+    assert whole["inputs"]["source"] == "street.png"
     row = whole["rows"][0]
     point_of_sweep = [row[key] for key in ("size", "threads", "device", "precision")]
     assert point_of_sweep == ["128x64", 1, "cpu", "fp32"]
@@ -308,7 +308,7 @@ def test_a_damaged_photograph_is_refused(
             "short": data[: start - 4],
         }
         data = wrong[damage]
-    path = tmp_path / "dog.png"
+    path = tmp_path / "street.png"
     path.write_bytes(data)
     monkeypatch.setattr(pictures, "SHIPPED", path)
     with pytest.raises(BundleError, match="install venturi again"):

@@ -1,6 +1,7 @@
 """The plumbing to MLPerf's LoadGen: what it is asked, what is read back. Times are not judged."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,22 +41,53 @@ def test_loadgen_calls_as_often_as_it_is_asked_to() -> None:
     assert queries == list(range(70))
 
 
-def test_both_clocks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    turns: list[str] = []
+def clocks(
+    monkeypatch: pytest.MonkeyPatch, p90_ms: Callable[[str, int], float]
+) -> list[tuple[str, int]]:
+    """Replace both clocks, and return the turns that they will have had: whose, how many queries.
 
-    def clock(name: str, p90_ms: float) -> Any:
+    p90_ms: of a clock, after so many turns.
+    """
+    turns: list[tuple[str, int]] = []
+
+    def clock(name: str) -> Any:
         def measured(_: object, *, queries: int) -> float:
-            turns.append(name)
-            return p90_ms + len(turns)  # the machine slows down
+            turns.append((name, queries))
+            return p90_ms(name, len(turns))
 
         return measured
 
-    monkeypatch.setattr(loadgen, "our_p90_ms", clock("ours", 10))
-    monkeypatch.setattr(loadgen, "their_p90_ms", clock("theirs", 10))
-    found = loadgen.turns(lambda _: None, queries=64)
-    assert turns == ["ours", "theirs"] * loadgen.ROUNDS
-    assert (found["p90_ms"], found["loadgen_p90_ms"]) == (13, 14)
-    assert found["difference"] == pytest.approx(13 / 14 - 1, abs=1e-4)
+    monkeypatch.setattr(loadgen, "our_p90_ms", clock("ours"))
+    monkeypatch.setattr(loadgen, "their_p90_ms", clock("theirs"))
+    return turns
+
+
+def test_the_clocks_take_turns_and_each_is_first_as_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = clocks(monkeypatch, lambda _, turn: 10 + turn)
+    found = loadgen.turns(lambda _: None, rounds=loadgen.ROUNDS)
+    pair = [("ours", NEEDED[90]), ("theirs", NEEDED[90])]
+    assert turns == (pair + pair[::-1]) * (loadgen.ROUNDS // 2)
+    assert (found["rounds"], found["queries"]) == (10, 64)
+    assert found["p90_ms_by_round"][:3] == [11, 14, 15]
+    assert found["loadgen_p90_ms_by_round"][:3] == [12, 13, 16]
+
+
+def test_a_machine_that_slows_down_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks(monkeypatch, lambda _, turn: 10 * 1.02**turn)
+    found = loadgen.turns(lambda _: None, rounds=loadgen.ROUNDS)
+    assert found["difference"] == pytest.approx(0, abs=1e-3)
+
+
+def test_other_work_in_a_few_turns_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks(monkeypatch, lambda _, turn: 50.0 if turn in (3, 4, 5, 9) else 10.0)
+    found = loadgen.turns(lambda _: None, rounds=loadgen.ROUNDS)
+    assert (found["p90_ms"], found["loadgen_p90_ms"], found["difference"]) == (10, 10, 0)
+
+
+def test_a_clock_that_is_slower_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks(monkeypatch, lambda name, _: 10.6 if name == "ours" else 10.0)
+    found = loadgen.turns(lambda _: None, rounds=loadgen.ROUNDS)
+    assert found["difference"] == 0.06
 
 
 def test_ours_needs_enough_queries() -> None:
@@ -65,10 +97,11 @@ def test_ours_needs_enough_queries() -> None:
 
 def test_a_comparison_of_a_real_call() -> None:
     pytest.importorskip("mlperf_loadgen")
-    found = loadgen.compare(Options(DENOISER, threads=(1,)), queries=64)
-    assert (found["name"], found["call"], found["calls"]) == ("tiny-denoiser", "denoise", 192)
-    assert min(found["p90_ms"], found["loadgen_p90_ms"]) > 0
+    found = loadgen.compare(Options(DENOISER, threads=(1,)), rounds=2)
+    assert (found["name"], found["call"], found["rounds"]) == ("tiny-denoiser", "denoise", 2)
+    assert min(found["p90_ms_by_round"] + found["loadgen_p90_ms_by_round"]) > 0
     assert "LoadGen" in loadgen.text(found)
+    assert "2 rounds of 64 queries" in loadgen.text(found)
 
 
 @pytest.mark.parametrize(("difference", "code"), [(0.04, 0), (-0.06, 1)])
@@ -76,8 +109,9 @@ def test_the_command_fails_when_the_clocks_disagree(
     difference: float, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = {
-        "name": "x", "call": "denoise", "size": "8x8", "threads": 1, "calls": 192, "p90_ms": 1.0,
-        "loadgen_p90_ms": 1.0, "difference": difference, "load_average": [0.0, 0.0, 0.0],
+        "name": "x", "call": "denoise", "size": "8x8", "threads": 1, "rounds": 10, "queries": 64,
+        "p90_ms": 1.0, "loadgen_p90_ms": 1.0, "difference": difference,
+        "load_average": [0.0, 0.0, 0.0],
     }  # fmt: skip
     monkeypatch.setattr(loadgen, "present", lambda: True)
     monkeypatch.setattr(loadgen, "compare", lambda _: found)

@@ -48,7 +48,11 @@ def test_the_page_has_a_part_for_every_results_file(folder: Path) -> None:
     for name in (section.NAME for section in report.SECTIONS):
         assert f'<h2 id="{name}">' in page
         assert f'href="#{name}"' in page
-    drawn = ("PSNR over rate", "Roofline", "Every sample", "Quality over time", "mnist-vae: codes")
+    drawn = (
+        "PSNR over rate", "Roofline", "Every sample", "Quality over time", "mnist-vae: codes",
+        "mean of 2 pictures of chest-xray/test", "Beyond the still denoiser", "Beyond the picture",
+        "Median time of the way in",
+    )  # fmt: skip
     for words in (*drawn, "a note: x &lt; y", "no such device", "cut", "31.0 a second hold 50 ms"):
         assert words in page
 
@@ -91,6 +95,69 @@ def test_what_has_no_results_is_said_to_be_absent(tmp_path: Path) -> None:
     assert "No crops beside these results" in page
     with pytest.raises(ValueError, match=r"codec\.json"):
         report.page(tmp_path / "nothing")
+
+
+def test_what_an_adapted_codec_gains_and_loses(tmp_path: Path) -> None:
+    results.write(tmp_path / "adapt.json", sample_results.adapt())
+    page = report.page(tmp_path)
+    assert "on its kind</dt><dd>−30.0 %" in page
+    assert "elsewhere</dt><dd>+20.0 %" in page
+    assert "<td>Venturi, general</td><td>−30.0 %</td><td>+20.0 %</td>" in page
+    assert "Venturi, adapted: 0.4 bits per pixel, 33.00" in page
+
+
+def test_what_a_stream_gains_over_the_still_denoiser(tmp_path: Path) -> None:
+    found = sample_results.video()
+    found["pans_psnr_db"] = {"0": {"noisy": 20.0, "still": 30.0, "alone": 29.0, "stream": 32.0}}
+    found["cut_psnr_db"] = {"noisy": 20.0, "still": 30.0, "alone": 29.0, "stream": 29.5}
+    results.write(tmp_path / "video.json", found)
+    page = report.page(tmp_path)
+    assert "stream: 0 pixels per frame, 2.00" in page
+    assert "the frame after a cut</dt><dd>−0.50 dB" in page
+    cells = ("pan 0 px", "20.00", "30.00", "29.00", "32.00", "+2.00")
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in page
+
+
+def test_a_video_part_without_pans_or_cuts(tmp_path: Path) -> None:
+    found = sample_results.video() | {"pans_psnr_db": {}, "cut_psnr_db": {}}
+    results.write(tmp_path / "video.json", found)
+    page = report.page(tmp_path)
+    assert "over the speed of a pan" not in page
+    assert "beyond the still denoiser, clip</dt><dd>+1.10 dB" in page
+
+
+@pytest.mark.parametrize(("kept", "word"), [(True, "kept"), (False, "exceeded")])
+def test_whether_the_memory_limit_is_kept(kept: bool, word: str, tmp_path: Path) -> None:
+    results.write(tmp_path / "memory.json", sample_results.memory() | {"within_limit": kept})
+    page = report.page(tmp_path)
+    assert f"limit of 1500 MB</dt><dd>{word}</dd>" in page
+    assert "limit: 1500" in page
+    assert "compress, 81 megapixels: 600 MB" in page
+    assert "In windows and in one piece: the same bytes" in page
+
+
+def test_the_ways_of_a_frame_stand_side_by_side(tmp_path: Path) -> None:
+    found = sample_results.frame()
+    found["sizes"]["1280x720"] = found["sizes"]["640x480"]
+    results.write(tmp_path / "frame.json", found)
+    page = report.page(tmp_path)
+    for size in ("640×480", "1280×720"):
+        assert f"NumPy, {size}: 1.5 ms" in page
+        assert f"<td>NumPy</td><td>whole call</td><td>{size}</td><td>20</td><td>1.50</td>" in page
+
+
+def test_a_bar_is_as_long_as_its_value() -> None:
+    drawn = charts.bars({"a": {"x": 50.0}, "b": {"x": 100.0, "y": 0.0}}, title="t", unit="MB")
+    ends = [float(end) for end in re.findall(r"M58 [\d.]+H([\d.]+)v", drawn)]
+    assert ends[0] - 58 == pytest.approx((ends[1] - 58) / 2, abs=0.1)
+    assert ends[2] - 58 == pytest.approx(0, abs=1)
+    assert "limit" not in drawn
+    limited = charts.bars({"a": {"x": 50.0}}, title="t", unit="MB", limit=("limit", 80.0))
+    (bar,), (line,) = (
+        re.findall(pattern, limited)
+        for pattern in (r"H([\d.]+)v", r'd="M([\d.]+) [^"]+" style="stroke')
+    )
+    assert float(line) - 58 == pytest.approx((float(bar) - 58) * 1.6, abs=0.2)
 
 
 def test_the_roofline_lies_under_its_peak() -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics import psnr_db
-from train.photographs import data_folder
+from tests.make_bench_picture import PHOTO
+from train.photographs import data_folder, listed, split
 from venturi import Codec, Denoiser, Manifest, images
 from venturi._pixels import Pixels
 from venturi.bundle import SHIPPED
@@ -53,6 +54,13 @@ def test_manifest_says_where_the_weights_come_from(name: str, task: str) -> None
     assert (manifest.name, manifest.task) == (name, task)
     assert {"data", "licence", "recipe", "steps", "seed"} <= manifest.provenance.keys()
     assert any("error" in key for key in manifest.measured)
+
+
+@pytest.mark.skipif(not PHOTO.is_file(), reason=f"no {PHOTO}: set VENTURI_DATA")
+def test_the_photograph_of_the_bench_was_kept_from_training() -> None:
+    trained_on, held = split(listed(PHOTO.parent))
+    assert PHOTO in held
+    assert PHOTO not in trained_on
 
 
 @needs_kodak

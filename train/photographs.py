@@ -4,12 +4,14 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
+T = TypeVar("T")
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -20,12 +22,10 @@ def data_folder() -> Path:
     return Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-def load_folder(folder: Path) -> list[Image]:
-    """Read every picture of a folder, by name, as uint8 (H, W, 3) RGB.
+def listed(folder: Path) -> list[Path]:
+    """Return the picture files of a folder, by name.
 
-    Raises:
-        FileNotFoundError: no such folder, or no picture in it.
-        ValueError: a picture cannot be read.
+    Raises FileNotFoundError when there is no such folder, or no picture in it.
     """
     paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
@@ -33,8 +33,18 @@ def load_folder(folder: Path) -> list[Image]:
             f"{folder} holds no pictures; expected a folder of "
             f"{', '.join(sorted(SUFFIXES))} files: set VENTURI_DATA or pass --data"
         )
+    return paths
+
+
+def load_folder(folder: Path) -> list[Image]:
+    """Read every picture of a folder, by name, as uint8 (H, W, 3) RGB.
+
+    Raises:
+        FileNotFoundError: no such folder, or no picture in it.
+        ValueError: a picture cannot be read.
+    """
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(_read, paths))
+        return list(pool.map(_read, listed(folder)))
 
 
 def _read(path: Path) -> Image:
@@ -44,7 +54,7 @@ def _read(path: Path) -> Image:
     return np.asarray(image, np.uint8)
 
 
-def split(images: Sequence[Image], every: int = 20) -> tuple[list[Image], list[Image]]:
+def split(images: Sequence[T], every: int = 20) -> tuple[list[T], list[T]]:
     """Return (training, validation): each ``every``-th picture is kept for validation.
 
     A folder of fewer than ``every`` pictures gives its last one to validation.

@@ -9,10 +9,23 @@ import html
 from pathlib import Path
 
 from benchmarks import results
-from benchmarks.report import compression, denoising, digits, faults, latency, markup
+from benchmarks.report import (
+    adaptation,
+    compression,
+    denoising,
+    digits,
+    faults,
+    frames,
+    latency,
+    markup,
+    memory,
+    video,
+)
 
 _HERE = Path(__file__).parent
-SECTIONS = (compression, denoising, latency, digits, faults)
+SECTIONS = (
+    compression, adaptation, denoising, video, latency, frames, memory, digits, faults,
+)  # fmt: skip
 
 
 def page(folder: Path = results.FOLDER) -> str:

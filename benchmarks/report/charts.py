@@ -1,13 +1,18 @@
-"""The plots that only the report has: quality against time, latency distributions, the roofline."""
+"""The plots that only the report has: quality against time, distributions, bars, the roofline."""
 
+import html
 from collections.abc import Mapping, Sequence
 
 from benchmarks import plot
 from benchmarks.plot import AREA, BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axis
 
 BINS = 72
+_DASHES = 'style="stroke:var(--soft,#666)" stroke-width="2" stroke-dasharray="6 4"'
 STRIP = 56
 """Height of one distribution, in pixels."""
+
+BAR = 17
+"""Height of one bar, in pixels; the words above it have as much."""
 
 
 def scatter(
@@ -89,6 +94,74 @@ def _distribution(
     return "".join(parts)
 
 
+def bars(
+    values: Mapping[str, Mapping[str, float]],
+    *,
+    title: str,
+    unit: str,
+    limit: tuple[str, float] | None = None,
+) -> str:
+    """Return an SVG of bars from 0 to the right, in groups with a name above each.
+
+    values: by group, then by series, each of which has a colour. limit: name and value of a line
+    that bars should not cross.
+    """
+    found = [value for group in values.values() for value in group.values()]
+    if not found:
+        return plot.frame(title, "", AREA)
+    # The longest bar leaves room for its number.
+    axis = plot.linear(unit, [0, 1.12 * max(found), *([limit[1]] if limit else ())])
+    series = list(dict.fromkeys(name for group in values.values() for name in group))
+    parts, top = [], TOP + 8.0
+    for name, group in values.items():
+        parts.append(plot.text(LEFT, top + 12, name, "start", kind="soft"))
+        for number, (kind, value) in enumerate(group.items(), 1):
+            about = f"{name}, {kind}: {value:.4g} {unit}"
+            parts.append(_bar(axis.x(value), top + number * BAR, value, series.index(kind), about))
+        top += (1.4 + len(group)) * BAR
+    for tick in axis.ticks:
+        at = axis.x(tick)
+        parts.insert(0, f'<path class="grid" d="M{at} {TOP}V{top}"/>')
+        parts.append(plot.text(at, top + 17, plot.number(tick), "middle", kind="soft"))
+    if limit:
+        parts.append(_limit(*limit, axis.x(limit[1]), top))
+    parts.append(plot.text(WIDTH - RIGHT, top + 34, unit, "end", kind="soft"))
+    under, height = plot.legend(series, top + BOTTOM) if len(series) > 1 else ("", top + BOTTOM)
+    return plot.frame(title, "".join(parts) + under, height)
+
+
+def _bar(right: float, top: float, value: float, index: int, about: str) -> str:
+    shape = f"M{LEFT} {top}H{max(right, LEFT + 1)}v{BAR - 4}H{LEFT}z"
+    return (
+        f'<path d="{shape}" style="fill:{plot.colour(index)}"><title>{html.escape(about)}</title>'
+        f"</path>{plot.text(right + 5, top + 11, _short(value), 'start', kind='soft')}"
+    )
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _limit(name: str, value: float, at: float, bottom: float) -> str:
+    line = f'<path d="M{at} {TOP}V{bottom}" {_DASHES}/>'
+    return line + plot.text(at - 6, TOP + 12, f"{name}: {value:g}", "end", kind="soft")
+
+
+def lines(curves: Mapping[str, plot.Curve], *, title: str, x: str, y: str) -> str:
+    """Return an SVG of curves over linear axes. curves: by name; the first is drawn thicker."""
+    points = [point for curve in curves.values() for point in curve]
+    if not points:
+        return ""
+    across = plot.linear(x, (place for place, _ in points))
+    up = plot.linear(y, (value for _, value in points))
+    drawn = [
+        plot.line(name, curve, across, up, index)
+        for index, (name, curve) in enumerate(curves.items())
+    ]
+    under, height = plot.legend(list(curves), AREA + TOP + BOTTOM)
+    return plot.frame(title, plot.axes(across, up) + "".join(drawn) + under, height)
+
+
 def roofline(points: Mapping[str, plot.Point], peaks: Mapping[str, float], *, title: str) -> str:
     """Return an SVG of what graphs reach, over their arithmetic, below what the machine can do.
 
@@ -101,8 +174,7 @@ def roofline(points: Mapping[str, plot.Point], peaks: Mapping[str, float], *, ti
     parts = [plot.axes(x, y)]
     for name, peak in peaks.items():
         at = y.y(peak)
-        dashes = 'style="stroke:var(--soft,#666)" stroke-width="2" stroke-dasharray="6 4"'
-        parts.append(f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" {dashes}/>')
+        parts.append(f'<path d="M{LEFT} {at}H{WIDTH - RIGHT}" {_DASHES}/>')
         words = f"{name}: {peak:.0f} GMAC/s"
         parts.append(plot.text(LEFT + 6, at - 6, words, "start", kind="soft"))
     for index, (name, (work, reached)) in enumerate(points.items()):

@@ -63,7 +63,8 @@ def _own_cost(found: results.Results) -> list[str]:
     if other:
         words.append(
             f"MLPerf LoadGen's single-stream p90 of {other['call']}, {other['size']}: "
-            f"{other['loadgen_p90_ms']:.2f} ms, ours {other['p90_ms']:.2f} ms."
+            f"{other['loadgen_p90_ms']:.2f} ms, ours {other['p90_ms']:.2f} ms "
+            f"({other['difference']:+.1%})."
         )
     return words
 

@@ -1,10 +1,11 @@
 """Real pictures to measure on: a small photograph that comes with the package, or your own files.
 
 A model's time can depend on its input (the entropy coder's does), and zeros are the easiest input
-there is. The photograph, ``dog.png``, is a golden retriever in 204 × 136 pixels: ``gb82-003`` of
-the photographs that the shipped models were trained on, scaled down; its author gave it away under
-CC0 1.0. It is larger than life as a test (its content is finer than a camera's at this size) and,
-mirrored until it fills a frame, repeats itself; take your own pictures for figures of quality.
+there is. The photograph, ``street.png``, is a street at night in 204 × 136 pixels: ``gb82-018``,
+scaled down; its author gave it away under CC0 1.0. The shipped models were not trained on it: it is
+of the twentieth of the photographs that training kept for validation. Its content is finer than a
+camera's at this size and, mirrored until it fills a frame, it repeats itself; take your own pictures
+for figures of quality.
 """
 
 import zlib
@@ -16,10 +17,10 @@ import numpy as np
 from venturi._pixels import Pixels
 from venturi.errors import BundleError
 
-SHIPPED = Path(__file__).with_name("dog.png")
+SHIPPED = Path(__file__).with_name("street.png")
 NOTE = (
-    "the photograph that comes with venturi, mirrored to fill the size; the shipped models have "
-    "seen it, larger, in training: --images takes your own"
+    "the photograph that comes with venturi, mirrored to fill the size; the shipped models were "
+    "not trained on it: --images takes your own"
 )
 NOISE_LEVELS = 15.0
 
