@@ -53,7 +53,7 @@ class ShippedDenoiser(nn.Module):
         level = functional.relu(n.estimator(coefficients))
         claim = n.claim(level * strength.clamp(min=1.0).view(-1, 1, 1, 1))
         x = n.stem(coefficients) + claim
-        x = n.fine_in(x if past is None else x + past.memory)
+        x = n.fine_in(x if past is None else x + past.memory(coefficients))
         deep = self.up(n.coarse(n.down(x)))
         x = n.fine_out(x + functional.pixel_shuffle(deep, 2))
         seen = coefficients * n.share(x) + n.offset(x)

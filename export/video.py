@@ -10,7 +10,7 @@ from export.denoiser import TOLERANCE, ShippedDenoiser
 from export.graphs import Port, export_graph
 from export.parity import largest_difference, require
 from export.source import Source
-from train.denoiser import PATCH, STRIDE, Past
+from train.denoiser import STRIDE
 from train.recurrent import STATE_LIMIT, STATE_STRIDE, VideoGraph, VideoNetwork
 from train.video import VideoRecipe
 from venturi.manifest import Manifest
@@ -24,13 +24,13 @@ class ShippedVideo(ShippedDenoiser):
 
     def __init__(self, network: VideoNetwork) -> None:
         super().__init__(network)
-        self.recall, self.trust, self.keep = network.recall, network.trust, network.keep
+        self.past, self.keep = network.past, network.keep
 
     def forward(  # type: ignore[override]
         self, frame: Tensor, strength: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Map frames, strengths and states to clean frames and next states."""
-        found = self.trace(frame, strength, Past(self.recall(state), state[:, :PATCH], self.trust))
+        found = self.trace(frame, strength, self.past(state))
         clean = frame - found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
         kept = torch.cat((found.clean, self.keep(found.features)), 1)
         return clean, kept.clamp(-STATE_LIMIT, STATE_LIMIT)

@@ -79,14 +79,22 @@ class Past(NamedTuple):
     """What a network with a memory knows of the frames before.
 
     Attributes:
-        memory: joins the stem, (N, width, H/4, W/4).
         clean: the last frame's coefficients without noise, (N, 48, H/4, W/4).
-        trust: from the last features to how far each coefficient is taken from there.
+        kept: of the last frame's features, (N, kept, H/4, W/4).
+        recall: from how much each coefficient changed, and what was kept, to what joins the stem.
+        trust: from the last features to how far each coefficient is taken from the last frame.
     """
 
-    memory: Tensor
     clean: Tensor
+    kept: Tensor
+    recall: nn.Module
     trust: nn.Module
+
+    def memory(self, coefficients: Tensor) -> Tensor:
+        """Return what joins the stem, (N, width, H/4, W/4)."""
+        changed = (coefficients - self.clean).abs()
+        found: Tensor = self.recall(torch.cat((changed, self.kept), 1))
+        return found
 
 
 class DenoiserNetwork(nn.Module):
@@ -148,7 +156,7 @@ class DenoiserNetwork(nn.Module):
         level = functional.relu(self.estimator(coefficients))
         claim = level.detach() * strength.clamp(min=1.0).view(-1, 1, 1, 1)
         x = self.stem(coefficients) + self.claim(claim)
-        x = self.fine_in(x if past is None else x + past.memory)
+        x = self.fine_in(x if past is None else x + past.memory(coefficients))
         deep = self.up(self.coarse(self.down(x)))
         x = self.fine_out(x + functional.pixel_shuffle(deep, 2))
         seen = coefficients * self.share(x) + self.offset(x)

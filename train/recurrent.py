@@ -1,8 +1,8 @@
 """The camera denoiser with a memory of the frames before: the still network and two paths back.
 
-    state ─┬─ recall 3×3 ──▶ (+) at the stem
-           └─ clean coefficients of the last frame ──▶ taken as far as they are to be trusted
-    next_state = clean coefficients of this frame, keep(last features)
+    state = clean coefficients of the last frame, kept features
+    |change of the coefficients|, kept features ── recall 3×3 ──▶ (+) at the stem
+    clean coefficients of the last frame ──▶ taken as far as they are to be trusted
 
 The state lies at 1/4 of the resolution. Where nothing moved, a coefficient is a running mean, as in
 a Kalman filter whose gain the network decides for each; where things moved, the dense layers after
@@ -75,10 +75,14 @@ class VideoNetwork(DenoiserNetwork):
         """
         if state is None:
             state = self.first_state(frame)
-        found = self.trace(frame, strength, Past(self.recall(state), state[:, :PATCH], self.trust))
+        found = self.trace(frame, strength, self.past(state))
         clean = frame - found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
         kept = torch.cat((found.clean, self.keep(found.features)), 1).float()
         return Remembered(clean, found.level, kept.clamp(-STATE_LIMIT, STATE_LIMIT))
+
+    def past(self, state: Tensor) -> Past:
+        """Return a state as what is known of the frames before."""
+        return Past(state[:, :PATCH], state[:, PATCH:], self.recall, self.trust)
 
     def first_state(self, frame: Tensor) -> Tensor:
         """Return zeros in the shape of the frame's state."""
