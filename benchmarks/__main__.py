@@ -227,9 +227,7 @@ def _denoise(options: argparse.Namespace) -> int:
             ),
         )
     )
-    results.write(options.json, found)
-    print(denoise.text(found))
-    return 0
+    return _keep(options.json, found, denoise.text)
 
 
 def _video(options: argparse.Namespace) -> int:
@@ -240,18 +238,14 @@ def _video(options: argparse.Namespace) -> int:
             options.data, options.bundle, options.still, options.pictures, options.threads
         )
     )
-    results.write(options.json, found)
-    print(video.text(found))
-    return 0
+    return _keep(options.json, found, video.text)
 
 
 def _frame(options: argparse.Namespace) -> int:
     from benchmarks import frame
 
     found = frame.measure(frame.Options(options.bundle, options.threads, options.runs))
-    results.write(options.json, found)
-    print(frame.text(found))
-    return 0
+    return _keep(options.json, found, frame.text)
 
 
 def _mnist(options: argparse.Namespace) -> int:
@@ -268,9 +262,7 @@ def _mnist(options: argparse.Namespace) -> int:
             options.runs,
         )
     )
-    results.write(options.json, found)
-    print(mnist.text(found))
-    return 0
+    return _keep(options.json, found, mnist.text)
 
 
 def _memory(options: argparse.Namespace) -> int:
@@ -281,9 +273,7 @@ def _memory(options: argparse.Namespace) -> int:
             options.bundle, options.threads, options.megapixels, options.whole_megapixels
         )
     )
-    results.write(options.json, found)
-    print(memory.text(found))
-    return 0
+    return _keep(options.json, found, memory.text)
 
 
 def _adapt(options: argparse.Namespace) -> int:
@@ -299,8 +289,13 @@ def _adapt(options: argparse.Namespace) -> int:
             options.threads,
         )
     )
-    results.write(options.json, found)
-    print(adapt.text(found))
+    return _keep(options.json, found, adapt.text)
+
+
+def _keep(path: Path, found: results.Results, text: Callable[[results.Results], str]) -> int:
+    """Write what was measured, print it as people read it, and return that it worked."""
+    results.write(path, found)
+    print(text(found))
     return 0
 
 
