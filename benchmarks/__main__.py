@@ -40,7 +40,12 @@ def _parser() -> argparse.ArgumentParser:
     video = commands.add_parser("video", help="a stream of frames beside the still denoiser")
     video.add_argument("--data", type=Path, required=True, help="holds video, kodak")
     video.add_argument("--json", type=Path, default=results.FOLDER / "video.json", metavar="FILE")
-    video.add_argument("--bundle", required=True, metavar="NAME_OR_PATH", help="one with state")
+    video.add_argument(
+        "--bundle",
+        default="camera-video",
+        metavar="NAME_OR_PATH",
+        help="one with state; default: %(default)s",
+    )
     video.add_argument(
         "--still", default="camera", metavar="NAME_OR_PATH", help="default: %(default)s"
     )

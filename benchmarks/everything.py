@@ -14,9 +14,10 @@ def plan(options: argparse.Namespace) -> Plan:
 
     options: data, results and runs_folder as paths; pictures, threads and runs as numbers.
     """
-    timed = ["--threads", str(options.threads), "--runs", str(options.runs)]
-    if options.pictures is not None:
-        timed += ["--pictures", str(options.pictures)]
+    threads = ["--threads", str(options.threads)]
+    runs = ["--runs", str(options.runs)]
+    few = [] if options.pictures is None else ["--pictures", str(options.pictures)]
+    timed = [*threads, *runs, *few]
     data = ["--data", str(options.data)]
     kodak = options.data / "kodak"
     found: Plan = {}
@@ -26,7 +27,9 @@ def plan(options: argparse.Namespace) -> Plan:
         found["denoise"] = [*data, *timed]
     if _there(options.data / "mnist", "mnist") and _bundles(options.runs_folder):
         found["mnist"] = [*data, "--runs-folder", str(options.runs_folder), *timed]
-    found["latency"] = []
+    if _there(options.data / "video", "video"):
+        found["video"] = [*data, *threads, *few]
+    found |= {"frame": [*threads, *runs], "memory": threads, "latency": []}
     page = options.results / "report.html"
     report = ["report", "--results", str(options.results), "--html", str(page)]
     json = {name: ["--json", str(options.results / f"{name}.json")] for name in found}

@@ -16,7 +16,9 @@ from benchmarks import (
     denoise,
     environment,
     filters,
+    frame,
     latency,
+    memory,
     pictures,
     plot,
     readme,
@@ -26,6 +28,7 @@ from benchmarks.__main__ import main
 from benchmarks.metrics import psnr_db
 from benchmarks.peers import PEERS, Peer
 from benchmarks.timing import interleaved, summary
+from tests import sample_results
 from venturi import Codec, Manifest
 from venturi.bundle import SHIPPED
 
@@ -268,16 +271,19 @@ def test_all_runs_what_is_there_and_says_what_is_not(
         return 0
 
     monkeypatch.setattr(latency, "_latency", measured)
+    monkeypatch.setattr(memory, "measure", lambda _: sample_results.memory())
+    monkeypatch.setattr(frame, "measure", lambda _: sample_results.frame())
     monkeypatch.setattr(denoise, "SIZES", ((96, 64),))
     monkeypatch.setattr(codec, "PEERS", PEERS[:1])
     folders = ["--results", str(tmp_path), "--runs-folder", str(tmp_path)]
     short = ["--pictures", "1", "--runs", "1", "--threads", "1"]
     assert main(["all", "--data", str(data), *folders, *short]) == 0
     assert {path.name for path in tmp_path.iterdir()} >= {
-        "codec.json", "codec.svg", "denoise.json", "report.html",
+        "codec.json", "codec.svg", "denoise.json", "frame.json", "memory.json", "report.html",
     }  # fmt: skip
     said = capsys.readouterr().err
-    assert f"mnist: absent, no folder {data / 'mnist'}" in said
+    for name in ("mnist", "video"):
+        assert f"{name}: absent, no folder {data / name}" in said
     assert asked == [tmp_path / "latency.json"]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "No <code>mnist.json</code>" in page
@@ -286,11 +292,16 @@ def test_all_runs_what_is_there_and_says_what_is_not(
 def test_all_goes_on_after_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def broken(_: object) -> None:
+        raise ValueError("broken")
+
     monkeypatch.setattr(latency, "_latency", lambda _: 1)
+    monkeypatch.setattr(memory, "measure", broken)
+    monkeypatch.setattr(frame, "measure", broken)
     (tmp_path / "kodak").mkdir()
     assert main(["all", "--data", str(tmp_path), "--results", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
-    for name in ("codec", "denoise", "latency", "report"):
+    for name in ("codec", "denoise", "frame", "memory", "latency", "report"):
         assert f"benchmarks all: {name} failed" in said
 
 
