@@ -2,9 +2,9 @@
 
 A model's time can depend on its input (the entropy coder's does), and zeros are the easiest input
 there is. The photograph, ``street.png``, is a street at night in 204 × 136 pixels: ``gb82-018``,
-scaled down; its author gave it away under CC0 1.0. The shipped models were not trained on it: it is
-of the twentieth of the photographs that training kept for validation. Its content is finer than a
-camera's at this size and, mirrored until it fills a frame, it repeats itself; take your own
+scaled down; its author gave it away under CC0 1.0. The shipped models were not trained on it: it
+is of the twentieth of the photographs that training kept for validation. Its content is finer than
+a camera's at this size and, mirrored until it fills a frame, it repeats itself; take your own
 pictures for figures of quality.
 """
 
