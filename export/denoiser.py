@@ -16,19 +16,23 @@ from export.parity import largest_difference, require
 from export.source import Source
 from train.camera import CameraTask
 from train.denoiser import (
+    EXACT_LAYERS,
     LEVEL_STRIDE,
     STRIDE,
     DenoiserGraph,
     DenoiserNetwork,
     Past,
     Trace,
-    exact_layers,
 )
 from train.equalise import equalised
 from train.recipes import CameraRecipe
 from venturi.manifest import Manifest
 
 TOLERANCE = 1e-4
+EXACT_WEIGHTS = frozenset(
+    f"{owner}{name}.weight" for name in EXACT_LAYERS for owner in ("", "network.")
+)
+"""The weights, as the file names them, that the variant in 8 bits leaves in float32."""
 _SIDES = ((STRIDE, STRIDE), (5 * STRIDE, 64), (64, 9 * STRIDE), (240, 320))
 
 
@@ -110,15 +114,8 @@ def write_variant(
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside) / "equalised.onnx"
         write_graph(equalised(network, frames, strengths), ready, wanted=network)
-        exact_names = exact_weights(network, last_block=task.recipe.exact_block)
-        write_int8(ready, variant, frames, strengths, exact_names)
+        write_int8(ready, variant, frames, strengths, EXACT_WEIGHTS)
     return measure(exact, variant, task)
-
-
-def exact_weights(network: DenoiserNetwork, *, last_block: bool = True) -> set[str]:
-    """Return the weights, as the file names them, that the variant in 8 bits leaves in float32."""
-    names = exact_layers(len(network.fine_out), last_block=last_block)
-    return {f"{owner}{name}.weight" for name in names for owner in ("", "network.")}
 
 
 def write_graph(

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from export import __main__ as export
 from export import int8
-from export.denoiser import exact_weights, write_graph
+from export.denoiser import EXACT_WEIGHTS, write_graph
 from export.parity import ParityError
 from export.quantise import Scale, quantised, scales
 from tests.training import camera_recipe, options, picture, pictures
 from train import __main__ as train
 from train.camera import CameraTask
-from train.denoiser import DenoiserNetwork, exact_layers
+from train.denoiser import EXACT_LAYERS, DenoiserNetwork
 from train.equalise import equalised, streams
 from train.loop import Trainer
 from train.quantised import Rounded, round_activation, round_weight
@@ -158,7 +158,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, one in made.items():
         exact, variant = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
         write_graph(one, exact, wanted=plain)
-        int8.write_int8(exact, variant, FRAMES, STRENGTHS, exact_weights(plain))
+        int8.write_int8(exact, variant, FRAMES, STRENGTHS, EXACT_WEIGHTS)
         found |= {name: exact, f"{name}-int8": variant}
     return found
 
@@ -203,8 +203,8 @@ def test_every_other_convolution_runs_in_integers(files: dict[str, Path], tmp_pa
     before, after = (
         operators(path) for path in (files["equal"], Path(options.optimized_model_filepath))
     )
-    assert after["Conv"] + after["FusedConv"] == len(exact_layers(1))
-    assert after["QLinearConv"] == before["Conv"] - len(exact_layers(1)) > 4
+    assert after["Conv"] + after["FusedConv"] == len(EXACT_LAYERS)
+    assert after["QLinearConv"] == before["Conv"] - len(EXACT_LAYERS) > 4
     assert after["QLinearLeakyRelu"] == before["LeakyRelu"] - 1, "the last is in float32"
     assert after["LeakyRelu"] == 0
     # The frame and three sums go in, the level and the terms of sums come out; onnxruntime 1.32
@@ -255,7 +255,7 @@ def test_a_variant_that_loses_too_much_is_refused(
 def test_training_sees_the_rounding_that_the_variant_has(files: dict[str, Path]) -> None:
     made = network()
     plain = made(FRAMES, STRENGTHS).clean
-    trained = Rounded(made, exact_layers(1))(FRAMES, STRENGTHS).clean
+    trained = Rounded(made, EXACT_LAYERS)(FRAMES, STRENGTHS).clean
     shipped = int8.Exported(files["equal-int8"])(FRAMES, STRENGTHS).clean
     assert torch.equal(made(FRAMES, STRENGTHS).clean, plain)  # no hook is left
     losses = [float((found - plain).square().mean()) for found in (trained, shipped)]
@@ -297,4 +297,4 @@ def test_a_fine_tuning_for_8_bits_runs_and_can_be_exported_without(
 
 def test_what_cannot_be_trained_for_8_bits_is_named() -> None:
     with pytest.raises(ValueError, match="leave --int8 out"):
-        Rounded(torch.nn.Sequential(network()), exact_layers(1))
+        Rounded(torch.nn.Sequential(network()), EXACT_LAYERS)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.denoiser import DenoiserNetwork, exact_layers
+from train.denoiser import EXACT_LAYERS, DenoiserNetwork
 from train.noise import corrupted, gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import Image, centre, crop, data_folder, load_folder, split, step_generator
@@ -106,8 +106,7 @@ class CameraTask:
         return _cleaned_psnr_db(model, _with_gaussian(pictures, sigma), pictures, 1.0, device)
 
     def _rounded(self, model: nn.Module) -> nn.Module:
-        r = self.recipe
-        return Rounded(model, exact_layers(r.depth, last_block=r.exact_block))
+        return Rounded(model, EXACT_LAYERS)
 
     def _validation_pictures(self) -> list[Image]:
         return [centre(picture, _VALIDATION_SIDE) for picture in self.held_out]

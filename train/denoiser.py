@@ -33,6 +33,9 @@ LEVEL_STRIDE = 4
 PATCH = 3 * LEVEL_STRIDE**2
 """Coefficients of a patch."""
 
+EXACT_LAYERS = "analysis", "stem", "claim", "share", "offset", "synthesis"
+"""What the variant in 8 bits computes in float32: the way of the coefficients, and what decides."""
+
 _ESTIMATOR = 32
 
 
@@ -183,17 +186,6 @@ class DenoiserGraph(nn.Module):
         """Clean a frame, float32 (1, 3, H, W) in [0, 1], with a strength (1,)."""
         clean: Tensor = self.network(frame, strength).clean
         return clean
-
-
-def exact_layers(depth: int, *, last_block: bool = True) -> tuple[str, ...]:
-    """Return the layers of a network of this depth that its 8-bit variant computes in float32.
-
-    They see every pixel of the frame or make the noise: what is rounded there is not undone. The
-    last block of residuals is among them, unless the network was trained to do without.
-    """
-    last = f"fine_out.{depth - 1}"
-    block = (f"{last}.first", f"{last}.second") if last_block else ()
-    return "analysis", "stem", "claim", *block, "share", "offset", "synthesis"
 
 
 def _cosines() -> Tensor:

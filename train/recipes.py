@@ -101,7 +101,6 @@ class CameraRecipe(Recipe):
         width, deep_width, depth, deep_depth: sizes of the network.
         int8: round weights and activations to 8 bits, as the exported variant does: for a short
             fine-tuning of a trained denoiser, which makes that variant lose less.
-        exact_block: leave the last block of that variant in float32, for less loss and more time.
     """
 
     steps: int = 20_000
@@ -118,7 +117,6 @@ class CameraRecipe(Recipe):
     depth: int = 1
     deep_depth: int = 2
     int8: bool = False
-    exact_block: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,8 +126,7 @@ class CameraRecipe(Recipe):
 
 @dataclass(frozen=True, kw_only=True)
 class FastCameraRecipe(CameraRecipe):
-    """The camera denoiser for larger frames: under half of the arithmetic, nearly all in 8 bits."""
+    """The camera denoiser for larger frames: under half of the arithmetic."""
 
     width: int = 32
     deep_width: int = 64
-    exact_block: bool = False
