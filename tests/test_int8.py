@@ -207,8 +207,8 @@ def test_every_other_convolution_runs_in_integers(files: dict[str, Path], tmp_pa
     assert after["QLinearConv"] == before["Conv"] - len(EXACT_LAYERS) > 4
     assert after["QLinearLeakyRelu"] == before["LeakyRelu"]
     assert after["LeakyRelu"] == 0
-    # The coefficients and four sums go in, the level and the terms of sums come out; onnxruntime 1.32
-    # may leave a pair of its own where it moves a transposition.
+    # The coefficients and four sums go in, the level and the terms of sums come out; onnxruntime
+    # 1.32 may leave a pair of its own where it moves a transposition.
     assert 5 <= after["QuantizeLinear"] <= 6
     assert 5 <= after["DequantizeLinear"] <= 7
 
