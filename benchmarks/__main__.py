@@ -47,7 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         help="one with state; default: %(default)s",
     )
     video.add_argument(
-        "--still", default="camera", metavar="NAME_OR_PATH", help="default: %(default)s"
+        "--still",
+        default="camera-fast",
+        metavar="NAME_OR_PATH",
+        help="default: %(default)s, which grew into the one with state",
     )
     video.add_argument("--pictures", type=_positive, metavar="N", help="the first N stills")
     video.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")

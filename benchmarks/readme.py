@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks import codec, denoise, mnist, results
+from benchmarks import adapt, codec, denoise, mnist, results, video
 from benchmarks.markdown import percent, table
 
 BEGIN = "<!-- results:begin -->"
@@ -149,6 +149,29 @@ def _denoise(found: results.Results, _: Path) -> str:
     )
 
 
+def _video(found: results.Results, _: Path) -> str:
+    return "\n\n".join(
+        [
+            f"A stream of frames (`{found['bundle']['name']}`) beside the denoiser of one frame "
+            f"(`{found['still_bundle']['name']}`): a clip, pans of several speeds over "
+            "photographs, the first frame of another scene.",
+            table(video.rows(found)),
+        ]
+    )
+
+
+def _adapt(found: results.Results, _: Path) -> str:
+    kind, elsewhere = (found[part]["data"] for part in ("kind", "elsewhere"))
+    return "\n\n".join(
+        [
+            f"The photo codec adapted to one kind of picture: its bytes at equal quality against "
+            f"each other codec, on {kind['pictures']} pictures of that kind ({kind['folder']}) and "
+            f"on {elsewhere['pictures']} others ({elsewhere['folder']}).",
+            table(adapt.rows(found)),
+        ]
+    )
+
+
 def _mnist(found: results.Results, folder: Path) -> str:
     fewest, lossless = found["fewest_bytes"], found["lossless_bytes"]["mnist"]["png"]
     parts = [table(mnist.rows(found))]
@@ -213,7 +236,12 @@ def _machine(found: results.Results) -> str:
 
 
 PAGES: Mapping[Path, Sections] = {
-    README: {"codec.json": _codec, "denoise.json": _denoise},
+    README: {
+        "codec.json": _codec,
+        "denoise.json": _denoise,
+        "video.json": _video,
+        "adapt.json": _adapt,
+    },
     AUTOENCODERS: {"mnist.json": _mnist},
     SECURITY: {"robustness.json": _robustness},
 }
