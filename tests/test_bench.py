@@ -130,7 +130,8 @@ def test_people_get_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         assert word in printed
     assert printed.count("single-stream") == 4
     assert found["rows"][0]["profile"] is None
-    assert found["rows"][0]["error"]["noisy_psnr_db"] == pytest.approx(24.6, abs=0.5)
+    # Sigma 15 is 24.6 dB; the photograph is dark, and what falls below black is cut off.
+    assert 24.6 < found["rows"][0]["error"]["noisy_psnr_db"] < 26
 
 
 def test_own_pictures(tmp_path: Path) -> None:
@@ -179,7 +180,7 @@ def test_onnx_pictures_of_every_kind(kind: int, channels: int, last: bool, tmp_p
     path = tmp_path / "same.onnx"
     onnx.save(onnx.helper.make_model(graph, ir_version=8), path)
     subject = opened(Spec(str(path)))
-    image = pictures.fitted(pictures.shipped(), 20, 10)
+    image = np.random.default_rng(0).integers(0, 256, (10, 20, 3), np.uint8)
     ((fed,),) = subject.inputs("run", [image])
     assert fed.shape == ((1, 10, 20, channels) if last else (2, channels, 10, 20))
     low, high = (0.5, 1) if fed.dtype == np.float32 else (128, 255)
