@@ -52,19 +52,9 @@ class ShippedDenoiser(nn.Module):
 
     def trace(self, frame: Tensor, strength: Tensor, past: Past | None = None) -> Trace:
         """Return what the network's own ``trace`` does."""
-        n = self.network
         coefficients = self.analysis(frame)
-        level = functional.relu(n.estimator(coefficients))
-        claim = n.claim(level * strength.clamp(min=1.0).view(-1, 1, 1, 1))
-        x = n.stem(coefficients) + claim
-        x = n.fine_in(x if past is None else x + past.memory(coefficients))
-        deep = self.up(n.coarse(n.down(x)))
-        x = n.fine_out(x + functional.pixel_shuffle(deep, 2))
-        seen = coefficients * n.share(x) + n.offset(x)
-        if past is not None:
-            seen = seen + (coefficients - past.clean) * past.trust(x)
-        noise = functional.pixel_shuffle(self.synthesis(seen), LEVEL_STRIDE)
-        return Trace(noise, level, x, coefficients - seen)
+        level = functional.relu(self.network.estimator(coefficients))
+        return self.network.decide(coefficients, level, strength, past, self.up, self.synthesis)
 
 
 def export_denoiser(source: Source) -> Manifest:
