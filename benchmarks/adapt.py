@@ -81,11 +81,8 @@ def measure(options: Options) -> results.Results:
         "schema_version": results.SCHEMA_VERSION,
         "benchmark": "adapt",
         "environment": before,
-        "bundle": {"name": manifest.name, "fingerprint": manifest.fingerprint.hex()},
-        "general_bundle": {
-            "name": codecs[GENERAL].manifest.name,
-            "fingerprint": codecs[GENERAL].manifest.fingerprint.hex(),
-        },
+        "bundle": results.described(manifest),
+        "general_bundle": results.described(codecs[GENERAL].manifest),
         "steps": int(manifest.provenance.get("steps", 0)),
         "trained_on": str(manifest.provenance.get("data", "not said")),
         "labels": {scheme.name: scheme.label for scheme in schemes},

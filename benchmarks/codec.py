@@ -111,7 +111,7 @@ def measure(options: Options) -> results.Results:
         "schema_version": results.SCHEMA_VERSION,
         "benchmark": "codec",
         "environment": before,
-        "bundle": {"name": codec.manifest.name, "fingerprint": codec.manifest.fingerprint.hex()},
+        "bundle": results.described(codec.manifest),
         "data": {"folder": options.data.resolve().name, "pictures": len(paths)},
         "labels": {scheme.name: scheme.label for scheme in schemes},
         "points": points,

@@ -23,7 +23,7 @@ from benchmarks.timing import interleaved, summary
 from venturi import Denoiser, Manifest
 from venturi.bench.percentiles import shown
 from venturi.bench.split import in_graphs_ms, share_outside_graphs, split
-from venturi.bundle import SHIPPED, locate
+from venturi.bundle import locate, shipped
 from venturi.manifest import FP32
 
 OURS = "venturi"
@@ -91,7 +91,7 @@ class Denoisers:
 
 def shipped_beside(bundle: str) -> list[str]:
     """Return the names of the other bundles that ship and clean one picture by itself."""
-    manifests = [Manifest.load(folder) for folder in sorted(SHIPPED.iterdir())]
+    manifests = [Manifest.load(locate(name)) for name in shipped()]
     return [
         manifest.name
         for manifest in manifests
@@ -117,8 +117,10 @@ def measure(options: Options) -> results.Results:
         "schema_version": results.SCHEMA_VERSION,
         "benchmark": "denoise",
         "environment": before,
-        "bundle": _described(ours.by_name[OURS]),
-        "bundles": {name: _described(denoiser) for name, denoiser in ours.by_name.items()},
+        "bundle": results.described(ours.by_name[OURS].manifest),
+        "bundles": {
+            name: results.described(denoiser.manifest) for name, denoiser in ours.by_name.items()
+        },
         "data": {
             name: len(pictures.listed(folder, limit=options.pictures))
             for name, folder in _folders(options).items()
@@ -133,11 +135,6 @@ def measure(options: Options) -> results.Results:
         "crops": options.crops.name,
         "notes": notes,
     }
-
-
-def _described(denoiser: Denoiser) -> dict[str, str]:
-    manifest = denoiser.manifest
-    return {"name": manifest.name, "fingerprint": manifest.fingerprint.hex()}
 
 
 def _present(options: Options, names: Sequence[str], notes: list[str]) -> list[str]:

@@ -63,7 +63,7 @@ def measure(options: Options) -> results.Results:
         "schema_version": results.SCHEMA_VERSION,
         "benchmark": "frame",
         "environment": before,
-        "bundle": {"name": bundle.manifest.name, "fingerprint": bundle.manifest.fingerprint.hex()},
+        "bundle": results.described(bundle.manifest),
         "sizes": {f"{w}x{h}": _size(options, bundle, w, h) for w, h in options.sizes},
         "notes": [note for note in (environment.busy(before),) if note],
     }

@@ -60,7 +60,7 @@ def measure(options: Options) -> results.Results:
         "schema_version": results.SCHEMA_VERSION,
         "benchmark": "memory",
         "environment": before,
-        "bundle": {"name": manifest.name, "fingerprint": manifest.fingerprint.hex()},
+        "bundle": results.described(manifest),
         "picture": {"height": side, "width": side, "stream_bytes": size_bytes},
         "calls": calls,
         "limit_beyond_picture_mb": LIMIT_MB,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import schema
+from venturi import Manifest
 from venturi.bench.text import table as table
 from venturi.files import write_atomically
 
@@ -12,6 +13,11 @@ SCHEMA_VERSION = schema.VERSION
 FOLDER = Path(__file__).parent / "results"
 
 Results = dict[str, Any]
+
+
+def described(manifest: Manifest) -> dict[str, str]:
+    """Return which bundle was measured: its name, and the fingerprint of what it was."""
+    return {"name": manifest.name, "fingerprint": manifest.fingerprint.hex()}
 
 
 def write(path: Path, results: Results) -> None:

@@ -94,8 +94,8 @@ def measure(options: Options) -> results.Results:
         "schema_version": results.SCHEMA_VERSION,
         "benchmark": "video",
         "environment": described,
-        "bundle": _described(bench.recurrent),
-        "still_bundle": _described(bench.still),
+        "bundle": results.described(bench.recurrent.manifest),
+        "still_bundle": results.described(bench.still.manifest),
         "labels": LABELS,
         "sigma": SIGMA,
         "clips_psnr_db": clips,
@@ -107,11 +107,6 @@ def measure(options: Options) -> results.Results:
         "cut_psnr_db": bench.means(_cuts(stills), counted=slice(-1, None)) if stills else {},
         "notes": notes,
     }
-
-
-def _described(denoiser: Denoiser) -> dict[str, str]:
-    manifest = denoiser.manifest
-    return {"name": manifest.name, "fingerprint": manifest.fingerprint.hex()}
 
 
 def _folders(folder: Path, notes: list[str]) -> list[Path]:

@@ -7,7 +7,7 @@ from benchmarks.report import charts, markup
 
 NAME = "video"
 TITLE = "Video"
-COMMAND = "python -m benchmarks video --bundle BUNDLE --data FOLDER"
+COMMAND = "python -m benchmarks video --data FOLDER"
 
 _STILL, _STREAM = "still", "stream"
 
