@@ -72,9 +72,10 @@ class DecoderGraph(nn.Module):
         """Map a dequantised latent and a quality in [0, 1] to an image."""
         part = self.synthesis
         latent = latent * part.inverse_gain(quality)
-        x = functional.pixel_shuffle(self.up(part.coarse(part.stem(latent))), 2)
+        deep = part.coarse(part.stem(latent))
+        x = functional.pixel_shuffle(self.up(deep), 2)
         x = part.fine(self.relay(x * part.modulation(quality)))
-        linear = functional.pixel_shuffle(self.linear(latent), 2)
+        linear = functional.pixel_shuffle(self.linear(latent + latent * part.share(deep)), 2)
         return functional.pixel_shuffle(linear + self.head(x), 8)
 
 

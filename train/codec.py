@@ -149,18 +149,24 @@ class Synthesis(nn.Module):
         self.linear = nn.Conv2d(sizes.latent, 4 * PATCH, 1, bias=False)
         self.stem = pointwise(sizes.latent, deep_width)
         self.coarse = blocks(deep_width, sizes.deep_depth)
+        self.share = nn.Conv2d(deep_width, sizes.latent, 1)
         self.up = pointwise(deep_width, 4 * width)
         self.modulation = Levels(width)
         self.fine = blocks(width, sizes.synthesis_depth)
         self.head = pointwise(width, PATCH)
+        assert self.share.bias is not None
+        nn.init.zeros_(self.share.weight)
+        nn.init.zeros_(self.share.bias)
 
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
         """Map dequantised latents (N, C, h, w) and qualities (N,) to images (N, 3, 16h, 16w)."""
         latent = latent * self.inverse_gain(quality)
-        x = functional.pixel_shuffle(self.up(self.coarse(self.stem(latent))), 2)
+        deep = self.coarse(self.stem(latent))
+        x = functional.pixel_shuffle(self.up(deep), 2)
         x = self.fine(x * self.modulation(quality))
+        share = self.share(deep).float()
         with torch.autocast(latent.device.type, enabled=False):
-            linear = functional.pixel_shuffle(self.linear(latent.float()), 2)
+            linear = functional.pixel_shuffle(self.linear(latent + latent * share), 2)
             return functional.pixel_shuffle(linear + self.head(x.float()), 8) + 0.5
 
 
