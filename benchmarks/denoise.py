@@ -2,7 +2,8 @@
 
 Gaussian noise is clipped and rounded to uint8, with a seed of its own for each picture and sigma.
 A figure is the mean of the pictures' PSNR (RGB). Venturi is blind, at strength 1; the others are
-told the noise (see `filters`). Beside the bundle in float32 stand its variant in 8 bits and the
+told the noise (see `filters`). FFDNet's layers stand beside them for their time alone. Beside the
+bundle in float32 stand its variant in 8 bits and the
 other denoisers that ship.
 """
 
@@ -15,7 +16,7 @@ from statistics import fmean
 import cv2
 import numpy as np
 
-from benchmarks import crops, environment, pictures, results
+from benchmarks import crops, environment, ffdnet, pictures, results
 from benchmarks.filters import CAMERA, FUNCTIONS, LABELS, SIGMAS, Filter, filters, present
 from benchmarks.metrics import psnr_db
 from benchmarks.pictures import Picture
@@ -127,7 +128,8 @@ def measure(options: Options) -> results.Results:
             if folder.is_dir()
         },
         "labels": {NOISY: "noisy", **ours.labels}
-        | {name: label for name, label in LABELS.items() if present(name)},
+        | {name: label for name, label in LABELS.items() if present(name)}
+        | {ffdnet.NAME: ffdnet.LABEL},
         "gaussian_psnr_db": gaussian,
         "real_psnr_db": real,
         "clean_psnr_db": clean,
@@ -204,7 +206,8 @@ def _means(pairs: Iterable[Pair], methods: Mapping[str, Filter], folder: Path) -
 def _latency(options: Options, ours: Denoisers, width: int, height: int) -> results.Results:
     """Time whole calls on one noisy frame, the methods in turn, and split Venturi's."""
     frame = _frame(options, width, height)
-    methods = _methods(ours, str(LATENCY_SIGMA))
+    learned = {ffdnet.NAME: ffdnet.Ffdnet(options.threads).denoise}
+    methods = _methods(ours, str(LATENCY_SIGMA)) | learned
     calls: dict[str, Callable[[], object]] = {
         name: _call(method, frame) for name, method in methods.items() if name != NOISY
     }

@@ -132,7 +132,7 @@ def _denoise(found: results.Results, _: Path) -> str:
     sizes = found["latency"]
     rows: Rows = [["PSNR, dB", *(title for title, _ in columns), *sizes]]
     for name, label in found["labels"].items():
-        cells = [f"{means[name]:.2f}" for _, means in columns]
+        cells = [f"{means[name]:.2f}" if name in means else "" for _, means in columns]
         times = [
             "" if name == denoise.NOISY else f"{sizes[size][name]['median_ms']:.1f} ms"
             for size in sizes
