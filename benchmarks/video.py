@@ -7,7 +7,7 @@ frames but the first ones, where a stream has seen nothing yet; of a cut, the fr
 """
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -24,6 +24,7 @@ SPEEDS = (0, 1, 2, 4, 8, 16, 32)
 SIDE = 256
 FRAMES = 10
 SETTLED = 4
+INT8 = "int8"
 LABELS = {"noisy": "noisy", "still": "still denoiser", "alone": "each frame by itself",
           "stream": "stream"}  # fmt: skip
 
@@ -53,26 +54,38 @@ class _Bench:
     def __init__(self, options: Options) -> None:
         self.still = Denoiser(options.still, threads=options.threads)
         self.recurrent = Denoiser(options.bundle, threads=options.threads)
+        self.streaming = {"stream": self.recurrent}
+        if INT8 in self.recurrent.manifest.precisions:
+            rounded = Denoiser(options.bundle, threads=options.threads, precision=INT8)
+            self.streaming[f"stream_{INT8}"] = rounded
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each method is called."""
+        rounded = {name: f"stream, {INT8}" for name in self.streaming if name.endswith(INT8)}
+        return {**LABELS, **rounded}
 
     def means(self, sequences: Sequences, *, counted: slice) -> Means:
         """Return each method's mean PSNR over the counted frames of all sequences."""
-        found: dict[str, list[float]] = {name: [] for name in LABELS}
+        found: dict[str, list[float]] = {name: [] for name in self.labels}
         for name, frames in sequences:
-            stream = self.recurrent.stream()
-            rows = [self._frame(stream, name, i, frame) for i, frame in enumerate(frames)]
+            streams = {method: each.stream() for method, each in self.streaming.items()}
+            rows = [self._frame(streams, name, i, frame) for i, frame in enumerate(frames)]
             for row in rows[counted]:
                 for method, value in row.items():
                     found[method].append(value)
             print(name, file=sys.stderr)
         return {method: round(fmean(values), 4) for method, values in found.items()}
 
-    def _frame(self, stream: DenoiserStream, name: str, number: int, clean: Picture) -> Means:
+    def _frame(
+        self, streams: Mapping[str, DenoiserStream], name: str, number: int, clean: Picture
+    ) -> Means:
         noisy = pictures.noisy(clean, SIGMA, name=f"{name}-{number}")
         made = {
             "noisy": noisy,
             "still": self.still.denoise(noisy),
             "alone": self.recurrent.denoise(noisy),
-            "stream": stream.denoise(noisy),
+            **{method: stream.denoise(noisy) for method, stream in streams.items()},
         }
         return {method: psnr_db(clean, image) for method, image in made.items()}
 
@@ -96,7 +109,7 @@ def measure(options: Options) -> results.Results:
         "environment": described,
         "bundle": results.described(bench.recurrent.manifest),
         "still_bundle": results.described(bench.still.manifest),
-        "labels": LABELS,
+        "labels": bench.labels,
         "sigma": SIGMA,
         "clips_psnr_db": clips,
         "pans_psnr_db": {

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from export.bundle import Measured, write_bundle
 from export.graphs import Port, export_graph
-from export.int8 import calibration, measure, write_int8
+from export.int8 import calibration, feeds, measure, write_int8
 from export.layers import centred, permuted
 from export.parity import largest_difference, require
 from export.source import Source
@@ -24,7 +24,7 @@ from train.denoiser import (
     Past,
     Trace,
 )
-from train.equalise import equalised
+from train.equalise import denoiser_streams, equalised
 from train.recipes import CameraRecipe
 from venturi.manifest import Manifest
 
@@ -103,8 +103,9 @@ def write_variant(
     exact, variant = folder / files["denoiser"], folder / files["denoiser_int8"]
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside) / "equalised.onnx"
-        write_graph(equalised(network, frames, strengths), ready, wanted=network)
-        write_int8(ready, variant, frames, strengths, EXACT_WEIGHTS)
+        alike = equalised(network, denoiser_streams, frames, strengths)
+        write_graph(alike, ready, wanted=network)
+        write_int8(ready, variant, feeds(frame=frames, strength=strengths), EXACT_WEIGHTS)
     return measure(exact, variant, task)
 
 

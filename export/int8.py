@@ -1,10 +1,11 @@
-"""The denoiser in 8 bits: calibrated on training photographs with the training's noise, measured.
+"""Graphs in 8 bits: calibrated on what the training sees, and the denoiser's measured.
 
-Only the noise is estimated in 8 bits; it is subtracted from the frame in float32. The frame itself
-goes in without loss, since its pixels are whole numbers of 1/255.
+What goes past the features, and what is made of them at the end, stays in float32: of a denoiser
+only the decision what is noise is taken in 8 bits, of a codec what is added to its linear path. A
+picture goes in without loss, since its pixels are whole numbers of 1/255.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import onnx
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from export.bundle import Measured
 from export.parity import ParityError, run_file
-from export.quantise import quantised, scales
+from export.quantise import Feed, quantised, scales
 from train.camera import CameraTask
 from train.denoiser import LEVEL_STRIDE, Denoised
 
@@ -50,19 +51,19 @@ def calibration(task: CameraTask) -> tuple[Tensor, Tensor]:
     return batch["frame"].contiguous(), batch["strength"]
 
 
-def write_int8(
-    ready: Path, path: Path, frames: Tensor, strengths: Tensor, exact: Collection[str]
-) -> None:
-    """Write the variant in 8 bits of a denoiser's file, with ranges seen on these frames.
+def feeds(**inputs: Tensor) -> list[Feed]:
+    """Return the inputs of a graph one by one, out of batches."""
+    rows = zip(*(torch.split(value, 1) for value in inputs.values()), strict=True)
+    return [{name: value.numpy() for name, value in zip(inputs, row, strict=True)} for row in rows]
+
+
+def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str]) -> None:
+    """Write the variant in 8 bits of a file, with the ranges that these inputs lead to.
 
     ``exact`` names the weights of the layers that stay in float32.
     """
     model = onnx.load(ready)
-    feeds = [
-        {"frame": frame.numpy(), "strength": strength.numpy()}
-        for frame, strength in zip(torch.split(frames, 1), torch.split(strengths, 1), strict=True)
-    ]
-    made = quantised(model, scales(model, feeds), exact)
+    made = quantised(model, scales(model, seen), exact)
     path.write_bytes(made.SerializeToString(deterministic=True))
 
 

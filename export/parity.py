@@ -1,6 +1,6 @@
 """Compare the file that ships, reloaded and optimised as users get it, with the PyTorch model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,12 +17,12 @@ class ParityError(Exception):
     """The exported file computes something else than the model it was made from."""
 
 
-def run_file(path: Path, inputs: dict[str, Array]) -> list[Array]:
+def run_file(path: Path, inputs: Mapping[str, Array]) -> list[Array]:
     """Run an ONNX file on the CPU with all optimisations."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return list(session.run(None, inputs))
+    return list(session.run(None, dict(inputs)))
 
 
 @torch.no_grad()

@@ -1,20 +1,33 @@
-"""Export the recurrent denoiser: frame, strength and state to clean frame and next state."""
+"""Export the recurrent denoiser: frame, strength and past to clean frame and next past."""
 
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+import onnx
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from export.bundle import write_bundle
+from export.bundle import Measured, write_bundle
+from export.denoiser import EXACT_WEIGHTS as STILL_WEIGHTS
 from export.denoiser import TOLERANCE, ShippedDenoiser
 from export.graphs import Port, export_graph
-from export.parity import largest_difference, require
+from export.int8 import LOSS_MAX_DB, feeds, write_int8
+from export.parity import ParityError, largest_difference, require, run_file
 from export.source import Source
 from train.denoiser import STRIDE
-from train.recurrent import STATE_LIMIT, STATE_STRIDE, VideoGraph, VideoNetwork
-from train.video import VideoRecipe
+from train.equalise import equalised, video_streams
+from train.recurrent import GREY, STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
+from train.video import VideoRecipe, VideoTask
 from venturi.manifest import Manifest
 
+EXACT_WEIGHTS = STILL_WEIGHTS | {
+    f"{owner}{name}.weight" for name in ("recall", "trust", "keep") for owner in ("", "network.")
+}
+"""The weights, as the file names them, that the variant in 8 bits leaves in float32."""
+
+_SEQUENCES = 8
+_CPU = torch.device("cpu")
 _SIDES = ((STRIDE, STRIDE), (5 * STRIDE, 64), (64, 9 * STRIDE), (240, 320))
 _FRAMES = 4
 
@@ -22,18 +35,16 @@ _FRAMES = 4
 class ShippedVideo(ShippedDenoiser):
     """The recurrent denoiser as it ships: as the still one, with its paths back."""
 
-    def __init__(self, network: VideoNetwork) -> None:
-        super().__init__(network)
-        self.past, self.keep = network.past, network.keep
+    network: VideoNetwork
 
     def forward(  # type: ignore[override]
-        self, frame: Tensor, strength: Tensor, state: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Map frames, strengths and states to clean frames and next states."""
-        found = self.trace(frame, strength, self.past(state))
+        self, frame: Tensor, strength: Tensor, past: Tensor, state: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Map frames, strengths, pasts and states to clean frames, next pasts and next states."""
+        known = self.network.past(State(past, state), self.analysis(past))
+        found = self.trace(frame, strength, known)
         clean = frame - found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
-        kept = torch.cat((found.clean, self.keep(found.features)), 1)
-        return clean, kept.clamp(-STATE_LIMIT, STATE_LIMIT)
+        return clean, *self.network.next_state(frame, found)
 
 
 def export_video(source: Source) -> Manifest:
@@ -47,14 +58,25 @@ def export_video(source: Source) -> Manifest:
         recipe.width, recipe.deep_width, recipe.depth, recipe.deep_depth, recipe.state
     )
     network.load_state_dict(source.weights)
+    network.eval()
+    files = {"denoiser": "denoiser.onnx"}
+    if source.int8:
+        files["denoiser_int8"] = "denoiser-int8.onnx"
+
+    def write_files(folder: Path) -> Measured:
+        measured = write_graph(network, folder / files["denoiser"])
+        if source.int8:
+            measured |= write_variant(network, VideoTask(recipe), folder, files)
+        return measured
+
     return write_bundle(
         source.folder,
-        lambda folder: write_graph(network.eval(), folder / "denoiser.onnx"),
+        write_files,
         name=source.name,
         task="denoiser",
         description="Blind denoiser for video, which remembers the frames before; strength knob.",
         stride=STRIDE,
-        files={"denoiser": "denoiser.onnx"},
+        files=files,
         parameters={
             "margin": -(-network.reach // STRIDE) * STRIDE,
             "state_channels": network.state_channels,
@@ -64,8 +86,81 @@ def export_video(source: Source) -> Manifest:
     )
 
 
-def write_graph(network: VideoNetwork, path: Path) -> dict[str, float]:
+def write_variant(
+    network: VideoNetwork, task: VideoTask, folder: Path, files: Mapping[str, str]
+) -> Measured:
+    """Write the graph in 8 bits beside the one in float32; return what it loses.
+
+    Raises:
+        ParityError: the network made ready for it computes something else, or it is of no use.
+    """
+    seen = calibration(network, task)
+    frame, strength, past, kept = (torch.cat(values) for values in zip(*seen, strict=True))
+    exact, variant = folder / files["denoiser"], folder / files["denoiser_int8"]
+    with tempfile.TemporaryDirectory() as aside:
+        ready = Path(aside) / "equalised.onnx"
+        alike = equalised(network, video_streams, frame, strength, State(past, kept))
+        write_graph(alike, ready, wanted=network)
+        inputs = feeds(frame=frame, strength=strength, past=past, state=kept)
+        write_int8(ready, variant, inputs, EXACT_WEIGHTS)
+    psnr, own = (task.stream_psnr_db(Exported(path), _CPU) for path in (exact, variant))
+    if not psnr - own <= LOSS_MAX_DB:
+        raise ParityError(
+            f"{variant.name} loses {psnr - own:.3g} dB; expected at most {LOSS_MAX_DB}; leave the "
+            "variant out with --no-int8"
+        )
+    return {"stream_psnr_25_db": psnr, "int8_stream_psnr_25_loss_db": psnr - own}
+
+
+@torch.no_grad()
+def calibration(network: VideoNetwork, task: VideoTask) -> list[tuple[Tensor, ...]]:
+    """Return inputs of the graph, batches of (frame, strength, past, state) over sequences."""
+    batch = task.batch(0, 0, _SEQUENCES)
+    state = network.first_state(batch["frame"][:, 0])
+    seen: list[tuple[Tensor, ...]] = []
+    for time in range(task.recipe.frames):
+        state = state.moved(batch["motion"][:, time].tolist())
+        case = batch["frame"][:, time].contiguous(), batch["strength"], *state
+        seen.append(case)
+        state = network(case[0], case[1], state).next_state
+    return seen
+
+
+class Exported(nn.Module):
+    """A recurrent denoiser's file, as the network that it was made from: to be measured."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def forward(self, frame: Tensor, strength: Tensor, state: State | None = None) -> Remembered:
+        """Clean frames, float32 (N, 3, H, W); the noise level is not among a file's outputs."""
+        height, width = (side // STATE_STRIDE for side in frame.shape[2:])
+        if state is None:
+            kept = frame.new_zeros(len(frame), self._channels(), height, width)
+            state = State(torch.full_like(frame, GREY), kept)
+        found = [
+            [torch.from_numpy(value) for value in run_file(self.path, feed)]
+            for feed in feeds(frame=frame, strength=strength, past=state.past, state=state.kept)
+        ]
+        clean, past, kept = (torch.cat(values) for values in zip(*found, strict=True))
+        level = frame.new_zeros(len(frame), 1, height, width)
+        return Remembered(clean, level, State(past, kept))
+
+    def _channels(self) -> int:
+        (state,) = (port for port in onnx.load(self.path).graph.input if port.name == "state")
+        return int(state.type.tensor_type.shape.dim[1].dim_value)
+
+
+def write_graph(
+    network: VideoNetwork, path: Path, *, wanted: VideoNetwork | None = None
+) -> Measured:
     """Write the graph; return what was measured against PyTorch, after several frames.
+
+    Args:
+        network: in evaluation mode.
+        path: of the file.
+        wanted: what the file must compute; None is the network itself.
 
     Raises:
         ParityError: the file computes something else than the model.
@@ -73,19 +168,24 @@ def write_graph(network: VideoNetwork, path: Path) -> dict[str, float]:
     frame = Port("frame", (1, 3, "height", "width"))
     state = Port("state", (1, network.state_channels, "state_height", "state_width"))
     example = torch.zeros(1, 3, 6 * STRIDE, 4 * STRIDE)
+    inputs = [frame, Port("strength", (1,)), Port("past", frame.axes), state]
     export_graph(
         ShippedVideo(network),
-        (example, torch.ones(1), network.first_state(example)),
-        [frame, Port("strength", (1,)), state],
-        [Port("clean", frame.axes), Port("next_state", state.axes)],
+        (example, torch.ones(1), *network.first_state(example)),
+        inputs,
+        [
+            Port("clean", frame.axes),
+            Port("next_past", frame.axes),
+            Port("next_state", state.axes),
+        ],
         path,
     )
-    graph = VideoGraph(network)
+    graph = VideoGraph(wanted or network)
     cases = [
         _case(graph, side, strength)
         for side, strength in zip(_SIDES, (1.0, 0.0, 0.4, 1.7), strict=True)
     ]
-    error = largest_difference(path, ("frame", "strength", "state"), graph, cases)
+    error = largest_difference(path, [port.name for port in inputs], graph, cases)
     require(path, error, TOLERANCE)
     return {"denoiser_max_relative_error": error}
 
@@ -98,6 +198,6 @@ def _case(graph: VideoGraph, side: tuple[int, int], strength: float) -> tuple[Te
     state = graph.network.first_state(torch.zeros(1, 3, *side))
     for _ in range(_FRAMES):
         frame = torch.rand(1, 3, *side, generator=rng)
-        case = frame, amount, state
-        state = graph(*case)[1]
+        case = frame, amount, *state
+        state = State(*graph(*case)[1:])
     return case

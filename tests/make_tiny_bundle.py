@@ -20,7 +20,7 @@ from venturi.manifest import FileEntry, Manifest
 from venturi.tables import TOTAL, Tables
 
 DATA = Path(__file__).parent / "data"
-LATENTS, HYPERS, STATES = 12, 2, 6
+LATENTS, HYPERS = 12, 2
 TINY_SIDE, TINY_NUMBERS = 8, 4
 RADII = (0, 1, 2, 4, 8, 16, 32, 64)
 OPSET, IR_VERSION = 17, 8
@@ -73,7 +73,7 @@ def make_denoiser(folder: Path) -> None:
 
 
 def make_recurrent(folder: Path) -> None:
-    state = {"state_channels": STATES, "state_stride": 4}
+    state = {"state_channels": 1, "state_stride": 4}
     what = "A blur of 3x3 pixels, and a running mean of 4x4 pixels over frames"
     _write_denoiser(folder, _recurrent(), "tiny-recurrent", what, state)
 
@@ -242,34 +242,38 @@ def _denoiser() -> bytes:
 
 
 def _recurrent() -> bytes:
-    """The state is the running mean of each 4x4 pixels, and in three more channels that it is one.
+    """The past is the running mean of each 4x4 pixels, and the state 1 where it is one.
 
     Half of what the mean has drifted since is taken back, so that a still scene settles.
     """
-    halves = np.eye(STATES).reshape(2, 3, STATES, 1, 1)
     constants: dict[str, ArrayLike] = {
         "levels": 255.0, "half": 0.5, "middle": 128.0, "blur": _blur(3), "scales": [1.0, 1, 4, 4],
-        "means": halves[0], "seen": halves[1], "zero": 0.0, "one": 1.0,
+        "zero": 0.0, "one": 1.0,
     }  # fmt: skip
+    means = {"kernel_shape": [4, 4], "strides": [4, 4]}
     nodes: list[Node] = [
         *_to_noise(),
-        ("AveragePool", "centred", "now", {"kernel_shape": [4, 4], "strides": [4, 4]}),
-        ("Conv", "state means", "before", {}),
-        ("Conv", "state seen", "known", {}),
-        ("Mul", "now known", "there", {}),
-        ("Sub", "before there", "drift", {}),
+        ("AveragePool", "centred", "now", means),
+        ("AveragePool", "past", "past_mean", means),
+        ("Mul", "past_mean levels", "past_level", {}),
+        ("Sub", "past_level middle", "before", {}),
+        ("Sub", "before now", "change", {}),
+        ("Mul", "change state", "drift", {}),
         ("Mul", "drift half", "back", {}),
         ("Conv", "back blur", "soft_back", {"pads": [1, 1, 1, 1], "group": 3}),
         ("Resize", "soft_back  scales", "wide", _NEAREST),
-        ("Add", "noise wide", "change", {}),
-        *_to_clean("change"),
+        ("Add", "noise wide", "taken", {}),
+        *_to_clean("taken"),
         ("Add", "now back", "running", {}),
-        ("Mul", "now zero", "nothing", {}),
-        ("Add", "nothing one", "true", {}),
-        ("Concat", "running true", "next_state", {"axis": 1}),
+        ("Add", "running middle", "running_level", {}),
+        ("Div", "running_level levels", "running_mean", {}),
+        ("Resize", "running_mean  scales", "next_past", _NEAREST),
+        ("Mul", "state zero", "nothing", {}),
+        ("Add", "nothing one", "next_state", {}),
     ]
-    inputs = [_image("frame"), ("strength", "f", [1]), _state("state")]
-    return _model("denoiser", nodes, inputs, [_image("clean"), _state("next_state")], constants)
+    inputs = [_image("frame"), ("strength", "f", [1]), _image("past"), _state("state")]
+    outputs = [_image("clean"), _image("next_past"), _state("next_state")]
+    return _model("denoiser", nodes, inputs, outputs, constants)
 
 
 def _to_noise() -> list[Node]:
@@ -343,7 +347,7 @@ def _image(name: str) -> Value:
 
 
 def _state(name: str) -> Value:
-    return name, "f", [1, STATES, "state_height", "state_width"]
+    return name, "f", [1, 1, "state_height", "state_width"]
 
 
 def _latent(name: str, kind: str) -> Value:

@@ -12,7 +12,7 @@ HOUSE = {"venturi", "train", "export", "benchmarks"}
 
 ARROWS = {
     "runtime/venturi": {"venturi"},
-    "train": {"train"},
+    "train": {"train", "venturi"},
     "export": {"export", "train", "venturi"},
     "benchmarks": {"benchmarks", "venturi", "train"},
 }
@@ -61,6 +61,17 @@ def foreign(folder: Path) -> list[str]:
 def test_arrows_between_the_folders(folder: str) -> None:
     assert any((ROOT / folder).rglob("*.py"))
     assert wrong_arrows(ROOT / folder, ARROWS[folder]) == []
+
+
+def test_training_takes_of_the_runtime_only_how_it_follows_motion() -> None:
+    """A recurrent denoiser is trained on motion as the runtime will find it, errors and all."""
+    taken = {
+        node.module
+        for path in (ROOT / "train").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("venturi")
+    }
+    assert taken == {"venturi.motion"}
 
 
 def test_runtime_needs_numpy_and_onnxruntime_alone() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from venturi import BundleError, Denoiser, InputError, Manifest
 from venturi._cuts import THRESHOLD, is_cut, thumbnail
+from venturi.motion import glance, motion, moved
 
 DATA = Path(__file__).parent / "data"
 TINY = DATA / "tiny_recurrent"
@@ -109,6 +110,60 @@ def test_a_cut_starts_anew(denoiser: Denoiser) -> None:
     for seed in range(5):
         assert anew(stream, noisy(scene(seed=seed), 0), denoiser)
         assert not anew(stream, noisy(scene(seed=seed), 1), denoiser)
+
+
+def texture(side: int, seed: int = 0) -> Frame:
+    """A picture with detail of every size."""
+    rng = np.random.default_rng(seed)
+    parts = [
+        np.kron(rng.normal(0, 8, (side // cell, side // cell, 3)), np.ones((cell, cell, 1)))
+        for cell in (2, 4, 8, 16, 32)
+    ]
+    return np.asarray(np.clip(128 + np.sum(parts, 0), 0, 255), np.uint8)
+
+
+SHIFTS = [(0, 0), (1, 0), (0, -2), (3, 5), (-8, 7), (0, 16), (-20, -11)]
+
+
+@pytest.mark.parametrize("shift", SHIFTS)
+@pytest.mark.parametrize("sigma", [0, 25])
+def test_motion_of_the_whole_frame_is_found(shift: tuple[int, int], sigma: float) -> None:
+    wide, (down, right) = texture(256), shift
+    one, two = (
+        noisy(wide[top : top + 160, left : left + 192], seed, sigma)
+        for seed, (top, left) in enumerate([(48, 32), (48 - down, 32 - right)])
+    )
+    assert motion(glance(one), glance(two)) == shift
+    assert motion(glance(one[..., 0]), glance(two[..., 0])) == shift
+
+
+def test_motion_is_not_seen_in_noise_or_in_another_scene() -> None:
+    flat = np.full((120, 160, 3), 90, np.uint8)
+    assert motion(glance(noisy(flat, 0)), glance(noisy(flat, 1))) == (0, 0)
+    assert motion(glance(flat), glance(flat)) == (0, 0)
+    tiny = np.zeros((1, 3), np.uint8)
+    assert motion(glance(tiny), glance(tiny)) == (0, 0)
+
+
+def test_what_moves_leaves_its_border_unknown() -> None:
+    values = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    np.testing.assert_array_equal(
+        moved(values, (1, -2), 9)[0], [[9, 9, 9, 9], [2, 3, 9, 9], [6, 7, 9, 9]]
+    )
+    np.testing.assert_array_equal(moved(values, (5, 0), 9), np.full((1, 3, 4), 9))
+
+
+def test_the_past_moves_with_the_camera(denoiser: Denoiser) -> None:
+    """A pan by whole cells of the running mean is as good as a camera that stands still."""
+    wide = texture(256)
+    views = [wide[40:200, 8 * i : 8 * i + 160] for i in range(6)]
+    panning, standing = denoiser.stream(), denoiser.stream()
+    pan = [error(panning.denoise(noisy(view, i)), view) for i, view in enumerate(views)]
+    still = [error(standing.denoise(noisy(views[0], i)), views[0]) for i in range(6)]
+    alone = [error(denoiser.denoise(noisy(view, i)), view) for i, view in enumerate(views)]
+    assert pan[0] == pytest.approx(alone[0])
+    assert np.mean(pan[2:]) < np.mean(alone[2:])
+    assert np.mean(pan[2:]) == pytest.approx(np.mean(still[2:]), rel=0.1)
 
 
 def test_strength_0_copies_and_starts_anew(denoiser: Denoiser) -> None:

@@ -367,7 +367,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) 
         (["a.mp4", "b.mp4"], "camera-video"),
         (["a.png", "a.mp4", "folder"], "camera-video"),
         (["--camera", "0"], "camera-video"),
-        (["--camera", "0", "--precision", "int8"], "camera"),
+        (["--camera", "0", "--precision", "int8"], "camera-video"),
         (["a.mp4", "b.mp4", "--bundle", "mine"], "mine"),
     ],
 )

@@ -69,13 +69,11 @@ class Trace(NamedTuple):
         noise: (N, 3, H, W), to be subtracted.
         level: of the noise, (N, 1, H/4, W/4).
         features: the last ones, (N, width, H/4, W/4).
-        clean: what is left of the coefficients, (N, 48, H/4, W/4).
     """
 
     noise: Tensor
     level: Tensor
     features: Tensor
-    clean: Tensor
 
 
 class Past(NamedTuple):
@@ -83,7 +81,8 @@ class Past(NamedTuple):
 
     Attributes:
         clean: the last frame's coefficients without noise, (N, 48, H/4, W/4).
-        kept: of the last frame's features, (N, kept, H/4, W/4).
+        kept: of the last frame's features, (N, kept, H/4, W/4); the first channel is 1 where the
+            last frame is known, and 0 elsewhere.
         recall: from how much each coefficient changed, and what was kept, to what joins the stem.
         trust: from the last features to how far each coefficient is taken from the last frame.
     """
@@ -94,9 +93,15 @@ class Past(NamedTuple):
     trust: nn.Module
 
     def memory(self, coefficients: Tensor) -> Tensor:
-        """Return what joins the stem, (N, width, H/4, W/4)."""
-        changed = (coefficients - self.clean).abs()
-        found: Tensor = self.recall(torch.cat((changed, self.kept), 1))
+        """Return what joins the stem, (N, width, H/4, W/4): nothing where nothing is known."""
+        known = self.kept[:, :1]
+        changed = (coefficients - self.clean).abs() * known
+        found: Tensor = self.recall(torch.cat((changed, self.kept), 1)) * known
+        return found
+
+    def correction(self, coefficients: Tensor, features: Tensor) -> Tensor:
+        """Return what goes of the coefficients to bring them nearer to the last frame's."""
+        found: Tensor = (coefficients - self.clean) * self.kept[:, :1] * self.trust(features)
         return found
 
 
@@ -181,9 +186,9 @@ class DenoiserNetwork(nn.Module):
         x = self.fine_out(x + functional.pixel_shuffle(deep, 2))
         seen = coefficients * self.share(x) + self.offset(x)
         if past is not None:
-            seen = seen + (coefficients - past.clean) * past.trust(x)
+            seen = seen + past.correction(coefficients, x)
         noise = functional.pixel_shuffle(synthesis(seen), LEVEL_STRIDE).float()
-        return Trace(noise, level, x, coefficients - seen)
+        return Trace(noise, level, x)
 
 
 class DenoiserGraph(nn.Module):

@@ -1,4 +1,4 @@
-"""Make the channels of a denoiser alike before its activations share one scale each.
+"""Make the channels of a network alike before its activations share one scale each.
 
 A channel may be multiplied by any positive number where it is made and divided by it where it is
 used: everything between is linear or leaky ReLU, so the network computes the same. Channels of one
@@ -6,14 +6,19 @@ size each use all of the 8 bits (Nagel et al., Data-Free Quantization, ICCV 2019
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from train.blocks import Block
+from train.codec import CodecNetwork
 from train.denoiser import DenoiserNetwork, Residual
+from train.recurrent import VideoNetwork
+
+Network = TypeVar("Network", bound=nn.Module)
 
 _LEAST = 0.05
 """Of the largest channel: smaller ones are not made larger than this is."""
@@ -26,8 +31,8 @@ class Stream(NamedTuple):
     readers: Sequence[nn.Conv2d]
 
 
-def streams(network: DenoiserNetwork) -> list[Stream]:
-    """Return the network's channels, from the frame to the noise."""
+def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
+    """Return a denoiser's channels, from the frame to the noise."""
     n = network
     estimator = [layer for layer in n.estimator if isinstance(layer, nn.Conv2d)]
     fine = [*_residuals(n.fine_in), *_residuals(n.fine_out)]
@@ -46,14 +51,37 @@ def streams(network: DenoiserNetwork) -> list[Stream]:
     ]
 
 
+def video_streams(network: VideoNetwork) -> list[Stream]:
+    """Return a recurrent denoiser's channels; what it keeps stays as it is."""
+    *rest, main, coarse = denoiser_streams(network)
+    makers, readers = [*main.makers, network.recall], [*main.readers, network.trust, network.keep]
+    return [*rest, Stream(makers, readers), coarse]
+
+
+def codec_streams(network: CodecNetwork) -> list[Stream]:
+    """Return a codec's channels before and after the latent, but for the hyper-latent's."""
+    one, two = network.analysis, network.synthesis
+    stacks = [_blocks(stack) for stack in (one.fine, one.coarse, two.coarse, two.fine)]
+    first, deep, second, last = stacks
+    return [
+        *(Stream([block.spatial], [block.project]) for stack in stacks for block in stack),
+        _residual([one.stem], first, [one.down]),
+        _residual([one.down], deep, [one.head]),
+        _residual([two.stem], second, [two.up, two.share]),
+        _residual([two.up], last, [two.head]),
+    ]
+
+
 @torch.no_grad()
-def equalised(network: DenoiserNetwork, frames: Tensor, strengths: Tensor) -> DenoiserNetwork:
-    """Return a network that computes the same, with channels of one size on these frames.
+def equalised(
+    network: Network, streams: Callable[[Network], list[Stream]], *inputs: Any
+) -> Network:
+    """Return a network that computes the same, with channels of one size on these inputs.
 
     Args:
         network: trained.
-        frames: float32 (N, 3, H, W) in [0, 1], noisy.
-        strengths: (N,).
+        streams: what tells the network's channels.
+        inputs: of the network.
     """
     made = copy.deepcopy(network).eval()
     sizes: dict[nn.Module, Tensor] = {}
@@ -64,12 +92,14 @@ def equalised(network: DenoiserNetwork, frames: Tensor, strengths: Tensor) -> De
 
     for stream in streams(made):
         hooks += [reader.register_forward_pre_hook(look) for reader in stream.readers]
-    made(frames, strengths)
+    made(*inputs)
     for hook in hooks:
         hook.remove()
     for stream in streams(made):
-        size = torch.stack([sizes[reader] for reader in stream.readers]).amax(0)
-        _scale(stream, 1 / shares(size))
+        count = min(reader.in_channels for reader in stream.readers)
+        # A pixel unshuffle in front of a layer makes several channels of each.
+        size = [sizes[reader].view(count, -1).amax(1) for reader in stream.readers]
+        _scale(stream, 1 / shares(torch.stack(size).amax(0)))
     return made
 
 
@@ -87,7 +117,20 @@ def _scale(stream: Stream, factors: Tensor) -> None:
         maker.weight.mul_(own.view(-1, 1, 1, 1))
         maker.bias.mul_(own)
     for reader in stream.readers:
-        reader.weight.div_(factors.view(1, -1, 1, 1))
+        own = factors.repeat_interleave(reader.in_channels // len(factors))
+        reader.weight.div_(own.view(1, -1, 1, 1))
+
+
+def _residual(makers: list[nn.Conv2d], blocks: Sequence[Block], readers: list[nn.Conv2d]) -> Stream:
+    """Return the stream that blocks read and add to."""
+    return Stream(
+        [*makers, *(block.project for block in blocks)],
+        [*readers, *(block.spatial for block in blocks)],
+    )
+
+
+def _blocks(stack: nn.Sequential) -> list[Block]:
+    return [block for block in stack if isinstance(block, Block)]
 
 
 def _residuals(blocks: nn.Sequential) -> list[Residual]:

@@ -1,6 +1,8 @@
 """The recurrent denoiser's recipe and task: short moving sequences with noise, and the way back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,8 +15,9 @@ from train.noise import Kind, Plane, gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import Image, step_generator
 from train.recipes import FastCameraRecipe
-from train.recurrent import VideoNetwork
+from train.recurrent import State, VideoNetwork
 from train.task import Metrics
+from venturi.motion import glance, motion
 
 _VALIDATION_SIDE = 192
 _VALIDATION_FRAMES = 12
@@ -30,7 +33,7 @@ class VideoRecipe(FastCameraRecipe):
         frames: of a sequence.
         gradient_frames: through which gradients go back before the state is cut off from them.
         cut_share: share of the sequences with a cut to another scene.
-        state: channels of the state beside the coefficients.
+        state: features that are kept.
     """
 
     steps: int = 8_000
@@ -63,10 +66,15 @@ class VideoTask(CameraTask):
         return VideoNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.state)
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
-        """Return sequences of noisy frames, targets and noise levels, (N, frames, ...)."""
+        """Return sequences of noisy frames, targets and noise levels, (N, frames, ...).
+
+        ``motion`` is by how many pixels, (down, right), each frame seems to have moved since the
+        one before, as the runtime finds it.
+        """
         r = self.recipe
         rng = step_generator(r.seed, step, rank)
-        noisy, targets, levels = [], [], []
+        noisy: list[Image] = []
+        targets, levels, motions = [], [], []
         strengths = np.ones(size, np.float32)
         for i in range(size):
             if rng.random() < r.stronger_share:
@@ -79,6 +87,7 @@ class VideoTask(CameraTask):
                 noisy.append(seen)
                 levels.append(level(seen, clean))
                 targets.append(_target(clean, levels[-1], float(strengths[i])))
+            motions.append(_motions(noisy[-r.frames :]))
         batch = {
             "frame": to_tensor(noisy),
             "target": torch.from_numpy(np.stack(targets)).permute(0, 3, 1, 2),
@@ -87,7 +96,11 @@ class VideoTask(CameraTask):
         apart = {
             name: value.reshape(size, r.frames, *value.shape[1:]) for name, value in batch.items()
         }
-        return {**apart, "strength": torch.from_numpy(strengths)}
+        return {
+            **apart,
+            "strength": torch.from_numpy(strengths),
+            "motion": torch.tensor(motions),
+        }
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the still denoiser's loss, averaged over the frames of the sequences.
@@ -100,6 +113,7 @@ class VideoTask(CameraTask):
         for time in range(self.recipe.frames):
             if time % self.recipe.gradient_frames == 0:
                 remembering.let_go()
+            remembering.move(batch["motion"][:, time].tolist())
             now = {
                 name: batch[name][:, time].contiguous(memory_format=torch.channels_last)
                 for name in ("frame", "target", "level")
@@ -120,21 +134,10 @@ class VideoTask(CameraTask):
         ``cut_gain`` is the stream's advantage on the first frame after a cut: not below 0, if it
         leaves no ghosts. Streams are not reset here, which the runtime does at a cut that it sees.
         """
-        moving, cutting = (
-            [
-                sequence(
-                    self.held_out,
-                    step_generator(self.recipe.seed, i),
-                    frames=frames,
-                    side=_VALIDATION_SIDE,
-                    cut=cut,
-                )
-                for i in range(len(self.held_out))
-            ]
-            for frames, cut in ((_VALIDATION_FRAMES, None), (_SETTLED + 1, _SETTLED))
+        stream, still, noisy = _quality(model, self._moving(), device)
+        cut_stream, cut_still, _ = _quality(
+            model, self._sequences(_SETTLED + 1, cut=_SETTLED), device
         )
-        stream, still, noisy = _quality(model, moving, device)
-        cut_stream, cut_still, _ = _quality(model, cutting, device)
         settled = slice(_SETTLED, None)
         return {
             "noisy_25": float(noisy.mean()),
@@ -145,6 +148,27 @@ class VideoTask(CameraTask):
             "cut_gain": float((cut_stream - cut_still)[:, -1].mean()),
         }
 
+    @torch.no_grad()
+    def stream_psnr_db(self, model: nn.Module, device: torch.device) -> float:
+        """Return the mean PSNR of streams of moving held-out pictures at sigma 25."""
+        stream, _, _ = _quality(model, self._moving(), device)
+        return float(stream[:, _SETTLED:].mean())
+
+    def _moving(self) -> list[list[Image]]:
+        return self._sequences(_VALIDATION_FRAMES, cut=None)
+
+    def _sequences(self, frames: int, *, cut: int | None) -> list[list[Image]]:
+        return [
+            sequence(
+                self.held_out,
+                step_generator(self.recipe.seed, i),
+                frames=frames,
+                side=_VALIDATION_SIDE,
+                cut=cut,
+            )
+            for i in range(len(self.held_out))
+        ]
+
 
 class Remembering(nn.Module):
     """A recurrent network that looks like a still one: it keeps the state between calls."""
@@ -152,12 +176,17 @@ class Remembering(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.state: Tensor | None = None
+        self.state: State | None = None
 
     def forward(self, frame: Tensor, strength: Tensor) -> Denoised:
         """Return the clean frame and the noise level."""
         clean, level, self.state = self.network(frame, strength, self.state)
         return Denoised(clean, level)
+
+    def move(self, shifts: Sequence[tuple[int, int]]) -> None:
+        """Move the state with the pictures, each by pixels (down, right)."""
+        if self.state is not None:
+            self.state = self.state.moved(shifts)
 
     def let_go(self) -> None:
         """Cut the state off from the gradients of the frames before."""
@@ -171,6 +200,12 @@ def _target(clean: Image, deviation: Plane, strength: float) -> Plane:
     return smoother(plain, deviation, strength) if strength > 1 else plain
 
 
+def _motions(frames: Sequence[Image]) -> list[tuple[int, int]]:
+    """Return by how much each frame of a sequence has moved since the one before."""
+    seen = [glance(frame) for frame in frames]
+    return [(0, 0), *(motion(before, after) for before, after in pairwise(seen))]
+
+
 def _quality(
     model: nn.Module, sequences: list[list[Image]], device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -178,15 +213,21 @@ def _quality(
     remembering = Remembering(model)
     ones = torch.ones(len(sequences), device=device)
     rows: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])
-    for time, frames in enumerate(zip(*sequences, strict=True)):
-        noisy = [
+    seen = [
+        [
             gaussian(frame, _VALIDATION_SIGMA, step_generator(i, time))
-            for i, frame in enumerate(frames)
+            for time, frame in enumerate(frames)
         ]
+        for i, frames in enumerate(sequences)
+    ]
+    shifts = [_motions(frames) for frames in seen]
+    for time, frames in enumerate(zip(*sequences, strict=True)):
+        noisy = [one[time] for one in seen]
+        remembering.move([one[time] for one in shifts])
         clean, frame = to_tensor(list(frames)).to(device), to_tensor(noisy).to(device)
         results = remembering(frame, ones)[0], model(frame, ones).clean, frame
         for row, result in zip(rows, results, strict=True):
             rounded = torch.floor(result.clamp(0, 1) * 255 + 0.5) / 255
             row.append(psnr_db((rounded - clean).square()))
-    stream, still, seen = (torch.stack(row, 1) for row in rows)
-    return stream, still, seen
+    stream, still, untouched = (torch.stack(row, 1) for row in rows)
+    return stream, still, untouched

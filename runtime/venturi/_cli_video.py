@@ -13,7 +13,6 @@ from venturi._pixels import Pixels
 from venturi._progress import Progress
 from venturi.denoiser import Denoiser
 from venturi.errors import InputError, VideoError
-from venturi.manifest import FP32
 from venturi.video import film, live
 from venturi.video.camera import Camera, camera
 from venturi.video.capture import READABLE, open_capture
@@ -41,9 +40,9 @@ def opened(arguments: argparse.Namespace) -> Denoiser:
 
 
 def _bundle_for(arguments: argparse.Namespace) -> str:
-    """Return the bundle with a memory for videos and cameras; it has no variant in 8 bits."""
+    """Return the bundle with a memory for videos and cameras, and the one without for the rest."""
     moving = arguments.camera is not None or any(is_video(path) for path in arguments.paths[:-1])
-    return MOVING if moving and arguments.precision == FP32 else STILL
+    return MOVING if moving else STILL
 
 
 def is_video(name: str) -> bool:

@@ -1,25 +1,65 @@
 """The denoiser: noisy pictures and frames to clean ones, with one bundle."""
 
 import os
+from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from venturi._arguments import real
 from venturi._cuts import is_cut, thumbnail
 from venturi._model import Model
 from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes, whole
 from venturi.errors import InputError
-from venturi.manifest import FP32, VARIANTS
+from venturi.manifest import FP32
+from venturi.motion import Glance, Shift, glance, motion, moved
 from venturi.sessions import Graph, Signature
 from venturi.windows import Box, Window, windows
 
 STRENGTH_MAX = 3.0
 
-State = NDArray[np.float32]
-"""float32 (1, state channels, H / state stride, W / state stride) of a padded frame."""
-
 _CORE = 2048
+_GREY = 0.5  # what stands where the past is not known
+
+
+class State(NamedTuple):
+    """What a frame leaves for the next one.
+
+    Attributes:
+        past: the clean frame, padded, float32 (1, 3, H, W) in [0, 1].
+        kept: float32 (1, state channels, H / stride, W / stride); 0 where nothing is known.
+        stride: the state's.
+    """
+
+    past: Planes
+    kept: Planes
+    stride: int
+
+    @classmethod
+    def empty(cls, height: int, width: int, channels: int, stride: int) -> Self:
+        """Return the state before the first frame."""
+        kept = np.zeros((1, channels, height // stride, width // stride), np.float32)
+        return cls(np.full((1, 3, height, width), _GREY, np.float32), kept, stride)
+
+    def moved(self, shift: Shift) -> Self:
+        """Return the state of a picture that has moved."""
+        if shift == (0, 0):
+            return self
+        down, right = (round(by / self.stride) for by in shift)
+        return self._replace(
+            past=moved(self.past, shift, _GREY), kept=moved(self.kept, (down, right), 0)
+        )
+
+    def part(self, box: Box) -> list[Planes]:
+        """Return what a window sees of it, as further inputs of the graph."""
+        small = box.divided(self.stride)
+        parts = self.past[(..., *box.slices)], self.kept[(..., *small.slices)]
+        return [np.ascontiguousarray(part) for part in parts]
+
+    def put(self, window: Window, past: Planes, kept: Planes) -> None:
+        """Put a window's core, out of what the graph made of its reach, in its place."""
+        for mine, part, unit in ((self.past, past, 1), (self.kept, kept, self.stride)):
+            core, reach = window.core.divided(unit), window.reach.divided(unit)
+            mine[(..., *core.slices)] = part[(..., *core.within(reach).slices)]
 
 
 class Denoiser(Model):
@@ -55,14 +95,14 @@ class Denoiser(Model):
             ImportError: onnxruntime is not installed.
         """
         loaded = self._load(bundle, "denoiser", device, threads, precision)
-        role = "denoiser" if precision == FP32 else VARIANTS["denoiser"][precision]
+        role = self.manifest.variant("denoiser", precision)
         self._core = _CORE
         inputs: Signature = {"frame": ("float", 3), "strength": ("float", None)}
         outputs: Signature = {"clean": ("float", 3)}
         if self.manifest.is_recurrent:
             channels = self.manifest.parameters["state_channels"]
-            inputs = {**inputs, "state": ("float", channels)}
-            outputs = {**outputs, "next_state": ("float", channels)}
+            inputs = {**inputs, "past": ("float", 3), "state": ("float", channels)}
+            outputs = {**outputs, "next_past": ("float", 3), "next_state": ("float", channels)}
         self._graph = Graph(
             loaded.files[role],
             self.manifest.files[role].path,
@@ -116,11 +156,13 @@ class Denoiser(Model):
         out = np.empty(image.shape, np.uint8)
         padded = whole(image).aligned(self.manifest.stride)
         next_state = self._empty_state(padded)
+        if state is None:
+            state = self._empty_state(padded)
         for window in windows(
             padded, padded, core=self._core, margin=self.manifest.parameters["margin"]
         ):
             planes = to_planes(image, window.reach, "reflect")
-            memory = self._cut(state, window)
+            memory = [] if state is None else state.part(window.reach)
             found = self._graph.run(
                 planes,
                 np.array([amount], np.float32),
@@ -132,39 +174,23 @@ class Denoiser(Model):
             shown = clean[(slice(None), *kept.within(window.reach).slices)]
             from_planes(shown, out[kept.slices], self._graph.name)
             if next_state is not None:
-                self._keep(found[1], window, next_state)
+                next_state.put(window, *found[1:])
         return out, next_state
 
     def _empty_state(self, padded: Box) -> State | None:
         if not self.manifest.is_recurrent:
             return None
-        small = padded.divided(self.manifest.parameters["state_stride"])
-        shape = 1, self.manifest.parameters["state_channels"], small.height, small.width
-        return np.zeros(shape, np.float32)
-
-    def _cut(self, state: State | None, window: Window) -> list[State]:
-        """Return the state of what a window sees, as further inputs of the graph."""
-        if not self.manifest.is_recurrent:
-            return []
-        if state is None:
-            state = self._empty_state(window.reach)
-            assert state is not None
-            return [state]
-        small = window.reach.divided(self.manifest.parameters["state_stride"])
-        return [np.ascontiguousarray(state[(..., *small.slices)])]
-
-    def _keep(self, found: State, window: Window, next_state: State) -> None:
-        """Put a window's core in its place in the state of the whole picture."""
-        stride = self.manifest.parameters["state_stride"]
-        core, reach = window.core.divided(stride), window.reach.divided(stride)
-        next_state[(..., *core.slices)] = found[(..., *core.within(reach).slices)]
+        parameters = self.manifest.parameters
+        return State.empty(
+            padded.height, padded.width, parameters["state_channels"], parameters["state_stride"]
+        )
 
 
 class DenoiserStream:
     """Cleans frames that follow each other; see :meth:`Denoiser.stream`.
 
     It holds the state of one video: make one for each, and use it from one thread at a time. The
-    state is one array, as large as a few planes of the frame, whatever the windows are.
+    state takes as much memory as a few planes of the frame, whatever the windows are.
     """
 
     def __init__(self, denoiser: Denoiser) -> None:
@@ -177,12 +203,15 @@ class DenoiserStream:
         self._state: State | None = None
         self._shape: tuple[int, ...] = ()
         self._thumbnail: Planes | None = None
+        self._glance: Glance | None = None
 
     def denoise(self, frame: Pixels, strength: float = 1.0) -> Pixels:
         """Clean the next frame.
 
-        The state starts anew when the frame has another shape than the one before, when so much of
-        it changed that it must be another scene, and after a frame of strength 0.
+        Where the whole frame has moved, as under a camera that pans or trembles, what is known of
+        the frames before moves with it. The state starts anew when the frame has another shape than
+        the one before, when so much of it changed that it must be another scene, and after a frame
+        of strength 0.
 
         Args:
             frame: as the picture of :meth:`Denoiser.denoise`.
@@ -197,10 +226,12 @@ class DenoiserStream:
         if not self._denoiser.manifest.is_recurrent:
             return self._denoiser.denoise(frame, strength=strength)
         check_image(frame)
-        small = thumbnail(frame)
+        small, seen = thumbnail(frame), glance(frame)
         state = self._state
         if frame.shape != self._shape or is_cut(self._thumbnail, small):
             state = None
+        if state is not None and self._glance is not None:
+            state = state.moved(motion(self._glance, seen))
         clean, self._state = self._denoiser._denoise(frame, strength, state)
-        self._shape, self._thumbnail = frame.shape, small
+        self._shape, self._thumbnail, self._glance = frame.shape, small, seen
         return clean

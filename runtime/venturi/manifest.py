@@ -28,10 +28,12 @@ ROLES: Mapping[str, frozenset[str]] = {
 }
 """The files that each task has, no fewer; and no more, but for ``VARIANTS`` and a card."""
 
-VARIANTS: Mapping[str, Mapping[str, str]] = {
-    "denoiser": {"int8": "denoiser_int8"},
+VARIANTS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "codec": {"int8": {"encoder": "encoder_int8", "decoder": "decoder_int8"}},
+    "denoiser": {"int8": {"denoiser": "denoiser_int8"}},
 }
-"""The files that a bundle may have besides, by precision: the same graph in other arithmetic."""
+"""The files that a bundle may have besides, by task, precision and role: the same graphs in other
+arithmetic. Streams do not depend on it: what chooses their symbols' tables has no variant."""
 
 FP32 = "fp32"
 """The precision that every bundle has."""
@@ -172,9 +174,11 @@ class Manifest:
 
     def _check_files(self) -> None:
         roles = ROLES[self.task]
-        variants = set(VARIANTS.get(self.task, {}).values())
-        if set(self.files) - variants - {CARD} != roles:
-            besides = f", besides {sorted({*variants, CARD})} or none of them"
+        variants = [set(files.values()) for files in VARIANTS.get(self.task, {}).values()]
+        extra = set(self.files) - roles - {CARD}
+        halves = [files for files in variants if files & extra and files - extra]
+        if halves or not roles <= set(self.files) or extra - set().union(*variants):
+            besides = f", besides {sorted(set().union(*variants, {CARD}))} or none of them"
             raise _refusal("files", sorted(self.files), f"exactly {sorted(roles)}{besides}")
         if CARD in self.files and self.files[CARD].path != CARD_NAME:
             raise _refusal("files: card: path", self.files[CARD].path, f"{CARD_NAME!r}")
@@ -204,7 +208,13 @@ class Manifest:
     def precisions(self) -> tuple[str, ...]:
         """The arithmetic that the bundle can run in: ``fp32``, and ``int8`` where it has that."""
         variants = VARIANTS.get(self.task, {})
-        return FP32, *(name for name, role in variants.items() if role in self.files)
+        return FP32, *(
+            name for name, files in variants.items() if set(files.values()) <= set(self.files)
+        )
+
+    def variant(self, role: str, precision: str) -> str:
+        """Return the role of the file that does a role's work in a precision of the bundle's."""
+        return VARIANTS.get(self.task, {}).get(precision, {}).get(role, role)
 
     @property
     def is_recurrent(self) -> bool:
