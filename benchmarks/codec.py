@@ -23,10 +23,12 @@ from benchmarks.metrics import decibels, ms_ssim, psnr_db
 from benchmarks.peers import PEERS
 from benchmarks.pictures import Picture
 from benchmarks.timing import interleaved, milliseconds, summary
-from venturi import Codec
+from venturi import Codec, Manifest
 from venturi.bench.percentiles import shown
 from venturi.bench.split import share_outside_graphs, split
 from venturi.bench.trace import kmac_per_pixel, trace
+from venturi.bundle import locate
+from venturi.manifest import FP32
 
 RATES = (0.15, 1.0)
 QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -98,8 +100,9 @@ def measure(options: Options) -> results.Results:
     """Measure everything and return it under the keys of the results file."""
     cv2.setNumThreads(options.threads)
     before = environment.describe(threads=options.threads)
-    codec = Codec(options.bundle, threads=options.threads)
-    schemes: list[Scheme] = [Ours(codec), *(peer for peer in PEERS if peer.present())]
+    ours = _ours(options)
+    codec = ours[0].codec
+    schemes: list[Scheme] = [*ours, *(peer for peer in PEERS if peer.present())]
     paths = pictures.listed(options.data, limit=options.pictures)
     samples = sample_all(schemes, paths)
     points = {scheme.name: mean_points(samples[scheme.name]) for scheme in schemes}
@@ -124,6 +127,19 @@ def measure(options: Options) -> results.Results:
         **_crops(options, schemes, settings, paths),
         **_costs(options, codec, schemes, settings, paths),
     }
+
+
+def _ours(options: Options) -> list[Ours]:
+    """Return the codec in each of its precisions, float32 first."""
+    found = []
+    for precision in Manifest.load(locate(options.bundle)).precisions:
+        codec = Codec(options.bundle, threads=options.threads, precision=precision)
+        plain = precision == FP32
+        name, label = (
+            (OURS, "Venturi") if plain else (f"{OURS}-{precision}", f"Venturi, {precision}")
+        )
+        found.append(Ours(codec, name, label))
+    return found
 
 
 Samples = dict[int, list[Point]]

@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--no-int8",
         dest="int8",
         action="store_false",
-        help="leave out the camera denoiser's variant in 8 bits, which needs the photographs",
+        help="leave out the variant in 8 bits, for which a denoiser needs the photographs",
     )
     arguments = parser.parse_args(argv)
     try:

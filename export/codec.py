@@ -1,8 +1,13 @@
 """Export the photo codec: three graphs, integer tables, and the proof of exactness."""
 
+import math
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -10,8 +15,9 @@ from torch.nn import functional
 
 from export.bundle import write_bundle
 from export.graphs import Port, block_major, export_graph
+from export.int8 import feeds, write_int8
 from export.layers import identity, permuted, strided, without_unshuffle
-from export.parity import ParityError, largest_difference, require
+from export.parity import ParityError, largest_difference, require, run_file
 from export.source import Source
 from export.tables import COUNT_RADIUS, build
 from train.codec import (
@@ -26,13 +32,31 @@ from train.codec import (
     EntropyNetwork,
     Synthesis,
 )
+from train.equalise import codec_streams, equalised
 from train.integer import ACCUMULATOR_LIMIT, ACTIVATION_MAX, IntegerConv
 from train.photo import PhotoTask, sizes
 from train.recipes import PhotoRecipe
 from venturi.manifest import Manifest
 
 TOLERANCE = 2e-4
+EXACT_LAYERS = "linear", "stem", "head", "share", "relay", "hyper"
+"""What the variant in 8 bits computes in float32: the linear path, what enters and leaves the
+blocks beside it, and the hyper-latent."""
+
+LOSS_MAX_DB = 0.5
+"""A variant that loses more is broken; it loses less than a tenth."""
+
+FILES = {
+    "encoder": "encoder.onnx",
+    "entropy": "entropy.onnx",
+    "decoder": "decoder.onnx",
+    "tables": "tables.bin",
+}
+VARIANT = {"encoder_int8": "encoder-int8.onnx", "decoder_int8": "decoder-int8.onnx"}
+
 _COUNT_BATCHES = 60
+_CALIBRATION_CROPS = 48
+_MEASURED_QUALITIES = 0.25, 0.5, 0.75
 _SIDES = ((64, 64), (64, 192), (320, 128), (448, 576))
 
 
@@ -169,11 +193,16 @@ def export_codec(source: Source) -> Manifest:
     model = CodecNetwork(sizes(recipe)).eval()
     model.load_state_dict(source.weights)
     task = PhotoTask(recipe)
+    files = dict(FILES)
+    if source.int8:
+        files |= VARIANT
 
     def write_files(folder: Path) -> dict[str, float]:
         measured = write_graphs(model, folder)
         tables = build(symbol_counts(model, task), hyper_index(model))
-        (folder / "tables.bin").write_bytes(tables.to_bytes())
+        (folder / FILES["tables"]).write_bytes(tables.to_bytes())
+        if source.int8:
+            measured |= write_variant(model, task, folder)
         return measured
 
     return write_bundle(
@@ -183,12 +212,7 @@ def export_codec(source: Source) -> Manifest:
         task="codec",
         description="Lossy codec for photographs, one model for every rate.",
         stride=64,
-        files={
-            "encoder": "encoder.onnx",
-            "entropy": "entropy.onnx",
-            "decoder": "decoder.onnx",
-            "tables": "tables.bin",
-        },
+        files=files,
         parameters={
             "latent_channels": recipe.latent,
             "latent_stride": 16,
@@ -233,24 +257,83 @@ def hyper_index(model: CodecNetwork) -> NDArray[np.uint8]:
     return np.asarray(model.hyper_index().detach().round().numpy(), np.uint8)
 
 
-def write_graphs(model: CodecNetwork, folder: Path) -> dict[str, float]:
+def write_graphs(
+    model: CodecNetwork, folder: Path, *, wanted: CodecNetwork | None = None
+) -> dict[str, float]:
     """Write the three graphs; return what was measured against PyTorch.
+
+    Args:
+        model: in evaluation mode.
+        folder: of the files.
+        wanted: what the files must compute; None is the model itself.
 
     Raises:
         ParityError: a file computes something else than the model.
     """
     latent, hyper = model.synthesis.stem.in_channels, model.hyper_level.shape[1]
     coarse: tuple[str | int, ...] = ("latent_height", "latent_width")
-    _write_encoder(model, folder / "encoder.onnx", latent, hyper)
+    _write_encoder(model, folder / FILES["encoder"], latent, hyper)
     export_graph(
         DecoderGraph(model.synthesis),
         (torch.zeros(1, latent, 12, 8), torch.full((1,), 0.5)),
         [Port("latent", (1, latent, *coarse)), Port("quality", (1,))],
         [Port("image", (1, 3, "height", "width"))],
-        folder / "decoder.onnx",
+        folder / FILES["decoder"],
     )
-    _write_entropy(model, folder / "entropy.onnx", latent, hyper)
-    return _measure(model, folder, latent, hyper)
+    _write_entropy(model, folder / FILES["entropy"], latent, hyper)
+    return _measure(wanted or model, folder, latent, hyper)
+
+
+def write_variant(model: CodecNetwork, task: PhotoTask, folder: Path) -> dict[str, float]:
+    """Write encoder and decoder in 8 bits beside those in float32; return what they lose.
+
+    Raises:
+        ParityError: the model made ready for it computes something else, or it is of no use.
+    """
+    batch = task.batch(0, 0, _CALIBRATION_CROPS)
+    image, quality = batch["image"].contiguous(), batch["quality"]
+    with torch.no_grad():
+        latent = torch.round(model.analysis(image, quality)[0])
+    seen = {
+        "encoder": feeds(image=image, quality=quality),
+        "decoder": feeds(latent=latent, quality=quality),
+    }
+    with tempfile.TemporaryDirectory() as aside:
+        ready = Path(aside)
+        write_graphs(equalised(model, codec_streams, image, quality, None), ready, wanted=model)
+        for role, inputs in seen.items():
+            path = ready / FILES[role]
+            layers = (
+                node.input[1] for node in onnx.load(path).graph.node if node.op_type == "Conv"
+            )
+            exact = [name for name in layers if set(name.split(".")) & set(EXACT_LAYERS)]
+            write_int8(path, folder / VARIANT[f"{role}_int8"], inputs, exact)
+    pictures = task.validation_pictures()
+    psnr, own = (
+        _psnr_db(folder, names, pictures)
+        for names in (FILES, {role: VARIANT[f"{role}_int8"] for role in seen})
+    )
+    if not psnr - own <= LOSS_MAX_DB:
+        raise ParityError(
+            f"the variant in 8 bits loses {psnr - own:.3g} dB; expected at most {LOSS_MAX_DB}; "
+            "leave it out with --no-int8"
+        )
+    return {"psnr_db": psnr, "int8_psnr_loss_db": psnr - own}
+
+
+def _psnr_db(folder: Path, names: Mapping[str, str], pictures: Tensor) -> float:
+    """Return the mean PSNR of pictures whose latents were rounded, at several qualities."""
+    found = []
+    for level in _MEASURED_QUALITIES:
+        quality = np.array([level], np.float32)
+        for picture in torch.split(pictures, 1):
+            image = picture.contiguous().numpy()
+            encoded = run_file(folder / names["encoder"], {"image": image, "quality": quality})
+            latent = np.rint(encoded[0])
+            (made,) = run_file(folder / names["decoder"], {"latent": latent, "quality": quality})
+            error = np.square(np.clip(made, 0, 1) - image).mean(dtype=np.float64)
+            found.append(-10 * math.log10(error))
+    return fmean(found)
 
 
 def _write_encoder(model: CodecNetwork, path: Path, latent: int, hyper: int) -> None:
@@ -291,7 +374,7 @@ def _measure(model: CodecNetwork, folder: Path, latent: int, hyper: int) -> dict
     rng = torch.Generator().manual_seed(1)
     levels = [torch.tensor([q]) for q in (0.0, 0.31, 0.75, 1.0)]
     images = [torch.rand(1, 3, *side, generator=rng) for side in _SIDES]
-    encoder, decoder = folder / "encoder.onnx", folder / "decoder.onnx"
+    encoder, decoder = folder / FILES["encoder"], folder / FILES["decoder"]
     cases = list(zip(images, levels, strict=True))
     encoder_error = largest_difference(encoder, ("image", "quality"), model.analysis, cases)
     require(encoder, encoder_error, TOLERANCE)
@@ -300,7 +383,7 @@ def _measure(model: CodecNetwork, folder: Path, latent: int, hyper: int) -> dict
     codes = list(zip(latents, levels, strict=True))
     decoder_error = largest_difference(decoder, ("latent", "quality"), model.synthesis, codes)
     require(decoder, decoder_error, TOLERANCE)
-    entropy, names = folder / "entropy.onnx", ("hyper_latent", "quality", "context", "step")
+    entropy, names = folder / FILES["entropy"], ("hyper_latent", "quality", "context", "step")
     integers = _entropy_cases(latent, hyper)
     entropy_error = largest_difference(entropy, names, model.entropy, integers)
     require(entropy, entropy_error, 0.0)

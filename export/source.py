@@ -20,7 +20,7 @@ class Source:
         steps: how long they were trained.
         folder: where the bundle goes.
         name: the bundle's name.
-        int8: whether a denoiser gets its variant in 8 bits, for which photographs are needed.
+        int8: whether a codec or a denoiser gets its variant in 8 bits.
     """
 
     task: str

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarn
 
 SIZES = Sizes(16, 16, 16, 16, analysis_depth=1, synthesis_depth=1, deep_depth=1)
 GRAPHS = ("encoder.onnx", "entropy.onnx", "decoder.onnx")
+VARIANT = ("encoder-int8.onnx", "decoder-int8.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +61,12 @@ def test_the_same_checkpoint_gives_the_same_bytes(run: Path, bundle: Path) -> No
     again = run.parent / "again"
     assert command.main([str(run), "--out", str(again), "--name", "tiny"]) == 0
     names = sorted(path.name for path in bundle.iterdir())
-    assert names == sorted([*GRAPHS, "tables.bin", "manifest.json"])
+    assert names == sorted([*GRAPHS, *VARIANT, "tables.bin", "manifest.json"])
     for name in names:
         assert (bundle / name).read_bytes() == (again / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", [*GRAPHS, *VARIANT])
 def test_graphs_have_names_and_no_paths(bundle: Path, name: str) -> None:
     data = (bundle / name).read_bytes()
     model = onnx.load_from_string(data)
@@ -100,6 +101,22 @@ def test_runtime_equals_the_trained_network(run: Path, bundle: Path) -> None:
     difference = np.abs(decoded.astype(np.float64) - wanted)
     assert np.median(difference) <= 0.5 + 1e-3
     assert decoded.shape == picture.shape
+
+
+def test_a_variant_in_8_bits_comes_along(
+    run: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    codec = Codec(bundle, precision="int8")
+    assert codec.manifest.measured["int8_psnr_loss_db"] < export_codec.LOSS_MAX_DB
+    picture = np.random.default_rng(0).integers(0, 256, (75, 101, 3), np.uint8)
+    exact = Codec(bundle).decompress(codec.compress(picture))
+    assert 0 < np.abs(exact.astype(int) - codec.decompress(codec.compress(picture))).mean() < 8
+    assert command.main([str(run), "--out", str(tmp_path / "plain"), "--no-int8"]) == 0
+    assert Codec(tmp_path / "plain").manifest.precisions == ("fp32",)
+    monkeypatch.setattr(export_codec, "LOSS_MAX_DB", -9.0)
+    assert command.main([str(run), "--out", str(tmp_path / "refused")]) == 1
+    assert "--no-int8" in capsys.readouterr().err
 
 
 def test_a_failing_parity_leaves_no_bundle(

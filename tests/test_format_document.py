@@ -148,5 +148,10 @@ def test_the_roles_are_those_of_the_code() -> None:
 
 
 def test_the_variants_are_those_of_the_code() -> None:
-    found = {role for variants in manifest.VARIANTS.values() for role in variants.values()}
+    found = {
+        role
+        for precisions in manifest.VARIANTS.values()
+        for files in precisions.values()
+        for role in files.values()
+    }
     assert {row[0] for row in rows("variant")} == found

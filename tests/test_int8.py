@@ -23,11 +23,12 @@ from export.quantise import Scale, quantised, scales
 from tests.training import camera_recipe, options, picture, pictures
 from train import __main__ as train
 from train.camera import CameraTask
+from train.codec import CodecNetwork, Sizes
 from train.denoiser import EXACT_LAYERS, DenoiserNetwork
-from train.equalise import equalised, streams
+from train.equalise import codec_streams, denoiser_streams, equalised
 from train.loop import Trainer
 from train.quantised import Rounded, round_activation, round_weight
-from venturi import Codec, Denoiser, InputError, Manifest
+from venturi import BundleError, Codec, Denoiser, InputError, Manifest
 from venturi.bench.subjects import Spec, opened
 from venturi.cli import main
 from venturi.manifest import FileEntry
@@ -68,7 +69,7 @@ def network(seed: int = 0) -> DenoiserNetwork:
     torch.manual_seed(seed)
     made = DenoiserNetwork(16, 32, 1, 1).eval()
     with torch.no_grad():
-        for stream in streams(made):
+        for stream in denoiser_streams(made):
             for maker in stream.makers:
                 spread = torch.logspace(-1, 0.5, maker.out_channels)
                 maker.weight.mul_(spread.view(-1, 1, 1, 1))
@@ -106,8 +107,82 @@ def test_a_damaged_variant_is_refused(tiny: Path, tmp_path: Path) -> None:
             Denoiser(tmp_path / "bundle", precision=precision)
 
 
-def test_a_codec_has_no_variant() -> None:
+@pytest.fixture(scope="module")
+def tiny_codec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the tiny codec's bundle with a variant in 8 bits."""
+    folder = tmp_path_factory.mktemp("int8") / "codec"
+    shutil.copytree(DATA / "tiny_codec", folder)
+    quality = np.full(1, 0.5, np.float32)
+    images = [feed(seed)["frame"] for seed in range(4)]
+    latents = [Codec(folder)._encoder.run(image, quality)[0] for image in images]
+    seen = {"encoder": ("image", images), "decoder": ("latent", latents)}
+    files = dict(Manifest.load(folder).files)
+    for role, (name, values) in seen.items():
+        model = onnx.load(folder / f"{role}.onnx")
+        found = scales(model, [{name: value, "quality": quality} for value in values])
+        onnx.save(quantised(model, found), folder / f"{role}-int8.onnx")
+        files[f"{role}_int8"] = FileEntry.of(folder, f"{role}-int8.onnx")
+    text = dataclasses.replace(Manifest.load(folder), files=files).to_json()
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_streams_of_either_precision_are_decoded_by_either(tiny_codec: Path) -> None:
+    exact, variant = (Codec(tiny_codec, precision=name) for name in ("fp32", "int8"))
+    assert exact.manifest.precisions == ("fp32", "int8")
+    assert exact.manifest.fingerprint == Codec(DATA / "tiny_codec").manifest.fingerprint
+    assert "precision='int8'" in repr(pickle.loads(pickle.dumps(variant)))
+    image = picture(96, 70, 1)
+    one, two = exact.compress(image), variant.compress(image)
+    assert one != two
+    for stream in (one, two):
+        difference = exact.decompress(stream).astype(int) - variant.decompress(stream)
+        assert 0 < np.abs(difference).max() <= 8
+
+
+def test_the_command_line_compresses_in_either(tiny_codec: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "in.png"), picture(96, 70, 1))
+    rest = ["--bundle", str(tiny_codec), "--precision"]
+    made = []
+    for precision in ("fp32", "int8"):
+        stream, image = (str(tmp_path / f"{precision}{end}") for end in (".vnt", ".png"))
+        assert main(["compress", str(tmp_path / "in.png"), stream, *rest, precision]) == 0
+        assert main(["decompress", stream, image, *rest, precision]) == 0
+        made.append((Path(stream).read_bytes(), Path(image).read_bytes()))
+    assert made[0][0] != made[1][0]
+    assert made[0][1] != made[1][1]
+
+
+def test_a_codec_without_a_variant_says_so() -> None:
     assert Codec(DATA / "tiny_codec").manifest.precisions == ("fp32",)
+    with pytest.raises(InputError, match=r"precision is 'int8' .*tiny_codec.*expected fp32;"):
+        Codec(DATA / "tiny_codec", precision="int8")
+
+
+def test_half_of_a_variant_is_refused(tiny_codec: Path) -> None:
+    values = json.loads(Manifest.load(tiny_codec).to_json())
+    del values["files"]["decoder_int8"]
+    with pytest.raises(BundleError, match="encoder_int8"):
+        Manifest.from_json(json.dumps(values))
+
+
+@torch.no_grad()
+def test_equal_channels_of_a_codec_compute_the_same() -> None:
+    torch.manual_seed(0)
+    before = CodecNetwork(Sizes(16, 16, 32, 8, 1, 1, 1)).eval()
+    for layer in (before.synthesis.share, before.synthesis.stem):
+        layer.weight.mul_(torch.logspace(-1, 1, layer.out_channels).view(-1, 1, 1, 1))
+    image, quality = torch.rand(2, 3, 128, 64), torch.tensor([0.2, 0.9])
+    after = equalised(before, codec_streams, image, quality, None)
+    latent, hyper = before.analysis(image, quality)
+    for wanted, found in zip((latent, hyper), after.analysis(image, quality), strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+    made = before.synthesis(latent, quality), after.synthesis(latent, quality)
+    torch.testing.assert_close(made[1], made[0], atol=1e-4, rtol=1e-4)
+    for stream in codec_streams(after):
+        assert stream.makers
+        assert stream.readers
+    assert not torch.equal(after.synthesis.up.weight, before.synthesis.up.weight)
 
 
 def test_the_command_line_takes_it(tiny: Path, tmp_path: Path) -> None:
@@ -153,12 +228,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return files of one network: as it is and with equal channels, and both in 8 bits."""
     folder = tmp_path_factory.mktemp("files")
     plain = network()
-    made = {"plain": plain, "equal": equalised(plain, FRAMES, STRENGTHS)}
+    made = {"plain": plain, "equal": equalised(plain, denoiser_streams, FRAMES, STRENGTHS)}
     found: dict[str, Path] = {}
     for name, one in made.items():
         exact, variant = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
         write_graph(one, exact, wanted=plain)
-        int8.write_int8(exact, variant, FRAMES, STRENGTHS, EXACT_WEIGHTS)
+        seen = int8.feeds(frame=FRAMES, strength=STRENGTHS)
+        int8.write_int8(exact, variant, seen, EXACT_WEIGHTS)
         found |= {name: exact, f"{name}-int8": variant}
     return found
 
@@ -172,7 +248,7 @@ def test_the_frame_goes_in_without_loss(files: dict[str, Path]) -> None:
 def test_equal_channels_compute_the_same() -> None:
     before = network()
     frames, strengths = torch.rand(4, 3, 64, 64), torch.tensor([1.0, 1.0, 0.5, 2.0])
-    after = equalised(before, frames, strengths)
+    after = equalised(before, denoiser_streams, frames, strengths)
     wanted, found = before(frames, strengths), after(frames, strengths)
     torch.testing.assert_close(found.clean, wanted.clean, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.level, wanted.level, atol=1e-4, rtol=1e-4)

@@ -88,7 +88,7 @@ class PhotoTask:
     @torch.no_grad()
     def validate(self, model: nn.Module, device: torch.device) -> Metrics:
         """Return loss, rate and PSNR, with true symbols, at five qualities."""
-        image = to_tensor([centre(p, _VALIDATION_SIDE) for p in self.held_out]).to(device)
+        image = self.validation_pictures().to(device)
         found: Metrics = {}
         total = 0.0
         for quality in _VALIDATION_QUALITIES:
@@ -101,6 +101,10 @@ class PhotoTask:
             cost = self._cost(bpp, error, level).mean()
             total += float(cost) / len(_VALIDATION_QUALITIES)
         return {"loss": total, **found}
+
+    def validation_pictures(self) -> Tensor:
+        """Return the middles of the held-out pictures, float32 (N, 3, 384, 384) in [0, 1]."""
+        return to_tensor([centre(p, _VALIDATION_SIDE) for p in self.held_out])
 
 
 def to_tensor(images: list[Image]) -> Tensor:

@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _compress(arguments: argparse.Namespace) -> int:
     """Make a stream of every picture."""
     jobs = _plan(arguments.paths, ".vnt")
-    codec = Codec(arguments.bundle, device=arguments.device, threads=arguments.threads)
+    codec = _codec(arguments)
 
     def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
         picture = _decode_picture(data, name)
@@ -81,10 +81,19 @@ def _compress(arguments: argparse.Namespace) -> int:
     return _run(jobs, work)
 
 
+def _codec(arguments: argparse.Namespace) -> Codec:
+    return Codec(
+        arguments.bundle,
+        device=arguments.device,
+        threads=arguments.threads,
+        precision=arguments.precision,
+    )
+
+
 def _decompress(arguments: argparse.Namespace) -> int:
     """Make a picture of every stream."""
     jobs = _plan(arguments.paths, ".png")
-    codec = Codec(arguments.bundle, device=arguments.device, threads=arguments.threads)
+    codec = _codec(arguments)
 
     def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
         limit = arguments.max_pixels
@@ -450,11 +459,6 @@ def _add_denoise(commands: "_Commands[_Parser]") -> None:
     command.add_argument(
         "--strength", type=_strength, default=1.0, metavar="S", help="0 leaves as is; default: 1"
     )
-    command.add_argument(
-        "--precision",
-        default=FP32,
-        help=f"int8 is faster, where the bundle has it; default: {FP32}",
-    )
 
 
 def _add_info(commands: "_Commands[_Parser]") -> None:
@@ -485,6 +489,11 @@ def _add_common(
     command.add_argument("--device", default="cpu", help="cpu, cuda, ...; default: cpu")
     command.add_argument(
         "--threads", type=_positive, metavar="N", help="default: one for each core"
+    )
+    command.add_argument(
+        "--precision",
+        default=FP32,
+        help=f"int8 is faster, where the bundle has it; default: {FP32}",
     )
     command.set_defaults(run=run)
 

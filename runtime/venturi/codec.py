@@ -20,7 +20,7 @@ from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes,
 from venturi.bundle import whereabouts
 from venturi.errors import InputError, StreamError
 from venturi.latents import HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, Latent, LatentCoder
-from venturi.manifest import Manifest
+from venturi.manifest import FP32, Manifest
 from venturi.sessions import Graph, Signature
 from venturi.tables import Tables
 from venturi.windows import Box, tiles, windows
@@ -68,6 +68,7 @@ class Codec(Model):
         *,
         device: str = "cpu",
         threads: int | None = None,
+        precision: str = FP32,
     ) -> None:
         """Load a bundle.
 
@@ -76,26 +77,30 @@ class Codec(Model):
             device: runs the encoder and the decoder: ``cpu``, ``cuda`` and others that the
                 installed onnxruntime has. The entropy network always runs on the CPU.
             threads: for one operator; None leaves it to onnxruntime.
+            precision: ``fp32``, or ``int8`` where ``manifest.precisions`` has it: encoder and
+                decoder in 8 bits, faster on CPUs, for the loss of quality that
+                ``manifest.measured`` states. Streams of either are decoded by either.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
             DeviceError: the device is not there or cannot run the graphs.
-            InputError: ``threads`` is not at least 1.
+            InputError: ``threads`` is not at least 1, or the bundle has no such ``precision``.
             ImportError: onnxruntime is not installed.
         """
-        loaded = self._load(bundle, "codec", device, threads)
+        loaded = self._load(bundle, "codec", device, threads, precision)
         self._core = _CORE
         signatures = _signatures(self.manifest)
         graphs = {
             role: Graph(
-                loaded.files[role],
-                self.manifest.files[role].path,
+                loaded.files[file],
+                self.manifest.files[file].path,
                 device="cpu" if role == "entropy" else device,
                 threads=threads,
                 inputs=inputs,
                 outputs=outputs,
             )
             for role, (inputs, outputs) in signatures.items()
+            for file in [self.manifest.variant(role, precision)]
         }
         self._encoder, self._decoder = graphs["encoder"], graphs["decoder"]
         tables = Tables.from_bytes(loaded.files["tables"])
