@@ -30,6 +30,8 @@ class Ffdnet:
         """threads: for the graph."""
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Threads that spin after a run would slow down whatever is timed next.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             _model(), options, providers=["CPUExecutionProvider"]
         )

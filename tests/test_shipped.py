@@ -123,6 +123,41 @@ def test_noise_goes(any_denoiser: Denoiser, name: str) -> None:
 
 
 @needs_kodak
+@pytest.mark.parametrize("name", ["kodim05", "kodim19"])
+def test_a_codec_in_8_bits_loses_little(codec: Codec, name: str) -> None:
+    image = photograph(name)[:384, :384]
+    rounded = Codec("photo", threads=2, precision="int8")
+    data, own = codec.compress(image), rounded.compress(image)
+    assert abs(len(own) / len(data) - 1) < 0.02
+    fidelity = psnr_db(image, codec.decompress(data))
+    for stream in (data, own):
+        assert psnr_db(image, rounded.decompress(stream)) > fidelity - 0.2
+
+
+def noised(clean: Pixels, rng: np.random.Generator) -> Pixels:
+    return np.clip(np.rint(clean + rng.normal(0, 25, clean.shape)), 0, 255).astype(np.uint8)
+
+
+@needs_kodak
+@pytest.mark.parametrize("speed", [3, 8, 20, 48])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_fast_motion_looks_no_worse_than_stills(speed: int, precision: str) -> None:
+    """A pan, whether it is slow enough to be followed or not."""
+    moving = Denoiser("camera-video", threads=2, precision=precision)
+    still = Denoiser("camera-fast", threads=2, precision=precision)
+    gains = []
+    for name in ("kodim01", "kodim08", "kodim23"):
+        image, rng, stream = photograph(name), np.random.default_rng(25), moving.stream()
+        for time in range(8):
+            clean = image[100:356, speed * time : speed * time + 256]
+            noisy = noised(clean, rng)
+            found = psnr_db(clean, stream.denoise(noisy))
+            if time > 2:
+                gains.append(found - psnr_db(clean, still.denoise(noisy)))
+    assert np.mean(gains) > (0.5 if speed < 16 else -0.05)
+
+
+@needs_kodak
 def test_a_stream_that_stands_still_gains_from_memory() -> None:
     """And leaves no ghost: after a cut it is as good as the first frame of all."""
     scene, other = photograph("kodim23")[:256, :256], photograph("kodim08")[:256, :256]
@@ -130,8 +165,7 @@ def test_a_stream_that_stands_still_gains_from_memory() -> None:
     stream = Denoiser("camera-video", threads=2).stream()
 
     def fidelity(clean: Pixels) -> float:
-        noisy = np.clip(np.rint(clean + rng.normal(0, 25, clean.shape)), 0, 255).astype(np.uint8)
-        return psnr_db(clean, stream.denoise(noisy))
+        return psnr_db(clean, stream.denoise(noised(clean, rng)))
 
     standing = [fidelity(scene) for _ in range(8)]
     assert standing[-1] > standing[0] + 1
