@@ -128,8 +128,8 @@ def measure(options: Options) -> results.Results:
             if folder.is_dir()
         },
         "labels": {NOISY: "noisy", **ours.labels}
-        | {name: label for name, label in LABELS.items() if present(name)}
-        | {ffdnet.NAME: ffdnet.LABEL},
+        | {name: label for name, label in LABELS.items() if present(name)},
+        "timed": {ffdnet.NAME: ffdnet.LABEL},
         "gaussian_psnr_db": gaussian,
         "real_psnr_db": real,
         "clean_psnr_db": clean,
@@ -259,11 +259,16 @@ def quality_rows(found: results.Results) -> list[list[str]]:
     return rows
 
 
+def timed(found: results.Results) -> dict[str, str]:
+    """Return the labels of all methods, those included that are timed and not judged."""
+    return {**found["labels"], **found.get("timed", {})}
+
+
 def latency_rows(found: results.Results) -> list[list[str]]:
     """Return the time of each method as cells of a table, headings first."""
     sizes = found["latency"]
     rows = [["ms", *(f"{size} {kind}" for size in sizes for kind in ("median", "p90"))]]
-    for name, label in found["labels"].items():
+    for name, label in timed(found).items():
         if name != NOISY:
             found_of = [sizes[size][name] for size in sizes]
             cells = [(f"{t['median_ms']:.1f}", shown(t["p90_ms"], 90)) for t in found_of]

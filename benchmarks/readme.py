@@ -131,7 +131,7 @@ def _denoise(found: results.Results, _: Path) -> str:
     columns += [(f"{name}, camera noise", means) for name, means in found["real_psnr_db"].items()]
     sizes = found["latency"]
     rows: Rows = [["PSNR, dB", *(title for title, _ in columns), *sizes]]
-    for name, label in found["labels"].items():
+    for name, label in denoise.timed(found).items():
         cells = [f"{means[name]:.2f}" if name in means else "" for _, means in columns]
         times = [
             "" if name == denoise.NOISY else f"{sizes[size][name]['median_ms']:.1f} ms"

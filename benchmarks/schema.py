@@ -77,6 +77,7 @@ _DENOISE: Shape = {
     "bundles": {str: _BUNDLE},
     "data?": {str: int},
     "labels": {str: str},
+    "timed?": {str: str},
     "gaussian_psnr_db": {str: {str: {str: float}}},
     "real_psnr_db": {str: {str: float}},
     "clean_psnr_db": {str: {str: float}},

@@ -153,7 +153,9 @@ def test_an_absent_filter_is_said_to_be_absent(
     monkeypatch.setitem(filters.FUNCTIONS, "nlmeans", "notThere")
     monkeypatch.setattr(denoise, "SIZES", ((96, 64),))
     found = denoise.measure(denoise.Options(data, tmp_path / "d.json", DENOISER, 1, 1, 1))
-    assert set(found["labels"]) == {"noisy", "venturi", "bilateral", "median", "ffdnet"}
+    assert set(found["labels"]) == {"noisy", "venturi", "bilateral", "median"}
+    assert set(found["timed"]) == {"ffdnet"}
+    assert found["latency"]["96x64"]["ffdnet"]["median_ms"] > 0
     assert "nlmeans" not in found["gaussian_psnr_db"]["kodak"]["25"]
     assert "OpenCV non-local means: absent, this OpenCV has no notThere" in found["notes"]
 
