@@ -71,7 +71,9 @@ def _over_time(found: results.Results, call: str) -> str:
 
 
 def _short(found: results.Results, name: str) -> str:
-    return str(found["labels"][name]).partition(",")[0]
+    """Return a label without what a classic codec's settings are; ours differ in nothing else."""
+    label = str(found["labels"][name])
+    return label if name.startswith(codec.OURS) else label.partition(",")[0]
 
 
 def _crops(found: results.Results, folder: Path) -> str:
@@ -83,6 +85,10 @@ def _crops(found: results.Results, folder: Path) -> str:
             "No crops beside these results: they are pictures, so they are not kept with them. "
             f"{COMMAND} writes them."
         )
+    rivals = [
+        n for n, key in zip(names, found["labels"], strict=True) if not key.startswith(codec.OURS)
+    ]
+    left = rivals[0] if rivals else names[0]
     figures = []
     for path in files:
         costs = found["crop_figures"][path.stem]
@@ -92,11 +98,8 @@ def _crops(found: results.Results, folder: Path) -> str:
         }
         views = crops.read(path, names)
         figures.append(
-            markup.slider(
-                views, label=path.stem, left=names[min(1, len(names) - 1)], right=names[0],
-                about=about,
-            )
-        )  # fmt: skip
+            markup.slider(views, label=path.stem, left=left, right=names[0], about=about)
+        )
     return markup.heading("Crops, at about the bytes of Venturi's quality 50") + markup.grid(
         *figures
     )
