@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from export.bundle import write_bundle
 from export.graphs import Port, block_major, export_graph
-from export.int8 import feeds, write_int8
+from export.int8 import feeds, require_small_loss, write_int8
 from export.layers import identity, permuted, strided, without_unshuffle
 from export.parity import ParityError, largest_difference, require, run_file
 from export.source import Source
@@ -42,9 +42,6 @@ TOLERANCE = 2e-4
 EXACT_LAYERS = "linear", "stem", "head", "share", "relay", "hyper"
 """What the variant in 8 bits computes in float32: the linear path, what enters and leaves the
 blocks beside it, and the hyper-latent."""
-
-LOSS_MAX_DB = 0.5
-"""A variant that loses more is broken; it loses less than a tenth."""
 
 FILES = {
     "encoder": "encoder.onnx",
@@ -313,11 +310,7 @@ def write_variant(model: CodecNetwork, task: PhotoTask, folder: Path) -> dict[st
         _psnr_db(folder, names, pictures)
         for names in (FILES, {role: VARIANT[f"{role}_int8"] for role in seen})
     )
-    if not psnr - own <= LOSS_MAX_DB:
-        raise ParityError(
-            f"the variant in 8 bits loses {psnr - own:.3g} dB; expected at most {LOSS_MAX_DB}; "
-            "leave it out with --no-int8"
-        )
+    require_small_loss(" and ".join(VARIANT.values()), psnr - own)
     return {"psnr_db": psnr, "int8_psnr_loss_db": psnr - own}
 
 

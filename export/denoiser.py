@@ -1,7 +1,7 @@
 """Export the camera denoiser: frame and strength to clean frame, in float32 and in 8 bits."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -29,9 +29,14 @@ from train.recipes import CameraRecipe
 from venturi.manifest import Manifest
 
 TOLERANCE = 1e-4
-EXACT_WEIGHTS = frozenset(
-    f"{owner}{name}.weight" for name in EXACT_LAYERS for owner in ("", "network.")
-)
+
+
+def exact_weights(layers: Iterable[str]) -> frozenset[str]:
+    """Return the weights of layers, as a denoiser's file names them."""
+    return frozenset(f"{owner}{name}.weight" for name in layers for owner in ("", "network."))
+
+
+EXACT_WEIGHTS = exact_weights(EXACT_LAYERS)
 """The weights, as the file names them, that the variant in 8 bits leaves in float32."""
 _SIDES = ((STRIDE, STRIDE), (5 * STRIDE, 64), (64, 9 * STRIDE), (240, 320))
 
@@ -68,14 +73,43 @@ def export_denoiser(source: Source) -> Manifest:
     network = DenoiserNetwork(recipe.width, recipe.deep_width, recipe.depth, recipe.deep_depth)
     network.load_state_dict(source.weights)
     network.eval()
+    return write_denoiser(
+        source,
+        network.reach,
+        lambda path: write_graph(network, path),
+        lambda exact, variant: write_variant(network, CameraTask(recipe), exact, variant),
+        description="Blind denoiser for photographs and camera frames, with a strength knob.",
+    )
+
+
+def write_denoiser(
+    source: Source,
+    reach: int,
+    write: Callable[[Path], Measured],
+    write_rounded: Callable[[Path, Path], Measured],
+    *,
+    description: str,
+    state: Mapping[str, int] | None = None,
+) -> Manifest:
+    """Write the bundle of a denoiser, still or recurrent.
+
+    Args:
+        source: what it is made from.
+        reach: how far a pixel of the result depends on the frame.
+        write: writes the graph at a path.
+        write_rounded: given its path, writes the variant in 8 bits at another.
+        description: one sentence for people.
+        state: the parameters that a recurrent one has besides.
+    """
     files = {"denoiser": "denoiser.onnx"}
     if source.int8:
         files["denoiser_int8"] = "denoiser-int8.onnx"
 
     def write_files(folder: Path) -> Measured:
-        measured = write_graph(network, folder / files["denoiser"])
+        exact = folder / files["denoiser"]
+        measured = write(exact)
         if source.int8:
-            measured |= write_variant(network, CameraTask(recipe), folder, files)
+            measured |= write_rounded(exact, folder / files["denoiser_int8"])
         return measured
 
     return write_bundle(
@@ -83,16 +117,16 @@ def export_denoiser(source: Source) -> Manifest:
         write_files,
         name=source.name,
         task="denoiser",
-        description="Blind denoiser for photographs and camera frames, with a strength knob.",
+        description=description,
         stride=STRIDE,
         files=files,
-        parameters={"margin": -(-network.reach // STRIDE) * STRIDE},
+        parameters={"margin": -(-reach // STRIDE) * STRIDE, **(state or {})},
         provenance=source.provenance(),
     )
 
 
 def write_variant(
-    network: DenoiserNetwork, task: CameraTask, folder: Path, files: Mapping[str, str]
+    network: DenoiserNetwork, task: CameraTask, exact: Path, variant: Path
 ) -> Measured:
     """Write the graph in 8 bits beside the one in float32; return what it loses.
 
@@ -100,7 +134,6 @@ def write_variant(
         ParityError: the network made ready for it computes something else, or it is of no use.
     """
     frames, strengths = calibration(task)
-    exact, variant = folder / files["denoiser"], folder / files["denoiser_int8"]
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside) / "equalised.onnx"
         alike = equalised(network, denoiser_streams, frames, strengths)

@@ -23,7 +23,7 @@ LOSS_MAX_DB = 0.5
 
 _CROPS = 64
 _SIGMA = 25
-_CPU = torch.device("cpu")
+CPU = torch.device("cpu")
 
 
 class Exported(nn.Module):
@@ -36,10 +36,8 @@ class Exported(nn.Module):
     def forward(self, frame: Tensor, strength: Tensor) -> Denoised:
         """Clean frames, float32 (N, 3, H, W); the noise level is not among a file's outputs."""
         clean = [
-            torch.from_numpy(
-                run_file(self.path, {"frame": one.numpy(), "strength": two.numpy()})[0]
-            )
-            for one, two in zip(torch.split(frame, 1), torch.split(strength, 1), strict=True)
+            torch.from_numpy(run_file(self.path, feed)[0])
+            for feed in feeds(frame=frame, strength=strength)
         ]
         level = frame.new_zeros(len(frame), 1, *(side // LEVEL_STRIDE for side in frame.shape[2:]))
         return Denoised(torch.cat(clean), level)
@@ -73,10 +71,17 @@ def measure(exact: Path, variant: Path, task: CameraTask) -> Measured:
     Raises:
         ParityError: it loses so much that it must be broken.
     """
-    psnr, own = (task.gaussian_psnr_db(Exported(path), _SIGMA, _CPU) for path in (exact, variant))
-    if not psnr - own <= LOSS_MAX_DB:
-        raise ParityError(
-            f"{variant.name} loses {psnr - own:.3g} dB at sigma {_SIGMA}; expected at most "
-            f"{LOSS_MAX_DB}; fine-tune it with --int8, or leave the variant out with --no-int8"
-        )
+    psnr, own = (task.gaussian_psnr_db(Exported(path), _SIGMA, CPU) for path in (exact, variant))
+    remedy = "fine-tune it with --int8, or leave the variant out with --no-int8"
+    require_small_loss(variant.name, psnr - own, remedy, at=f" at sigma {_SIGMA}")
     return {f"psnr_{_SIGMA}_db": psnr, f"int8_psnr_{_SIGMA}_loss_db": psnr - own}
+
+
+def require_small_loss(
+    name: str, loss_db: float, remedy: str = "leave the variant out with --no-int8", at: str = ""
+) -> None:
+    """Raise :class:`ParityError` when a variant loses so much that it must be broken."""
+    if not loss_db <= LOSS_MAX_DB:
+        raise ParityError(
+            f"{name} loses {loss_db:.3g} dB{at}; expected at most {LOSS_MAX_DB}; {remedy}"
+        )

@@ -1,33 +1,27 @@
 """Export the recurrent denoiser: frame, strength and past to clean frame and next past."""
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
-import onnx
 import torch
 from torch import Tensor, nn
 
-from export.bundle import Measured, write_bundle
-from export.denoiser import EXACT_WEIGHTS as STILL_WEIGHTS
-from export.denoiser import TOLERANCE, ShippedDenoiser
+from export.bundle import Measured
+from export.denoiser import TOLERANCE, ShippedDenoiser, exact_weights, write_denoiser
 from export.graphs import Port, export_graph
-from export.int8 import LOSS_MAX_DB, feeds, write_int8
-from export.parity import ParityError, largest_difference, require, run_file
+from export.int8 import CPU, feeds, require_small_loss, write_int8
+from export.parity import largest_difference, require, run_file
 from export.source import Source
-from train.denoiser import STRIDE
+from train.denoiser import EXACT_LAYERS, STRIDE
 from train.equalise import equalised, video_streams
-from train.recurrent import GREY, STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
+from train.recurrent import STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
 from train.video import VideoRecipe, VideoTask
 from venturi.manifest import Manifest
 
-EXACT_WEIGHTS = STILL_WEIGHTS | {
-    f"{owner}{name}.weight" for name in ("recall", "trust", "keep") for owner in ("", "network.")
-}
+EXACT_WEIGHTS = exact_weights((*EXACT_LAYERS, "recall", "trust", "keep"))
 """The weights, as the file names them, that the variant in 8 bits leaves in float32."""
 
 _SEQUENCES = 8
-_CPU = torch.device("cpu")
 _SIDES = ((STRIDE, STRIDE), (5 * STRIDE, 64), (64, 9 * STRIDE), (240, 320))
 _FRAMES = 4
 
@@ -59,36 +53,17 @@ def export_video(source: Source) -> Manifest:
     )
     network.load_state_dict(source.weights)
     network.eval()
-    files = {"denoiser": "denoiser.onnx"}
-    if source.int8:
-        files["denoiser_int8"] = "denoiser-int8.onnx"
-
-    def write_files(folder: Path) -> Measured:
-        measured = write_graph(network, folder / files["denoiser"])
-        if source.int8:
-            measured |= write_variant(network, VideoTask(recipe), folder, files)
-        return measured
-
-    return write_bundle(
-        source.folder,
-        write_files,
-        name=source.name,
-        task="denoiser",
+    return write_denoiser(
+        source,
+        network.reach,
+        lambda path: write_graph(network, path),
+        lambda exact, variant: write_variant(network, VideoTask(recipe), exact, variant),
         description="Blind denoiser for video, which remembers the frames before; strength knob.",
-        stride=STRIDE,
-        files=files,
-        parameters={
-            "margin": -(-network.reach // STRIDE) * STRIDE,
-            "state_channels": network.state_channels,
-            "state_stride": STATE_STRIDE,
-        },
-        provenance=source.provenance(),
+        state={"state_channels": network.state_channels, "state_stride": STATE_STRIDE},
     )
 
 
-def write_variant(
-    network: VideoNetwork, task: VideoTask, folder: Path, files: Mapping[str, str]
-) -> Measured:
+def write_variant(network: VideoNetwork, task: VideoTask, exact: Path, variant: Path) -> Measured:
     """Write the graph in 8 bits beside the one in float32; return what it loses.
 
     Raises:
@@ -96,19 +71,14 @@ def write_variant(
     """
     seen = calibration(network, task)
     frame, strength, past, kept = (torch.cat(values) for values in zip(*seen, strict=True))
-    exact, variant = folder / files["denoiser"], folder / files["denoiser_int8"]
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside) / "equalised.onnx"
         alike = equalised(network, video_streams, frame, strength, State(past, kept))
         write_graph(alike, ready, wanted=network)
         inputs = feeds(frame=frame, strength=strength, past=past, state=kept)
         write_int8(ready, variant, inputs, EXACT_WEIGHTS)
-    psnr, own = (task.stream_psnr_db(Exported(path), _CPU) for path in (exact, variant))
-    if not psnr - own <= LOSS_MAX_DB:
-        raise ParityError(
-            f"{variant.name} loses {psnr - own:.3g} dB; expected at most {LOSS_MAX_DB}; leave the "
-            "variant out with --no-int8"
-        )
+    psnr, own = (task.stream_psnr_db(Exported(path, network), CPU) for path in (exact, variant))
+    require_small_loss(variant.name, psnr - own)
     return {"stream_psnr_25_db": psnr, "int8_stream_psnr_25_loss_db": psnr - own}
 
 
@@ -129,27 +99,20 @@ def calibration(network: VideoNetwork, task: VideoTask) -> list[tuple[Tensor, ..
 class Exported(nn.Module):
     """A recurrent denoiser's file, as the network that it was made from: to be measured."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, network: VideoNetwork) -> None:
         super().__init__()
-        self.path = path
+        self.path, self.network = path, network
 
     def forward(self, frame: Tensor, strength: Tensor, state: State | None = None) -> Remembered:
         """Clean frames, float32 (N, 3, H, W); the noise level is not among a file's outputs."""
-        height, width = (side // STATE_STRIDE for side in frame.shape[2:])
         if state is None:
-            kept = frame.new_zeros(len(frame), self._channels(), height, width)
-            state = State(torch.full_like(frame, GREY), kept)
+            state = self.network.first_state(frame)
         found = [
             [torch.from_numpy(value) for value in run_file(self.path, feed)]
             for feed in feeds(frame=frame, strength=strength, past=state.past, state=state.kept)
         ]
         clean, past, kept = (torch.cat(values) for values in zip(*found, strict=True))
-        level = frame.new_zeros(len(frame), 1, height, width)
-        return Remembered(clean, level, State(past, kept))
-
-    def _channels(self) -> int:
-        (state,) = (port for port in onnx.load(self.path).graph.input if port.name == "state")
-        return int(state.type.tensor_type.shape.dim[1].dim_value)
+        return Remembered(clean, torch.zeros_like(kept[:, :1]), State(past, kept))
 
 
 def write_graph(

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from export import __main__ as command
 from export import codec as export_codec
+from export import int8
 from export.graphs import OPSET, block_major
 from export.layers import permuted, strided
 from export.parity import ParityError, require
@@ -108,13 +109,13 @@ def test_a_variant_in_8_bits_comes_along(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     codec = Codec(bundle, precision="int8")
-    assert codec.manifest.measured["int8_psnr_loss_db"] < export_codec.LOSS_MAX_DB
+    assert codec.manifest.measured["int8_psnr_loss_db"] < int8.LOSS_MAX_DB
     picture = np.random.default_rng(0).integers(0, 256, (75, 101, 3), np.uint8)
     exact = Codec(bundle).decompress(codec.compress(picture))
     assert 0 < np.abs(exact.astype(int) - codec.decompress(codec.compress(picture))).mean() < 8
     assert command.main([str(run), "--out", str(tmp_path / "plain"), "--no-int8"]) == 0
     assert Codec(tmp_path / "plain").manifest.precisions == ("fp32",)
-    monkeypatch.setattr(export_codec, "LOSS_MAX_DB", -9.0)
+    monkeypatch.setattr(int8, "LOSS_MAX_DB", -9.0)
     assert command.main([str(run), "--out", str(tmp_path / "refused")]) == 1
     assert "--no-int8" in capsys.readouterr().err
 
