@@ -325,7 +325,7 @@ def _costs(
 
 
 def _arithmetic(options: Options, image: Picture, data: bytes) -> dict[str, float]:
-    """Return kMAC per pixel of each graph in one call, the entropy graph's runs taken together."""
+    """Return kMAC per pixel of each graph in one call, the two entropy graphs taken together."""
     calls: tuple[Callable[[Codec], object], ...] = (
         lambda codec: codec.compress(image, quality=EVERYDAY),
         lambda codec: codec.decompress(data),
@@ -337,8 +337,8 @@ def _arithmetic(options: Options, image: Picture, data: bytes) -> dict[str, floa
             runs=1,
             shapes=True,
         )
-        for role in dict.fromkeys(node.graph for node in nodes):
-            own = [node for node in nodes if node.graph == role]
+        for role in dict.fromkeys(node.graph.partition("-")[0] for node in nodes):
+            own = [node for node in nodes if node.graph.partition("-")[0] == role]
             found[role] = kmac_per_pixel(own, pixels=image.shape[0] * image.shape[1])
     return found
 

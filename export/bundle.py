@@ -1,11 +1,13 @@
 """Write a bundle aside and rename it whole: a failure leaves none, or the old one."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from venturi.manifest import FileEntry, Manifest
+from venturi.errors import BundleError
+from venturi.manifest import FILE_NAME, FileEntry, Manifest
 
 Measured = dict[str, float]
 
@@ -27,6 +29,9 @@ def write_bundle(
 
     ``write_files`` writes all files into the folder it is given and returns what it measured; the
     rest is for the manifest, ``files`` being file names by role.
+
+    Raises:
+        BundleError: the folder is there and is no bundle.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".bundle-") as aside:
@@ -46,7 +51,20 @@ def write_bundle(
         )
         (new / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
         if folder.exists():
-            Manifest.load(folder)  # refuses to replace a folder that is no bundle
+            _require_bundle(folder)
             shutil.move(folder, Path(aside) / "old")
         new.rename(folder)
     return manifest
+
+
+def _require_bundle(folder: Path) -> None:
+    """Refuse to replace a folder that is no bundle; one of another release is one."""
+    try:
+        known = json.loads((folder / FILE_NAME).read_bytes())
+    except (OSError, ValueError):
+        known = None
+    if not isinstance(known, dict) or not {"format_version", "task", "files"} <= known.keys():
+        raise BundleError(
+            f"{folder} is no bundle; expected one, to be replaced, or no such folder; "
+            "export to another folder"
+        )

@@ -1,4 +1,4 @@
-"""Export the photo codec: three graphs, integer tables, and the proof of exactness."""
+"""Export the photo codec: four graphs, integer tables, and the proof of exactness."""
 
 import math
 import tempfile
@@ -7,7 +7,6 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -31,6 +30,7 @@ from train.codec import (
     CodecNetwork,
     EntropyNetwork,
     Synthesis,
+    halves,
 )
 from train.equalise import codec_streams, equalised
 from train.integer import ACCUMULATOR_LIMIT, ACTIVATION_MAX, IntegerConv
@@ -45,7 +45,8 @@ blocks beside it, and the hyper-latent."""
 
 FILES = {
     "encoder": "encoder.onnx",
-    "entropy": "entropy.onnx",
+    "entropy_first": "entropy-first.onnx",
+    "entropy_second": "entropy-second.onnx",
     "decoder": "decoder.onnx",
     "tables": "tables.bin",
 }
@@ -100,8 +101,8 @@ class DecoderGraph(nn.Module):
         return functional.pixel_shuffle(linear + self.head(x), 8)
 
 
-class EntropyGraph(nn.Module):
-    """The entropy network with its integers frozen; planes of a constant become biases."""
+class FirstGraph(nn.Module):
+    """The entropy network's first step, its integers frozen; planes of a constant become biases."""
 
     def __init__(self, network: EntropyNetwork) -> None:
         super().__init__()
@@ -109,27 +110,59 @@ class EntropyGraph(nn.Module):
         hyper, width = n.enter.weight.shape[1] - 1, n.up2.weight.shape[0] // 4
         self.enter = _Frozen(n.enter, slice(0, hyper))
         self.enter_quality = nn.Buffer(_plane(n.enter, hyper))
-        self.mix, self.mix1, self.mix2 = _Frozen(n.mix), _Frozen(n.mix1), _Frozen(n.mix2)
+        self.mix, self.mix1 = _Frozen(n.mix), _Frozen(n.mix1)
         self.up1, self.up2 = _Frozen(n.up1, block=2), _Frozen(n.up2, block=2)
-        self.known, self.around = _Frozen(n.known), _Frozen(n.around)
-        self.fuse = _Frozen(n.fuse, slice(0, 2 * width))
-        self.fuse_step = nn.Buffer(STEP_MARK * _plane(n.fuse, 2 * width))
-        self.deep, self.mean = _Frozen(n.deep), _Frozen(n.mean)
-        self.index = _Frozen(n.index, extra_scale=1 / INDEX_UNIT)
+        self.fuse = _Frozen(n.fuse, slice(0, width))
+        self.heads = _Heads(network)
 
-    def forward(
-        self, hyper_latent: Tensor, quality: Tensor, context: Tensor, step: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return mean int32 in 1/16 and scale index uint8."""
+    def forward(self, hyper_latent: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the second step begins with, mean int32 in 1/16 and scale index uint8."""
         x = self.enter.activated(hyper_latent, self.enter_quality * quality)
         x = functional.pixel_shuffle(self.up1.activated(self.mix.activated(x)), 2)
         x = functional.pixel_shuffle(self.up2.activated(self.mix1.activated(x)), 2)
+        shared = self.fuse.sums(x)
+        return shared, *self.heads(self.fuse.activation(shared), 0)
+
+
+class SecondGraph(nn.Module):
+    """Its second step, which sees what the first has decoded."""
+
+    def __init__(self, network: EntropyNetwork) -> None:
+        super().__init__()
+        n = network
+        marker = n.fuse.weight.shape[1] - 1
+        self.known, self.around = _Frozen(n.known), _Frozen(n.around)
+        self.fuse = _Frozen(n.fuse, slice(marker - n.around.weight.shape[0], marker))
+        self.fuse.bias = nn.Buffer(STEP_MARK * _plane(n.fuse, marker).flatten())
+        self.heads = _Heads(network)
+
+    def forward(self, shared: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean int32 in 1/16 and scale index uint8."""
         c = self.known.activated(context.clamp(-CONTEXT_MAX, CONTEXT_MAX))
-        c = self.around.activated(c)
-        x = self.fuse.activated(torch.cat((x, c), 1), self.fuse_step * step)
-        x = self.deep.activated(self.mix2.activated(x))
-        index = torch.floor(self.index(x)).clamp(0, SCALE_COUNT - 1)
-        return torch.floor(self.mean(x)).to(torch.int32), index.to(torch.uint8)
+        sums = shared + self.fuse.sums(self.around.activated(c))
+        mean, index = self.heads(self.fuse.activation(sums), 1)
+        return mean, index
+
+
+class _Heads(nn.Module):
+    """What both steps end with: features to means and scale indices, at one step's places."""
+
+    def __init__(self, network: EntropyNetwork) -> None:
+        super().__init__()
+        n = network
+        self.mix2, self.deep = _Frozen(n.mix2), _Frozen(n.deep)
+        self.mean = nn.ModuleList(_Frozen(n.mean, half=half) for half in (0, 1))
+        self.index = nn.ModuleList(
+            _Frozen(n.index, half=half, extra_scale=1 / INDEX_UNIT) for half in (0, 1)
+        )
+
+    def forward(self, x: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        places = halves(self.deep.activated(self.mix2.activated(x)), step)
+        mean, index = (
+            torch.floor(torch.cat([part(x) for part, x in zip(parts, places, strict=True)], 1))
+            for parts in (self.mean, self.index)
+        )
+        return mean.to(torch.int32), index.clamp(0, SCALE_COUNT - 1).to(torch.uint8)
 
 
 class _Frozen(nn.Module):
@@ -141,22 +174,33 @@ class _Frozen(nn.Module):
         inputs: slice = slice(None),
         *,
         block: int = 1,
+        half: int | None = None,
         extra_scale: float = 1.0,
     ) -> None:
         super().__init__()
         weight, bias, scale = (tensor.detach() for tensor in layer.quantised())
+        if half is not None:
+            weight, bias, scale = (tensor.chunk(2)[half] for tensor in (weight, bias, scale))
         order = block_major(len(weight), block)
         self.weight = nn.Buffer(weight[order][:, inputs].contiguous())
         self.bias = nn.Buffer(bias[order])
         self.scale = nn.Buffer((scale[order] * extra_scale).view(1, -1, 1, 1))
         self.padding, self.groups = layer.padding, layer.groups
 
-    def forward(self, x: Tensor, plane: Tensor | None = None) -> Tensor:
-        y = functional.conv2d(x, self.weight, self.bias, padding=self.padding, groups=self.groups)
-        return (y if plane is None else y + plane) * self.scale
+    def sums(self, x: Tensor) -> Tensor:
+        return functional.conv2d(
+            x, self.weight, self.bias, padding=self.padding, groups=self.groups
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.sums(x) * self.scale
+
+    def activation(self, sums: Tensor) -> Tensor:
+        return torch.floor(sums * self.scale).clamp(0, ACTIVATION_MAX)
 
     def activated(self, x: Tensor, plane: Tensor | None = None) -> Tensor:
-        return torch.floor(self.forward(x, plane)).clamp(0, ACTIVATION_MAX)
+        sums = self.sums(x)
+        return self.activation(sums if plane is None else sums + plane)
 
 
 def _plane(layer: IntegerConv, channel: int) -> Tensor:
@@ -174,7 +218,7 @@ def prove_exact(network: EntropyNetwork) -> float:
     worst = max(float(layer.largest_sum().max()) for layer in layers)
     if worst >= ACCUMULATOR_LIMIT:
         raise ParityError(
-            f"entropy.onnx: a partial sum can reach {worst:.0f}; expected less than 2^24; "
+            f"the entropy network: a partial sum can reach {worst:.0f}; expected less than 2^24; "
             "no bundle was written"
         )
     return worst
@@ -242,9 +286,9 @@ def symbol_counts(model: CodecNetwork, task: PhotoTask) -> NDArray[np.int64]:
         latent, hyper = model.analysis(batch["image"], batch["quality"])
         hyper_hat = torch.round(hyper).clamp(-HYPER_MAX, HYPER_MAX)
         byte = torch.floor(batch["quality"] * 255)
-        residual, _, index = model.two_steps(latent, hyper_hat, byte)
-        symbol = torch.round(residual).clamp(-COUNT_RADIUS, COUNT_RADIUS).long() + COUNT_RADIUS
-        flat = (index.long() * counts.shape[1] + symbol).flatten()
+        coded = model.two_steps(latent, hyper_hat, byte)
+        symbol = coded.symbol.clamp(-COUNT_RADIUS, COUNT_RADIUS).long() + COUNT_RADIUS
+        flat = (coded.scale.long() * counts.shape[1] + symbol).flatten()
         counts += torch.bincount(flat, minlength=counts.size).numpy().reshape(counts.shape)
     return counts
 
@@ -257,7 +301,7 @@ def hyper_index(model: CodecNetwork) -> NDArray[np.uint8]:
 def write_graphs(
     model: CodecNetwork, folder: Path, *, wanted: CodecNetwork | None = None
 ) -> dict[str, float]:
-    """Write the three graphs; return what was measured against PyTorch.
+    """Write the four graphs; return what was measured against PyTorch.
 
     Args:
         model: in evaluation mode.
@@ -277,7 +321,7 @@ def write_graphs(
         [Port("image", (1, 3, "height", "width"))],
         folder / FILES["decoder"],
     )
-    _write_entropy(model, folder / FILES["entropy"], latent, hyper)
+    _write_entropy(model.entropy, folder, latent, hyper)
     return _measure(wanted or model, folder, latent, hyper)
 
 
@@ -299,12 +343,7 @@ def write_variant(model: CodecNetwork, task: PhotoTask, folder: Path) -> dict[st
         ready = Path(aside)
         write_graphs(equalised(model, codec_streams, image, quality, None), ready, wanted=model)
         for role, inputs in seen.items():
-            path = ready / FILES[role]
-            layers = (
-                node.input[1] for node in onnx.load(path).graph.node if node.op_type == "Conv"
-            )
-            exact = [name for name in layers if set(name.split(".")) & set(EXACT_LAYERS)]
-            write_int8(path, folder / VARIANT[f"{role}_int8"], inputs, exact)
+            write_int8(ready / FILES[role], folder / VARIANT[f"{role}_int8"], inputs, EXACT_LAYERS)
     pictures = task.validation_pictures()
     psnr, own = (
         _psnr_db(folder, names, pictures)
@@ -342,24 +381,26 @@ def _write_encoder(model: CodecNetwork, path: Path, latent: int, hyper: int) -> 
     )
 
 
-def _write_entropy(model: CodecNetwork, path: Path, latent: int, hyper: int) -> None:
-    plane = (1, latent, "latent_height", "latent_width")
+def _write_entropy(network: EntropyNetwork, folder: Path, latent: int, hyper: int) -> None:
+    coarse = "latent_height", "latent_width"
+    width = network.fuse.weight.shape[0]
+    z = Port("hyper_latent", (1, hyper, "hyper_height", "hyper_width"))
+    shared = Port("shared", (1, width, *coarse))
+    half = (1, latent, "latent_height", "half_width")
+    choice = [Port("mean", half), Port("scale_index", half)]
     export_graph(
-        EntropyGraph(model.entropy),
-        (
-            torch.zeros(1, hyper, 3, 2),
-            torch.full((1,), 100.0),
-            torch.zeros(1, latent, 12, 8),
-            torch.zeros(1),
-        ),
-        [
-            Port("hyper_latent", (1, hyper, "hyper_height", "hyper_width")),
-            Port("quality", (1,)),
-            Port("context", plane),
-            Port("step", (1,)),
-        ],
-        [Port("mean", plane), Port("scale_index", plane)],
-        path,
+        FirstGraph(network),
+        (torch.zeros(1, hyper, 3, 2), torch.full((1,), 100.0)),
+        [z, Port("quality", (1,))],
+        [shared, *choice],
+        folder / FILES["entropy_first"],
+    )
+    export_graph(
+        SecondGraph(network),
+        (torch.zeros(1, width, 12, 8), torch.zeros(1, latent, 12, 8)),
+        [shared, Port("context", (1, latent, *coarse))],
+        choice,
+        folder / FILES["entropy_second"],
     )
 
 
@@ -376,10 +417,7 @@ def _measure(model: CodecNetwork, folder: Path, latent: int, hyper: int) -> dict
     codes = list(zip(latents, levels, strict=True))
     decoder_error = largest_difference(decoder, ("latent", "quality"), model.synthesis, codes)
     require(decoder, decoder_error, TOLERANCE)
-    entropy, names = folder / FILES["entropy"], ("hyper_latent", "quality", "context", "step")
-    integers = _entropy_cases(latent, hyper)
-    entropy_error = largest_difference(entropy, names, model.entropy, integers)
-    require(entropy, entropy_error, 0.0)
+    entropy_error = _entropy_error(model.entropy, folder, latent, hyper)
     return {
         "encoder_max_relative_error": encoder_error,
         "decoder_max_relative_error": decoder_error,
@@ -388,14 +426,55 @@ def _measure(model: CodecNetwork, folder: Path, latent: int, hyper: int) -> dict
     }
 
 
+def _entropy_error(network: EntropyNetwork, folder: Path, latent: int, hyper: int) -> float:
+    """Return how far the entropy graphs are from the network, which must be 0."""
+    first = _First(network)
+    cases = _entropy_cases(latent, hyper)
+    with torch.no_grad():
+        later = [[network.shared(z, quality), context] for z, quality, context in cases]
+    checks = (
+        ("entropy_first", ("hyper_latent", "quality"), first, [case[:2] for case in cases]),
+        ("entropy_second", ("shared", "context"), _Second(network), later),
+    )
+    worst = 0.0
+    for role, names, module, given in checks:
+        path = folder / FILES[role]
+        error = largest_difference(path, names, module, given)
+        require(path, error, 0.0)
+        worst = max(worst, error)
+    return worst
+
+
+class _First(nn.Module):
+    """The network's own first step, called as the graph is."""
+
+    def __init__(self, network: EntropyNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, hyper_latent: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        shared = self.network.shared(hyper_latent, quality)
+        return shared, *self.network.first(shared)
+
+
+class _Second(nn.Module):
+    """The network's own second step."""
+
+    def __init__(self, network: EntropyNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, shared: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.second(shared, context)
+
+
 def _entropy_cases(latent: int, hyper: int) -> list[list[Tensor]]:
-    """Return ordinary and extreme integers: inputs of the entropy graph."""
+    """Return ordinary and extreme integers: hyper-latents, qualities and contexts."""
     rng = torch.Generator().manual_seed(2)
     cases = []
     for height, width, spread in ((1, 1, HYPER_MAX), (2, 5, 9), (7, 3, HYPER_MAX), (4, 4, 2)):
         z = torch.randint(-spread, spread + 1, (1, hyper, height, width), generator=rng).float()
         size = (1, latent, 4 * height, 4 * width)
         known = torch.randint(-40 * spread, 40 * spread + 1, size, generator=rng).float()
-        for step, quality in ((0.0, 0.0), (1.0, 255.0), (1.0, 77.0)):
-            cases.append([z, torch.tensor([quality]), known * step, torch.tensor([step])])
+        cases += [[z, torch.tensor([quality]), known] for quality in (0.0, 77.0, 255.0)]
     return cases

@@ -58,10 +58,12 @@ def feeds(**inputs: Tensor) -> list[Feed]:
 def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str]) -> None:
     """Write the variant in 8 bits of a file, with the ranges that these inputs lead to.
 
-    ``exact`` names the weights of the layers that stay in float32.
+    ``exact`` names the layers that stay in float32, wherever the names stand in a path.
     """
     model = onnx.load(ready)
-    made = quantised(model, scales(model, seen), exact)
+    weights = [node.input[1] for node in model.graph.node if node.op_type == "Conv"]
+    kept = [name for name in weights if not set(exact).isdisjoint(name.split("."))]
+    made = quantised(model, scales(model, seen), kept)
     path.write_bytes(made.SerializeToString(deterministic=True))
 
 

@@ -40,11 +40,18 @@ def main(folder: Path = DATA) -> None:
 
 def make_codec(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    graphs = {"encoder.onnx": _encoder(), "entropy.onnx": _entropy(), "decoder.onnx": _decoder()}
+    graphs = {
+        "encoder.onnx": _encoder(),
+        "entropy-first.onnx": _first(),
+        "entropy-second.onnx": _second(),
+        "decoder.onnx": _decoder(),
+    }
     for name, model in graphs.items():
         (folder / name).write_bytes(model)
     (folder / "tables.bin").write_bytes(_tables().to_bytes())
-    files = {name.partition(".")[0]: FileEntry.of(folder, name) for name in graphs}
+    files = {
+        name.partition(".")[0].replace("-", "_"): FileEntry.of(folder, name) for name in graphs
+    }
     manifest = Manifest(
         name="tiny-codec",
         task="codec",
@@ -185,11 +192,10 @@ def _encoder() -> bytes:
     return _model("encoder", nodes, inputs, outputs, constants)
 
 
-def _entropy() -> bytes:
-    near = np.tile(np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4, (LATENTS, 1, 1, 1))
+def _first() -> bytes:
     constants: dict[str, ArrayLike] = {
-        "spread": np.full((LATENTS, HYPERS, 1, 1), 0.25), "near": near, "scales": [1.0, 1, 4, 4],
-        "bucket": [1 / 128], "low": 0.0, "high": len(RADII) - 1.0, "two": [2.0],
+        "spread": np.full((LATENTS, HYPERS, 1, 1), 0.25), "scales": [1.0, 1, 4, 4],
+        "bucket": [1 / 128], "two": [2.0], "zero": 0.0,
     }  # fmt: skip
     nodes: list[Node] = [
         ("Conv", "hyper_latent spread", "rough", {}),
@@ -197,18 +203,75 @@ def _entropy() -> bytes:
         ("Mul", "quality bucket", "share", {}),
         ("Floor", "share", "more", {}),
         ("Add", "wide more", "fuller", {}),
-        ("Add", "fuller two", "fullest", {}),
-        ("Sub", "fullest step", "sharper", {}),
-        ("Floor", "sharper", "whole", {}),
-        ("Clip", "whole low high", "index", {}),
-        ("Cast", "index", "scale_index", {"to": TensorProto.UINT8}),
-        ("Conv", "context near", "around", {"pads": [1, 1, 1, 1], "group": LATENTS}),
-        ("Floor", "around", "guess", {}),
+        ("Add", "fuller two", "shared", {}),
+        *_to_index("shared", 0),
+        ("Mul", "index zero", "guess", {}),
         ("Cast", "guess", "mean", {"to": TensorProto.INT32}),
     ]
-    inputs = [_hyper(), ("quality", "f", [1]), _latent("context", "f"), ("step", "f", [1])]
-    return _model("entropy", nodes, inputs, [_latent("mean", "i"), _latent("scale_index", "u")],
-                  constants)  # fmt: skip
+    outputs = [_latent("shared", "f"), _half("mean", "i"), _half("scale_index", "u")]
+    return _model("first", nodes, [_hyper(), ("quality", "f", [1])], outputs,
+                  constants | _INDEX_CONSTANTS, _places())  # fmt: skip
+
+
+def _second() -> bytes:
+    near = np.tile(np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4, (LATENTS, 1, 1, 1))
+    constants: dict[str, ArrayLike] = {"near": near, "one": 1.0}
+    nodes: list[Node] = [
+        ("Sub", "shared one", "sharper", {}),
+        *_to_index("sharper", 1),
+        ("Conv", "context near", "around", {"pads": [1, 1, 1, 1], "group": LATENTS}),
+        ("Floor", "around", "guess", {}),
+        *_taken("guess", "guessed", 1),
+        ("Cast", "guessed", "mean", {"to": TensorProto.INT32}),
+    ]
+    outputs = [_half("mean", "i"), _half("scale_index", "u")]
+    return _model("second", nodes, [_latent("shared", "f"), _latent("context", "f")], outputs,
+                  constants | _INDEX_CONSTANTS, _places())  # fmt: skip
+
+
+_INDEX_CONSTANTS: dict[str, ArrayLike] = {"low": 0.0, "high": len(RADII) - 1.0}
+
+
+def _to_index(level: str, step: int) -> list[Node]:
+    """From how wide a table each latent wants to those of one step's places."""
+    return [
+        ("Floor", level, "whole", {}),
+        ("Clip", "whole low high", "every_index", {}),
+        *_taken("every_index", "index", step),
+        ("Cast", "index", "scale_index", {"to": TensorProto.UINT8}),
+    ]
+
+
+def _taken(whole: str, half: str, step: int) -> list[Node]:
+    """Take one step's places: of each row, the even or the odd columns."""
+    nodes: list[Node] = []
+    for part, second in (("front", 0), ("back", 1)):
+        own = f"{half}_{part}"
+        nodes.append(("Slice", f"{whole} {part} {part}_end axis_1", own, {}))
+        for row in (0, 1):
+            column = (row + second + step) % 2
+            nodes += [
+                ("Slice", f"{own} at{row} end axis_2 by_2", f"{own}_row{row}", {}),
+                ("Slice", f"{own}_row{row} at{column} end axis_3 by_2", f"{own}_at{row}", {}),
+                ("Unsqueeze", f"{own}_at{row} axis_3", f"{own}_{row}", {}),
+            ]
+        nodes += [
+            ("Concat", f"{own}_0 {own}_1", f"{own}_rows", {"axis": 3}),
+            ("Slice", f"{own} at0 end axis_3 by_2", f"{own}_alike", {}),
+            ("Shape", f"{own}_alike", f"{own}_shape", {}),
+            ("Reshape", f"{own}_rows {own}_shape", f"{own}_taken", {}),
+        ]
+    return [*nodes, ("Concat", f"{half}_front_taken {half}_back_taken", half, {"axis": 1})]
+
+
+def _places() -> list[TensorProto]:
+    middle = LATENTS // 2
+    found = {
+        "front": [0], "front_end": [middle], "back": [middle], "back_end": [LATENTS],
+        "at0": [0], "at1": [1], "end": [2**31 - 1], "by_2": [2],
+        "axis_1": [1], "axis_2": [2], "axis_3": [3],
+    }  # fmt: skip
+    return [numpy_helper.from_array(np.array(v, np.int64), name) for name, v in found.items()]
 
 
 def _decoder() -> bytes:
@@ -352,6 +415,10 @@ def _state(name: str) -> Value:
 
 def _latent(name: str, kind: str) -> Value:
     return name, kind, [1, LATENTS, "latent_height", "latent_width"]
+
+
+def _half(name: str, kind: str) -> Value:
+    return name, kind, [1, LATENTS, "latent_height", "half_width"]
 
 
 def _hyper() -> Value:

@@ -4,8 +4,9 @@
 
 Slow, and without most of the checks that a reader of strangers' bytes needs. It shares no line with
 venturi: the stream is taken apart byte by byte, symbols are decoded one at a time with Python's
-integers, and entropy.onnx is interpreted by the reference evaluator of the onnx package, in NumPy.
-It stops where floating point begins: at the latents that decoder.onnx draws the picture from.
+integers, and the entropy graphs are interpreted by the reference evaluator of the onnx package, in
+NumPy. It stops where floating point begins: at the latents that decoder.onnx draws the picture
+from.
 """
 
 import hashlib
@@ -191,11 +192,14 @@ class PlainDecoder:
         files = {
             role: (bundle / entry["path"]).read_bytes() for role, entry in manifest["files"].items()
         }
-        decoder_side = (files[role] for role in ("decoder", "entropy", "tables"))
+        roles = "decoder", "entropy_first", "entropy_second", "tables"
+        decoder_side = (files[role] for role in roles)
         digests = b"".join(hashlib.sha256(content).digest() for content in decoder_side)
         self.fingerprint = hashlib.sha256(digests).digest()[:8]
         self.tables = Tables(files["tables"])
-        self.entropy = ReferenceEvaluator(files["entropy"])
+        self.first, self.second = (
+            ReferenceEvaluator(files[role]) for role in ("entropy_first", "entropy_second")
+        )
         self.latent_channels = int(manifest["parameters"]["latent_channels"])
         self.hyper_channels = int(manifest["parameters"]["hyper_channels"])
 
@@ -218,29 +222,31 @@ class PlainDecoder:
         assert all(-127 <= symbol <= 127 for symbol in z)
         hyper = np.array(z, np.float32).reshape(1, self.hyper_channels, h, w)
         latents = np.zeros((self.latent_channels, 4 * h, 4 * w), np.int16)
-        halves = []
-        for step in (0, 1):
-            mean, table = self._predict(hyper, q, latents, step)
-            places = list(places_of_step(latents.shape, step))
-            half = coded.segment([int(table[place]) for place in places])
-            for place, symbol in zip(places, half, strict=True):
-                latents[place] = min(max(16 * symbol + int(mean[place]), -32768), 32767)
-            halves.append(half)
+        quality_in = np.array([q], np.float32)
+        shared, mean, table = map(
+            np.asarray, self.first.run(None, {"hyper_latent": hyper, "quality": quality_in})
+        )
+        halves = [self._half(coded, latents, mean, table, 0)]
+        context = latents[None].astype(np.float32)
+        mean, table = map(np.asarray, self.second.run(None, {"shared": shared, "context": context}))
+        halves.append(self._half(coded, latents, mean, table, 1))
         coded.end()
         return Chunk((z, halves[0], halves[1]), latents)
 
-    def _predict(
-        self, hyper: NDArray[np.float32], q: int, latents: NDArray[np.int16], step: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-        """Interpret entropy.onnx: the mean, in 1/16, and the table of each latent."""
-        feeds = {
-            "hyper_latent": hyper,
-            "quality": np.array([q], np.float32),
-            "context": latents[None].astype(np.float32),
-            "step": np.array([step], np.float32),
-        }
-        mean, table = map(np.asarray, self.entropy.run(["mean", "scale_index"], feeds))
-        return mean[0], table[0]
+    def _half(
+        self,
+        coded: Payload,
+        latents: NDArray[np.int16],
+        mean: NDArray[np.int32],
+        table: NDArray[np.uint8],
+        step: int,
+    ) -> list[int]:
+        """Decode the places of a step into the latents; return their symbols."""
+        half = coded.segment([int(number) for number in table.flatten()])
+        places = places_of_step(latents.shape, step)
+        for place, symbol, middle in zip(places, half, mean.flatten().tolist(), strict=True):
+            latents[place] = min(max(16 * symbol + middle, -32768), 32767)
+        return half
 
 
 def chunk_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:

@@ -97,7 +97,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["encoder.onnx", "entropy.onnx", "decoder.onnx", "tables.bin"])
+@pytest.mark.parametrize(
+    "name", ["encoder.onnx", "entropy-first.onnx", "decoder.onnx", "tables.bin"]
+)
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
 def test_a_damaged_file_is_named(
     copy: Path, name: str, damage: tuple[Callable[[Path], object], str]
@@ -141,10 +143,11 @@ class Cropping:
         return [output[..., :-1] for output in self.session.run(names, inputs)]
 
 
-@pytest.mark.parametrize("role", ["encoder", "entropy", "decoder"])
+@pytest.mark.parametrize("role", ["encoder", "entropy-first", "entropy-second", "decoder"])
 def test_a_graph_that_gives_another_shape_is_refused(role: str) -> None:
     codec = Codec(TINY, threads=1)
-    graph = codec._coder._entropy if role == "entropy" else getattr(codec, f"_{role}")
+    owner = codec._coder if role.startswith("entropy") else codec
+    graph = getattr(owner, f"_{role.removeprefix('entropy-')}")
     graph._session = Cropping(graph._session)
     with pytest.raises(BundleError, match=rf"{role}\.onnx: it gave the shapes"):
         codec.decompress(codec.compress(np.zeros((9, 9, 3), np.uint8)))
@@ -180,7 +183,7 @@ def test_tables_of_another_size_are_refused(copy: Path) -> None:
 
 
 def test_another_graph_is_refused(copy: Path) -> None:
-    replace_file(copy, "decoder.onnx", (TINY / "entropy.onnx").read_bytes())
+    replace_file(copy, "decoder.onnx", (TINY / "entropy-first.onnx").read_bytes())
     with pytest.raises(BundleError, match=r"decoder\.onnx: inputs are"):
         Codec(copy)
 

@@ -1,5 +1,6 @@
 """Export: what ships equals what was trained, with the same bytes twice; a failure leaves none."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from venturi import Codec
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
 
 SIZES = Sizes(16, 16, 16, 16, analysis_depth=1, synthesis_depth=1, deep_depth=1)
-GRAPHS = ("encoder.onnx", "entropy.onnx", "decoder.onnx")
+GRAPHS = ("encoder.onnx", "entropy-first.onnx", "entropy-second.onnx", "decoder.onnx")
 VARIANT = ("encoder-int8.onnx", "decoder-int8.onnx")
 
 
@@ -143,6 +144,20 @@ def test_a_folder_that_is_no_bundle_is_not_replaced(run: Path, tmp_path: Path) -
     (tmp_path / "mine" / "letter.txt").write_text("keep me", encoding="utf-8")
     assert command.main([str(run), "--out", str(tmp_path / "mine")]) == 1
     assert (tmp_path / "mine" / "letter.txt").read_text(encoding="utf-8") == "keep me"
+
+
+def test_a_bundle_of_another_release_is_replaced(
+    run: Path, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(bundle, old)
+    text = (old / "manifest.json").read_text(encoding="utf-8")
+    (old / "manifest.json").write_text(text.replace("entropy_first", "entropy"), encoding="utf-8")
+    assert command.main([str(run), "--out", str(old), "--name", "tiny", "--no-int8"]) == 0
+    assert Codec(old).manifest.name == "tiny"
+    (old / "manifest.json").write_text("[]", encoding="utf-8")
+    assert command.main([str(run), "--out", str(old), "--no-int8"]) == 1
+    assert "is no bundle" in capsys.readouterr().err
 
 
 def test_export_without_a_checkpoint_says_so(

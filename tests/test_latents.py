@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from venturi import _search
+from train import codec
+from venturi import _search, latents
 from venturi.latents import gather, scatter
 
 
@@ -14,6 +16,26 @@ def test_gather_takes_what_the_mask_of_the_format_says(channels: int) -> None:
     mask = (row + column + (half >= channels // 2)) % 2 == 0
     for step, wanted in ((0, values[mask]), (1, values[~mask])):
         np.testing.assert_array_equal(gather(values, step).reshape(-1), wanted)
+
+
+def test_training_takes_the_same_places() -> None:
+    values = np.random.default_rng(0).integers(-9, 9, (6, 8, 12)).astype(np.int16)
+    whole = torch.from_numpy(values)[None]
+    halves = [codec.gather(whole, step) for step in (0, 1)]
+    for step, half in enumerate(halves):
+        np.testing.assert_array_equal(half[0].numpy(), gather(values, step))
+    assert torch.equal(codec.scattered(*halves), whole)
+
+
+def test_training_rounds_as_the_encoder_does() -> None:
+    assert (codec.BIT_PRICE, codec.LEAN_MAX) == (latents._BIT_PRICE, latents._LEAN_MAX)
+    residual = torch.tensor([-1.4, -0.6, -0.1, 0.0, 0.3, 0.51, 0.7, 2.6], requires_grad=True)
+    for index, expected in ((0.0, [-1, 0, 0, 0, 0, 0, 0, 2]), (50.0, [-1, -1, 0, 0, 0, 1, 1, 3])):
+        leaned = codec.leaning(residual, torch.full_like(residual, index))
+        assert leaned.round().tolist() == expected
+    leaned.sum().backward()  # type: ignore[no-untyped-call]
+    assert residual.grad is not None
+    assert residual.grad.tolist() == [1.0] * 8
 
 
 def test_scatter_puts_back_what_gather_took() -> None:

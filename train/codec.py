@@ -37,6 +37,8 @@ BUCKETS = 8
 INDEX_UNIT = 16
 STEP_MARK = 64
 PATCH = 3 * 8 * 8
+BIT_PRICE, LEAN_MAX = 0.07, 0.45
+"""By which the encoder's rounding leans towards cheaper symbols: see ``venturi.latents``."""
 
 
 def scale_of(index: Tensor) -> Tensor:
@@ -56,6 +58,18 @@ def bits(symbol: Tensor, index: Tensor) -> Tensor:
         -torch.log2(probability.clamp_min(1e-9) + 0 * scale)
         + functional.relu(1e-9 - probability) * 1e9
     )
+
+
+def leaning(residual: Tensor, index: Tensor) -> Tensor:
+    """Return residuals as the encoder rounds them: nearer to 0 by half the price of leaving it.
+
+    The gradient is that of the residual.
+    """
+    with torch.no_grad():
+        zero, one = torch.zeros_like(index), torch.ones_like(index)
+        lean = 0.5 * BIT_PRICE * (bits(one, index) - bits(zero, index))
+        pull = torch.clamp(residual, -lean.clamp_(0, LEAN_MAX), lean)
+    return residual - pull
 
 
 class Levels(nn.Module):
@@ -96,7 +110,7 @@ class Sizes(NamedTuple):
     deep_width: int = 192
     latent: int = 256
     hyper: int = 96
-    analysis_depth: int = 2
+    analysis_depth: int = 3
     synthesis_depth: int = 1
     deep_depth: int = 2
 
@@ -195,30 +209,55 @@ class EntropyNetwork(nn.Module):
             self.index.weight.mul_(0.1)
             self.index.bias.fill_(20.0)
 
-    def forward(
-        self, hyper_latent: Tensor, quality: Tensor, context: Tensor, step: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the means in 1/16 and the scale indices in [0, 63], integers in float32.
+    def shared(self, hyper_latent: Tensor, quality: Tensor) -> Tensor:
+        """Return what both steps begin with: the hyper-latent's part of the fusing layer's sums.
 
         Args:
             hyper_latent: integers in [-127, 127], (N, hyper, h, w).
             quality: integers in [0, 255], (N,).
-            context: y_hat in 1/16 where it is known, else 0, (N, latent, 4h, 4w).
-            step: 0 or 1, (N,).
+
+        Returns:
+            Whole numbers and halves of them, (N, 192, 4h, 4w).
         """
         plane = quality.view(-1, 1, 1, 1) + 0 * hyper_latent[:, :1]
         x = activate(self.enter(torch.cat((hyper_latent, plane), 1)))
         x = activate(self.up1(activate(self.mix(x))))
         x = activate(self.up2(activate(self.mix1(functional.pixel_shuffle(x, 2)))))
         x = functional.pixel_shuffle(x, 2)
+        weight, bias, _ = self.fuse.quantised()
+        return functional.conv2d(x, weight[:, : x.shape[1]], bias)
+
+    def first(self, shared: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means in 1/16 and scale indices in [0, 63] of the first step's places.
+
+        Integers in float32, (N, latent, 4h, 2w), as :func:`gather` takes them.
+        """
+        return self._heads(shared, 0)
+
+    def second(self, shared: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return those of the second step, whose context is what the first has decoded.
+
+        Args:
+            shared: see above.
+            context: y_hat in 1/16 where it is known, else 0, (N, latent, 4h, 4w).
+        """
         c = clamp_inwards(context, -CONTEXT_MAX, CONTEXT_MAX)
         c = activate(self.around(activate(self.known(c))))
-        marker = STEP_MARK * step.view(-1, 1, 1, 1) + 0 * x[:, :1]
-        x = activate(self.fuse(torch.cat((x, c, marker), 1)))
-        x = activate(self.deep(activate(self.mix2(x))))
-        mean = floor_through(self.mean(x))
-        index = clamp_inwards(floor_through(self.index(x) / INDEX_UNIT), 0, SCALE_COUNT - 1)
-        return mean, index
+        weight, _, _ = self.fuse.quantised()
+        seen, marker = weight[:, -1 - c.shape[1] : -1], weight[:, -1].flatten()
+        added = functional.conv2d(c, seen, STEP_MARK * marker)
+        return self._heads(shared + added, 1)
+
+    def _heads(self, sums: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        _, _, scale = self.fuse.quantised()
+        x = activate(self.deep(activate(self.mix2(activate(sums * scale.view(1, -1, 1, 1))))))
+        places = halves(x, step)
+        mean, index = (
+            torch.cat([layer.part(place, half) for half, place in enumerate(places)], 1)
+            for layer in (self.mean, self.index)
+        )
+        index = clamp_inwards(floor_through(index / INDEX_UNIT), 0, SCALE_COUNT - 1)
+        return floor_through(mean), index
 
 
 class Coded(NamedTuple):
@@ -278,10 +317,10 @@ class CodecNetwork(nn.Module):
             index = row.unsqueeze(2).unsqueeze(3)
             hyper_seen = hyper_hat if noise is None else hyper + noise[1]
             hyper_bits = bits(hyper_seen, index).sum((1, 2, 3))
-            residual, mean, index = self.two_steps(latent, hyper_hat, byte)
-            symbol = round_through(residual)
-            latent_bits = bits(symbol if noise is None else residual + noise[0], index)
-        image = self.synthesis(symbol + mean, quality)
+            coded = self.two_steps(latent, hyper_hat, byte)
+            seen = coded.symbol if noise is None else coded.residual + noise[0]
+            latent_bits = bits(seen, coded.scale)
+        image = self.synthesis(coded.latent, quality)
         return Coded(image, latent_bits.sum((1, 2, 3)), hyper_bits)
 
     def hyper_index(self) -> Tensor:
@@ -292,23 +331,72 @@ class CodecNetwork(nn.Module):
         """
         return clamp_inwards(SCALE_COUNT * self.hyper_level, 0, SCALE_COUNT - 1)
 
-    def two_steps(
-        self, latent: Tensor, hyper_hat: Tensor, byte: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return latent minus mean, mean, and scale index, as the coder's two steps see them."""
-        mask = first_step_mask(latent)
-        step = torch.zeros_like(byte)
-        mean0, index0 = self.entropy(hyper_hat, byte, torch.zeros_like(latent), step)
-        known = (round_through(latent - mean0 / MEAN_UNIT) * MEAN_UNIT + mean0) * mask
-        mean1, index1 = self.entropy(hyper_hat, byte, known, step + 1)
-        mean = torch.where(mask, mean0, mean1) / MEAN_UNIT
-        return latent - mean, mean, torch.where(mask, index0, index1)
+    def two_steps(self, latent: Tensor, hyper_hat: Tensor, byte: Tensor) -> "Symbols":
+        """Code latents as the coder does, one half of a checkerboard after the other."""
+        shared = self.entropy.shared(hyper_hat, byte)
+        first = _symbols(latent, 0, *self.entropy.first(shared))
+        context = MEAN_UNIT * scattered(first.latent, torch.zeros_like(first.latent))
+        second = _symbols(latent, 1, *self.entropy.second(shared, context))
+        pairs = zip(first[:3], second[:3], strict=True)
+        residual, symbol, scale = (torch.cat(pair, 3) for pair in pairs)
+        return Symbols(residual, symbol, scale, scattered(first.latent, second.latent))
 
 
-def first_step_mask(latent: Tensor) -> Tensor:
-    """Return bool (1, C, H, W): what the first step codes; halves of the channels alternate."""
-    _, channels, height, width = latent.shape
-    row = torch.arange(height, device=latent.device).view(-1, 1)
-    column = torch.arange(width, device=latent.device)
-    half = (torch.arange(channels, device=latent.device) >= channels // 2).view(-1, 1, 1)
-    return ((row + column + half) % 2 == 0).unsqueeze(0)
+class Symbols(NamedTuple):
+    """What latents become, the places of both steps side by side but in the last.
+
+    Attributes:
+        residual: latent minus mean, (N, latent, 4h, 4w).
+        symbol: whole numbers, made of it.
+        scale: index of each one's.
+        latent: as it is decoded, its places where they were.
+    """
+
+    residual: Tensor
+    symbol: Tensor
+    scale: Tensor
+    latent: Tensor
+
+
+def _symbols(latent: Tensor, step: int, mean: Tensor, index: Tensor) -> Symbols:
+    """Return what a step codes, (N, latent, 4h, 2w) each."""
+    mean = mean / MEAN_UNIT
+    residual = gather(latent, step) - mean
+    # What the symbols cost is learned from the residual: those that the leaning has made 0 would
+    # weigh nothing, however near to 1, and the quantiser became ever finer.
+    symbol = round_through(leaning(residual, index))
+    return Symbols(residual, symbol, index, symbol + mean)
+
+
+def halves(x: Tensor, step: int) -> tuple[Tensor, Tensor]:
+    """Return the places of a step in the first and in the second half of the latent's channels.
+
+    A checkerboard: the first half has the places whose row + column is even in step 0 and odd in
+    step 1, the second half the others.
+
+    Args:
+        x: (N, C, H, W), H and W even.
+        step: 0 or 1.
+
+    Returns:
+        Twice (N, C, H, W / 2).
+    """
+    top, bottom = x[:, :, 0::2], x[:, :, 1::2]
+    even = torch.stack((top[..., 0::2], bottom[..., 1::2]), 3).flatten(2, 3)
+    odd = torch.stack((top[..., 1::2], bottom[..., 0::2]), 3).flatten(2, 3)
+    return (odd, even) if step else (even, odd)
+
+
+def gather(latent: Tensor, step: int) -> Tensor:
+    """Take the places of a step from (N, C, H, W): (N, C, H, W / 2)."""
+    first, second = latent.chunk(2, 1)
+    return torch.cat((halves(first, step)[0], halves(second, step)[1]), 1)
+
+
+def scattered(first: Tensor, second: Tensor) -> Tensor:
+    """Put the places of both steps, (N, C, H, W / 2) each, back into (N, C, H, W)."""
+    (a0, b0), (a1, b1) = first.chunk(2, 1), second.chunk(2, 1)
+    even, odd = torch.cat((a0, b1), 1), torch.cat((a1, b0), 1)
+    top = torch.stack((even[:, :, 0::2], odd[:, :, 0::2]), 4).flatten(3)
+    bottom = torch.stack((odd[:, :, 1::2], even[:, :, 1::2]), 4).flatten(3)
+    return torch.stack((top, bottom), 3).flatten(2, 3)

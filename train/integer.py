@@ -117,6 +117,11 @@ class IntegerConv(nn.Module):
         y = functional.conv2d(x, weight, bias, padding=self.padding, groups=self.groups)
         return y * scale.view(1, -1, 1, 1)
 
+    def part(self, x: Tensor, half: int) -> Tensor:
+        """Return one half of the outputs of a 1×1 layer alone: 0 the first, 1 the second."""
+        weight, bias, scale = (tensor.chunk(2)[half] for tensor in self.quantised())
+        return functional.conv2d(x, weight, bias) * scale.view(1, -1, 1, 1)
+
     def largest_sum(self) -> Tensor:
         """Return float64 (outputs,): the largest |partial sum| of any input, in any order."""
         weight, bias, _ = self.quantised()

@@ -66,6 +66,8 @@ class PhotoRecipe(Recipe):
             pixel at quality 1 and quality 100; logarithmic between.
         balance: each crop's loss is divided by (lambda / middle lambda) to this power, so that high
             rates do not outshout low ones.
+        evenness: each crop's loss is divided by itself to this power, so that difficult pictures do
+            not outshout easy ones: 0 for bytes in all, 1 for the mean of percentages.
         width, deep_width, latent, hyper, analysis_depth, synthesis_depth, deep_depth: of the
             networks (:class:`train.codec.Sizes`).
     """
@@ -79,11 +81,12 @@ class PhotoRecipe(Recipe):
     lambda_min: float = 0.0006
     lambda_max: float = 0.2
     balance: float = 0.35
+    evenness: float = 0.5
     width: int = 96
     deep_width: int = 192
     latent: int = 320
     hyper: int = 96
-    analysis_depth: int = 2
+    analysis_depth: int = 3
     synthesis_depth: int = 1
     deep_depth: int = 2
 

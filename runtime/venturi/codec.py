@@ -75,7 +75,7 @@ class Codec(Model):
         Args:
             bundle: the name of a shipped bundle, or the path of a folder.
             device: runs the encoder and the decoder: ``cpu``, ``cuda`` and others that the
-                installed onnxruntime has. The entropy network always runs on the CPU.
+                installed onnxruntime has. The entropy graphs always run on the CPU.
             threads: for one operator; None leaves it to onnxruntime.
             precision: ``fp32``, or ``int8`` where ``manifest.precisions`` has it: encoder and
                 decoder in 8 bits, faster on CPUs, for the loss of quality that
@@ -94,7 +94,7 @@ class Codec(Model):
             role: Graph(
                 loaded.files[file],
                 self.manifest.files[file].path,
-                device="cpu" if role == "entropy" else device,
+                device="cpu" if role.startswith("entropy") else device,
                 threads=threads,
                 inputs=inputs,
                 outputs=outputs,
@@ -104,7 +104,9 @@ class Codec(Model):
         }
         self._encoder, self._decoder = graphs["encoder"], graphs["decoder"]
         tables = Tables.from_bytes(loaded.files["tables"])
-        self._coder = LatentCoder(graphs["entropy"], tables, self.manifest)
+        self._coder = LatentCoder(
+            graphs["entropy_first"], graphs["entropy_second"], tables, self.manifest
+        )
 
     def compress(
         self,
@@ -392,17 +394,19 @@ class Codec(Model):
 def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
     latents = manifest.parameters["latent_channels"]
     hypers = manifest.parameters["hyper_channels"]
-    image, quality, step = ("float", 3), ("float", None), ("float", None)
+    image, quality, shared = ("float", 3), ("float", None), ("float", None)
     latent, hyper = ("float", latents), ("float", hypers)
+    choice: Signature = {"mean": ("int32", latents), "scale_index": ("uint8", latents)}
     return {
         "encoder": (
             {"image": image, "quality": quality},
             {"latent": latent, "hyper_latent": hyper},
         ),
-        "entropy": (
-            {"hyper_latent": hyper, "quality": quality, "context": latent, "step": step},
-            {"mean": ("int32", latents), "scale_index": ("uint8", latents)},
+        "entropy_first": (
+            {"hyper_latent": hyper, "quality": quality},
+            {"shared": shared, **choice},
         ),
+        "entropy_second": ({"shared": shared, "context": latent}, choice),
         "decoder": ({"latent": latent, "quality": quality}, {"image": image}),
     }
 

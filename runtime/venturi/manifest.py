@@ -22,7 +22,7 @@ MAX_BYTES = 2**20
 MAX_FILE_BYTES = 2**31 - 1
 
 ROLES: Mapping[str, frozenset[str]] = {
-    "codec": frozenset({"encoder", "entropy", "decoder", "tables"}),
+    "codec": frozenset({"encoder", "entropy_first", "entropy_second", "decoder", "tables"}),
     "denoiser": frozenset({"denoiser"}),
     "autoencoder": frozenset({"encoder", "decoder", "tables"}),
 }
@@ -42,7 +42,7 @@ CARD, CARD_NAME = "card", "card.md"
 """The role and the name of the model card, which any bundle may have: Markdown, for people."""
 
 DECODER_ROLES: Mapping[str, tuple[str, ...]] = {
-    "codec": ("decoder", "entropy", "tables"),
+    "codec": ("decoder", "entropy_first", "entropy_second", "tables"),
     "denoiser": ("denoiser",),
     "autoencoder": ("decoder", "tables"),
 }

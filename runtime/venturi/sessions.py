@@ -90,13 +90,13 @@ class Graph:
         self._outputs = _names(name, "outputs", self.outputs, outputs)
 
     def run(
-        self, *arrays: NDArray[Any], shapes: Sequence[Shape] | None = None
+        self, *arrays: NDArray[Any], shapes: Sequence[Shape | None] | None = None
     ) -> list[NDArray[Any]]:
         """Run the graph on arrays of the dtypes and shapes that it declares.
 
         Args:
             arrays: the inputs.
-            shapes: what the outputs must have; None takes any.
+            shapes: what the outputs must have; None takes any, of all or of one.
 
         Raises:
             BundleError: an output has another shape.
@@ -111,10 +111,14 @@ class Graph:
                 f"{self.name} on device {self.device!r}: {_first_line(error)}; expected it to run "
                 f"on inputs {[array.shape for array in arrays]}; free memory or change the device"
             ) from error
-        if shapes is not None and [array.shape for array in found] != [*shapes]:
+        expected = [None] * len(found) if shapes is None else shapes
+        if any(
+            shape is not None and array.shape != shape
+            for array, shape in zip(found, expected, strict=True)
+        ):
             raise BundleError(
                 f"{self.name}: it gave the shapes {[array.shape for array in found]}; expected "
-                f"{[*shapes]}, as the manifest says; export the bundle again"
+                f"{[*expected]}, as the manifest says; export the bundle again"
             )
         return found
 
