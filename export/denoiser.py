@@ -1,7 +1,7 @@
 """Export the camera denoiser: frame and strength to clean frame, in float32 and in 8 bits."""
 
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from export.int8 import calibration, feeds, measure, write_int8
 from export.layers import centred, permuted
 from export.parity import largest_difference, require
 from export.source import Source
-from train.camera import CameraTask
+from train.camera import CameraTask, denoiser
 from train.denoiser import (
     EXACT_LAYERS,
     LEVEL_STRIDE,
@@ -31,13 +31,6 @@ from venturi.manifest import Manifest
 TOLERANCE = 1e-4
 
 
-def exact_weights(layers: Iterable[str]) -> frozenset[str]:
-    """Return the weights of layers, as a denoiser's file names them."""
-    return frozenset(f"{owner}{name}.weight" for name in layers for owner in ("", "network."))
-
-
-EXACT_WEIGHTS = exact_weights(EXACT_LAYERS)
-"""The weights, as the file names them, that the variant in 8 bits leaves in float32."""
 _SIDES = ((STRIDE, STRIDE), (5 * STRIDE, 64), (64, 9 * STRIDE), (240, 320))
 
 
@@ -70,7 +63,7 @@ def export_denoiser(source: Source) -> Manifest:
         FileNotFoundError: the photographs are not there, which the variant in 8 bits needs.
     """
     recipe = CameraRecipe(**source.recipe)
-    network = DenoiserNetwork(recipe.width, recipe.deep_width, recipe.depth, recipe.deep_depth)
+    network = denoiser(recipe)
     network.load_state_dict(source.weights)
     network.eval()
     return write_denoiser(
@@ -138,7 +131,7 @@ def write_variant(
         ready = Path(aside) / "equalised.onnx"
         alike = equalised(network, denoiser_streams, frames, strengths)
         write_graph(alike, ready, wanted=network)
-        write_int8(ready, variant, feeds(frame=frames, strength=strengths), EXACT_WEIGHTS)
+        write_int8(ready, variant, feeds(frame=frames, strength=strengths), EXACT_LAYERS)
     return measure(exact, variant, task)
 
 

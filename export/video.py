@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from export.bundle import Measured
-from export.denoiser import TOLERANCE, ShippedDenoiser, exact_weights, write_denoiser
+from export.denoiser import TOLERANCE, ShippedDenoiser, write_denoiser
 from export.graphs import Port, export_graph
 from export.int8 import CPU, feeds, require_small_loss, write_int8
 from export.parity import largest_difference, require, run_file
@@ -15,11 +15,10 @@ from export.source import Source
 from train.denoiser import EXACT_LAYERS, STRIDE
 from train.equalise import equalised, video_streams
 from train.recurrent import STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
-from train.video import VideoRecipe, VideoTask
+from train.video import VideoRecipe, VideoTask, recurrent
 from venturi.manifest import Manifest
 
-EXACT_WEIGHTS = exact_weights((*EXACT_LAYERS, "recall", "trust", "keep"))
-"""The weights, as the file names them, that the variant in 8 bits leaves in float32."""
+_EXACT_LAYERS = *EXACT_LAYERS, "recall", "trust", "keep"
 
 _SEQUENCES = 8
 _SIDES = ((STRIDE, STRIDE), (5 * STRIDE, 64), (64, 9 * STRIDE), (240, 320))
@@ -48,9 +47,7 @@ def export_video(source: Source) -> Manifest:
         ParityError: the file computes something else than the model.
     """
     recipe = VideoRecipe(**source.recipe)
-    network = VideoNetwork(
-        recipe.width, recipe.deep_width, recipe.depth, recipe.deep_depth, recipe.state
-    )
+    network = recurrent(recipe)
     network.load_state_dict(source.weights)
     network.eval()
     return write_denoiser(
@@ -76,7 +73,7 @@ def write_variant(network: VideoNetwork, task: VideoTask, exact: Path, variant: 
         alike = equalised(network, video_streams, frame, strength, State(past, kept))
         write_graph(alike, ready, wanted=network)
         inputs = feeds(frame=frame, strength=strength, past=past, state=kept)
-        write_int8(ready, variant, inputs, EXACT_WEIGHTS)
+        write_int8(ready, variant, inputs, _EXACT_LAYERS)
     psnr, own = (task.stream_psnr_db(Exported(path, network), CPU) for path in (exact, variant))
     require_small_loss(variant.name, psnr - own)
     return {"stream_psnr_25_db": psnr, "int8_stream_psnr_25_loss_db": psnr - own}

@@ -10,7 +10,15 @@ from torch import Tensor
 from export import __main__ as export
 from tests.training import camera_recipe, picture, pictures
 from train.camera import CameraTask
-from train.denoiser import LEVEL_STRIDE, STRIDE, DenoiserGraph, DenoiserNetwork
+from train.denoiser import (
+    GRIDS,
+    LEVEL_STRIDE,
+    PATCH,
+    STRIDE,
+    Between,
+    DenoiserGraph,
+    DenoiserNetwork,
+)
 from train.loop import Trainer
 from venturi import Denoiser
 
@@ -18,7 +26,7 @@ from venturi import Denoiser
 @pytest.fixture
 def network() -> DenoiserNetwork:
     torch.manual_seed(3)
-    return DenoiserNetwork(16, 16, 1, 1).eval()
+    return DenoiserNetwork(16, 16, 1, 1, len(GRIDS)).eval()
 
 
 def frame(height: int = 64, width: int = 48, seed: int = 0) -> Tensor:
@@ -70,10 +78,35 @@ def test_sizes_are_multiples_of_the_stride(network: DenoiserNetwork, size: tuple
     assert torch.equal(DenoiserGraph(network)(frame(*size), torch.ones(1)), found.clean)
 
 
-@pytest.mark.parametrize(("depth", "deep_depth"), [(1, 1), (1, 2), (2, 3)])
-def test_nothing_is_seen_beyond_the_reach(depth: int, deep_depth: int) -> None:
+@torch.no_grad()
+@pytest.mark.parametrize(("down", "right"), GRIDS)
+def test_patches_between_the_patches_are_those_of_the_moved_picture(down: int, right: int) -> None:
+    network = DenoiserNetwork(16, 16, 1, 1)
+    grid = Between(16, down, right)
+    whole = network.analysis(frame() - 0.5)
+    moved = network.analysis(torch.roll(frame() - 0.5, (-down, -right), (2, 3)))
+    found = grid.there(whole)[:, :, bool(down) :, bool(right) :]
+    wanted = moved[:, : PATCH // 3, : found.shape[2], : found.shape[3]]
+    inside = (slice(None), slice(None), slice(0, -1), slice(0, -1))
+    torch.testing.assert_close(found[inside], wanted[inside], atol=1e-5, rtol=0)
+    features = torch.zeros(1, 16, *whole.shape[2:])
+    assert not grid(whole, features).any()  # nothing at first
+    assert grid.share.bias is not None
+    torch.nn.init.ones_(grid.share.bias)
+    grey = whole.clone()
+    grey[:, PATCH // 3 :] = 0
+    torch.testing.assert_close(grid(grey, features), grey, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("depth", "deep_depth", "grids"), [(1, 1, 0), (1, 2, 0), (2, 3, 0), (1, 1, 3)]
+)
+def test_nothing_is_seen_beyond_the_reach(depth: int, deep_depth: int, grids: int) -> None:
     torch.manual_seed(0)
-    network = DenoiserNetwork(16, 16, depth, deep_depth)
+    network = DenoiserNetwork(16, 16, depth, deep_depth, grids)
+    for name, parameter in network.named_parameters():
+        if "between" in name and "share" in name:
+            torch.nn.init.normal_(parameter)
     assert network.reach % STRIDE == 0
     side = 2 * network.reach + 64
     place = side // 2 + 3

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.denoiser import EXACT_LAYERS, DenoiserNetwork
+from train.denoiser import DenoiserNetwork, exact_layers
 from train.noise import corrupted, gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import Image, centre, crop, data_folder, load_folder, split, step_generator
@@ -21,6 +21,12 @@ _VALIDATION_STRENGTH = 2.0
 _VALIDATION_SIDE = 256
 
 
+def denoiser(recipe: CameraRecipe) -> DenoiserNetwork:
+    """Return the network of a recipe."""
+    r = recipe
+    return DenoiserNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids)
+
+
 class CameraTask:
     """See :class:`train.task.Task`."""
 
@@ -31,8 +37,7 @@ class CameraTask:
 
     def build(self) -> nn.Module:
         """Return the network."""
-        r = self.recipe
-        return DenoiserNetwork(r.width, r.deep_width, r.depth, r.deep_depth)
+        return denoiser(self.recipe)
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return noisy frames, targets, noise levels and strengths, in channels_last."""
@@ -106,7 +111,7 @@ class CameraTask:
         return _cleaned_psnr_db(model, _with_gaussian(pictures, sigma), pictures, 1.0, device)
 
     def _rounded(self, model: nn.Module) -> nn.Module:
-        return Rounded(model, EXACT_LAYERS)
+        return Rounded(model, exact_layers(model))
 
     def _validation_pictures(self) -> list[Image]:
         return [centre(picture, _VALIDATION_SIDE) for picture in self.held_out]

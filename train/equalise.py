@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from train.blocks import Block
 from train.codec import CodecNetwork
-from train.denoiser import DenoiserNetwork, Residual
+from train.denoiser import Between, DenoiserNetwork, Residual
 from train.recurrent import VideoNetwork
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -42,7 +42,13 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
         *(Stream([block.first], [block.second]) for block in (*fine, *coarse)),
         Stream(
             [n.stem, n.claim, n.up, *(block.second for block in fine)],
-            [n.down, n.share, n.offset, *(block.first for block in fine)],
+            [
+                n.down,
+                n.share,
+                n.offset,
+                *(grid.share for grid in _grids(n.between)),
+                *(block.first for block in fine),
+            ],
         ),
         Stream(
             [n.down, *(block.second for block in coarse)],
@@ -131,6 +137,10 @@ def _residual(makers: list[nn.Conv2d], blocks: Sequence[Block], readers: list[nn
 
 def _blocks(stack: nn.Sequential) -> list[Block]:
     return [block for block in stack if isinstance(block, Block)]
+
+
+def _grids(between: nn.ModuleList) -> list[Between]:
+    return [grid for grid in between if isinstance(grid, Between)]
 
 
 def _residuals(blocks: nn.Sequential) -> list[Residual]:

@@ -26,7 +26,7 @@ LEVEL_STRIDE = 4
 """Pixels of a picture for each value of its noise level map."""
 
 _CLEAN_SHARE, _GAUSSIAN_SHARE = 0.04, 0.5
-_SOFT_SHARE, _SMOOTHED_SHARE, _JPEG_SHARE = 0.7, 0.7, 0.3
+_SOFT_SHARE, _SMOOTHED_SHARE, _JPEG_SHARE = 0.7, 0.7, 0.6
 _BLUR_MIN, _BLUR_MAX = 0.4, 1.3
 _LEVEL_WINDOW = 9
 _DETAIL_WINDOW = 5
@@ -116,7 +116,7 @@ class Kind(NamedTuple):
         smoothing = Smoothing.random(rng) if rng.random() < _SMOOTHED_SHARE else None
         if rng.random() >= _JPEG_SHARE:
             return cls(blur, lambda clean, rng: camera(clean, sensor, rng, smoothing))
-        quality = int(rng.integers(80, 99))
+        quality = int(rng.integers(75, 99))
         return cls(blur, lambda clean, rng: jpeg(camera(clean, sensor, rng, smoothing), quality))
 
     def soften(self, picture: Image) -> Image:

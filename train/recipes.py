@@ -101,7 +101,7 @@ class CameraRecipe(Recipe):
         strength_max: the largest of those strengths.
         level_weight: of the noise estimator's loss against the picture's.
         underestimation: weight of too low an estimate, that of too high a one being the rest of 1.
-        width, deep_width, depth, deep_depth: sizes of the network.
+        width, deep_width, depth, deep_depth, grids: sizes of the network.
         int8: round weights and activations to 8 bits, as the exported variant does: for a short
             fine-tuning of a trained denoiser, which makes that variant lose less.
     """
@@ -119,12 +119,15 @@ class CameraRecipe(Recipe):
     deep_width: int = 96
     depth: int = 1
     deep_depth: int = 2
+    grids: int = 3
     int8: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.crop % 8:
             raise ValueError(f"crop is {self.crop}; expected a multiple of 8")
+        if not 0 <= self.grids <= 3:
+            raise ValueError(f"grids is {self.grids}; expected 0 to 3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,3 +136,4 @@ class FastCameraRecipe(CameraRecipe):
 
     width: int = 32
     deep_width: int = 64
+    grids: int = 0

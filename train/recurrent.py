@@ -67,7 +67,7 @@ class VideoNetwork(DenoiserNetwork):
     """The recurrent denoiser, for training.
 
     Args:
-        width, deep_width, depth, deep_depth: of the still denoiser.
+        width, deep_width, depth, deep_depth, grids: of the still denoiser.
         state: features that are kept.
     """
 
@@ -77,9 +77,10 @@ class VideoNetwork(DenoiserNetwork):
         deep_width: int = 96,
         depth: int = 1,
         deep_depth: int = 2,
+        grids: int = 0,
         state: int = 16,
     ) -> None:
-        super().__init__(width, deep_width, depth, deep_depth)
+        super().__init__(width, deep_width, depth, deep_depth, grids)
         self.state_channels = 1 + state
         self.recall = nn.Conv2d(PATCH + self.state_channels, width, 3, padding=1)
         self.trust = nn.Conv2d(width, PATCH, 1)

@@ -33,6 +33,8 @@ class VideoRecipe(FastCameraRecipe):
         frames: of a sequence.
         gradient_frames: through which gradients go back before the state is cut off from them.
         cut_share: share of the sequences with a cut to another scene.
+        first_weight: of the first frame's loss, against 1 for each of the others: it has no past,
+            and neither has one after a cut.
         state: features that are kept.
     """
 
@@ -42,7 +44,9 @@ class VideoRecipe(FastCameraRecipe):
     frames: int = 8
     gradient_frames: int = 4
     cut_share: float = 0.15
+    first_weight: float = 3.0
     state: int = 16
+    grids: int = 3
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,6 +57,14 @@ class VideoRecipe(FastCameraRecipe):
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
         if not 0 <= self.cut_share <= 1:
             raise ValueError(f"cut_share is {self.cut_share}; expected a share in [0, 1]")
+        if not self.first_weight > 0:
+            raise ValueError(f"first_weight is {self.first_weight}; expected more than 0")
+
+
+def recurrent(recipe: VideoRecipe) -> VideoNetwork:
+    """Return the network of a recipe."""
+    r = recipe
+    return VideoNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids, r.state)
 
 
 class VideoTask(CameraTask):
@@ -62,8 +74,7 @@ class VideoTask(CameraTask):
 
     def build(self) -> VideoNetwork:
         """Return the network."""
-        r = self.recipe
-        return VideoNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.state)
+        return recurrent(self.recipe)
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return sequences of noisy frames, targets and noise levels, (N, frames, ...).
@@ -103,14 +114,12 @@ class VideoTask(CameraTask):
         }
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the still denoiser's loss, averaged over the frames of the sequences.
-
-        The first frame counts like the others, so that the network stays good without a state.
-        """
+        """Return the still denoiser's loss, averaged over the frames of the sequences."""
         total = torch.zeros((), device=batch["frame"].device)
         psnrs = []
         remembering = Remembering(model)
-        for time in range(self.recipe.frames):
+        weights = [self.recipe.first_weight, *[1.0] * (self.recipe.frames - 1)]
+        for time, weight in enumerate(weights):
             if time % self.recipe.gradient_frames == 0:
                 remembering.let_go()
             remembering.move(batch["motion"][:, time].tolist())
@@ -119,7 +128,7 @@ class VideoTask(CameraTask):
                 for name in ("frame", "target", "level")
             }
             error, found = super().loss(remembering, {**now, "strength": batch["strength"]})
-            total = total + error / self.recipe.frames
+            total = total + error * (weight / sum(weights))
             psnrs.append(found["psnr_db"])
         return total, {
             "first_psnr_db": psnrs[0],
