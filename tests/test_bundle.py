@@ -30,7 +30,7 @@ def replace_file(folder: Path, name: str, content: bytes) -> None:
     """Put another file in a bundle, with a manifest that agrees."""
     (folder / name).write_bytes(content)
     manifest = Manifest.load(folder)
-    role = name.partition(".")[0]
+    role = next(role for role, entry in manifest.files.items() if entry.path == name)
     files = {**manifest.files, role: FileEntry.of(folder, name)}
     text = dataclasses.replace(manifest, files=files).to_json()
     (folder / "manifest.json").write_text(text)

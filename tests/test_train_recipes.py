@@ -25,6 +25,8 @@ def another(name: str, value: object) -> object:
     """Return a value that a field may have besides its default."""
     if name == "average":
         return 0.25
+    if name == "grids":
+        return 1
     if isinstance(value, bool):
         return not value
     return value + 8 if isinstance(value, int | float) else "else"

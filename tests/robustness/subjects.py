@@ -61,7 +61,7 @@ def small() -> bytes:
 @cache
 def large() -> bytes:
     """A stream of one chunk and many symbols."""
-    return codec().compress(picture(400, 600), quality=80)
+    return codec().compress(picture(400, 600), quality=95)
 
 
 @cache
