@@ -64,11 +64,9 @@ def export_denoiser(source: Source) -> Manifest:
     """
     recipe = CameraRecipe(**source.recipe)
     network = denoiser(recipe)
-    network.load_state_dict(source.weights)
-    network.eval()
     return write_denoiser(
         source,
-        network.reach,
+        network,
         lambda path: write_graph(network, path),
         lambda exact, variant: write_variant(network, CameraTask(recipe), exact, variant),
         description="Blind denoiser for photographs and camera frames, with a strength knob.",
@@ -77,7 +75,7 @@ def export_denoiser(source: Source) -> Manifest:
 
 def write_denoiser(
     source: Source,
-    reach: int,
+    network: DenoiserNetwork,
     write: Callable[[Path], Measured],
     write_rounded: Callable[[Path, Path], Measured],
     *,
@@ -88,12 +86,14 @@ def write_denoiser(
 
     Args:
         source: what it is made from.
-        reach: how far a pixel of the result depends on the frame.
+        network: what takes its weights.
         write: writes the graph at a path.
         write_rounded: given its path, writes the variant in 8 bits at another.
         description: one sentence for people.
         state: the parameters that a recurrent one has besides.
     """
+    network.load_state_dict(source.weights)
+    network.eval()
     files = {"denoiser": "denoiser.onnx"}
     if source.int8:
         files["denoiser_int8"] = "denoiser-int8.onnx"
@@ -113,7 +113,7 @@ def write_denoiser(
         description=description,
         stride=STRIDE,
         files=files,
-        parameters={"margin": -(-reach // STRIDE) * STRIDE, **(state or {})},
+        parameters={"margin": -(-network.reach // STRIDE) * STRIDE, **(state or {})},
         provenance=source.provenance(),
     )
 

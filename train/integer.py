@@ -117,10 +117,16 @@ class IntegerConv(nn.Module):
         y = functional.conv2d(x, weight, bias, padding=self.padding, groups=self.groups)
         return y * scale.view(1, -1, 1, 1)
 
-    def part(self, x: Tensor, half: int) -> Tensor:
-        """Return one half of the outputs of a 1×1 layer alone: 0 the first, 1 the second."""
-        weight, bias, scale = (tensor.chunk(2)[half] for tensor in self.quantised())
-        return functional.conv2d(x, weight, bias) * scale.view(1, -1, 1, 1)
+    def halved(self, *inputs: Tensor) -> Tensor:
+        """Return a 1×1 layer's first half of outputs for one input, the second for another."""
+        parts = zip(inputs, *(tensor.chunk(2) for tensor in self.quantised()), strict=True)
+        return torch.cat(
+            [
+                functional.conv2d(x, w, bias) * scale.view(1, -1, 1, 1)
+                for x, w, bias, scale in parts
+            ],
+            1,
+        )
 
     def largest_sum(self) -> Tensor:
         """Return float64 (outputs,): the largest |partial sum| of any input, in any order."""
