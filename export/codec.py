@@ -15,7 +15,14 @@ from torch.nn import functional
 from export.bundle import write_bundle
 from export.graphs import Port, block_major, export_graph
 from export.int8 import feeds, require_small_loss, write_int8
-from export.layers import identity, permuted, strided, without_unshuffle
+from export.layers import (
+    identity,
+    in_patches,
+    permuted,
+    pointwise_of,
+    strided,
+    without_unshuffle,
+)
 from export.parity import ParityError, largest_difference, require, run_file
 from export.source import Source
 from export.tables import COUNT_RADIUS, build
@@ -32,6 +39,7 @@ from train.codec import (
     Synthesis,
     halves,
 )
+from train.denoiser import LEVEL_STRIDE
 from train.equalise import codec_streams, equalised
 from train.integer import ACCUMULATOR_LIMIT, ACTIVATION_MAX, IntegerConv
 from train.photo import PhotoTask, sizes
@@ -39,9 +47,12 @@ from train.recipes import PhotoRecipe
 from venturi.manifest import Manifest
 
 TOLERANCE = 2e-4
-EXACT_LAYERS = "linear", "stem", "head", "share", "relay", "hyper"
+EXACT_LAYERS = (
+    *("linear", "stem", "head", "share", "relay", "hyper"),
+    *("offset", "between", "pixels"),
+)
 """What the variant in 8 bits computes in float32: the linear path, what enters and leaves the
-blocks beside it, and the hyper-latent."""
+blocks beside it, the hyper-latent, and what changes coefficients at the end."""
 
 FILES = {
     "encoder": "encoder.onnx",
@@ -79,14 +90,20 @@ class EncoderGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """Synthesis as it ships: channels in DCR order in front of each pixel shuffle."""
+    """Synthesis as it ships: channels in DCR order in front of each pixel shuffle.
+
+    What makes patches of 16×16 and 8×8 makes the coefficients of those of 4×4 at once.
+    """
 
     def __init__(self, synthesis: Synthesis) -> None:
         super().__init__()
         self.synthesis = synthesis
-        self.linear = permuted(synthesis.linear, 2, 8)
+        basis = synthesis.filter.get_buffer("basis")
+        self.linear = permuted(in_patches(synthesis.linear, basis), 2, 2)
         self.up = permuted(synthesis.up, 2)
-        self.head = permuted(synthesis.head, 8, add=0.5)
+        self.head = permuted(in_patches(synthesis.head, basis), 2)
+        self.enter = permuted(synthesis.filter.enter, 2)
+        self.pixels = permuted(pointwise_of(basis.T), LEVEL_STRIDE, add=0.5)
         # It puts onnxruntime into its blocked layout, where every residual sum after it is fused.
         self.relay = identity(synthesis.head.in_channels)
 
@@ -98,7 +115,10 @@ class DecoderGraph(nn.Module):
         x = functional.pixel_shuffle(self.up(deep), 2)
         x = part.fine(self.relay(x * part.modulation(quality)))
         linear = functional.pixel_shuffle(self.linear(latent + latent * part.share(deep)), 2)
-        return functional.pixel_shuffle(linear + self.head(x), 8)
+        coefficients = functional.pixel_shuffle(linear + self.head(x), 2)
+        told = functional.pixel_shuffle(self.enter(x), 2)
+        found = coefficients + part.filter.change(coefficients, told)
+        return functional.pixel_shuffle(self.pixels(found), LEVEL_STRIDE)
 
 
 class FirstGraph(nn.Module):
@@ -262,18 +282,25 @@ def export_codec(source: Source) -> Manifest:
             "mean_scale": MEAN_UNIT,
             "chunk": 1024,
             "encoder_margin": margin(recipe.analysis_depth, recipe.deep_depth, hyper=True),
-            "decoder_margin": margin(recipe.synthesis_depth, recipe.deep_depth, hyper=False),
+            "decoder_margin": margin(
+                recipe.synthesis_depth, recipe.deep_depth, filter_depth=recipe.filter_depth
+            ),
         },
         provenance=source.provenance(),
     )
 
 
-def margin(depth: int, deep_depth: int, *, hyper: bool) -> int:
+def margin(
+    depth: int, deep_depth: int, *, hyper: bool = False, filter_depth: int | None = None
+) -> int:
     """Return the pixels around a window that can reach into it, rounded up to 64.
 
     Each block reaches one cell: of 8 pixels, of 16 when it is deep, of 32 in the hyper-encoder.
+    Those of the filter reach two cells of 4 pixels, and patches between the patches two more.
     """
     reach = 8 * depth + 16 * deep_depth + 32 * hyper
+    if filter_depth is not None:
+        reach += 8 * filter_depth + 8
     return -(-reach // 64) * 64
 
 

@@ -65,6 +65,35 @@ def permuted(layer: nn.Conv2d, *shuffles: int, add: float = 0.0) -> nn.Conv2d:
     return made
 
 
+def in_patches(layer: nn.Conv2d, basis: Tensor) -> nn.Conv2d:
+    """Return the convolution whose pixel shuffle by 2 gives coefficients of smaller patches.
+
+    Args:
+        layer: before a pixel shuffle by 2 · side into a picture of three colours, or before one by
+            2 and then that one.
+        basis: orthonormal, (3 · side², 3 · side²), of rows over (colour, row, column).
+    """
+    side = math.isqrt(len(basis) // 3)
+    made = copy.deepcopy(layer)
+
+    def turned(values: Tensor) -> Tensor:
+        parts = values.double().reshape(3, 2, side, 2, side, -1).permute(0, 2, 4, 1, 3, 5)
+        found = basis.double() @ parts.reshape(len(basis), -1)
+        return found.view(values.shape).float()
+
+    made.weight.data = turned(layer.weight.detach())
+    if layer.bias is not None:
+        made.bias = nn.Parameter(turned(layer.bias.detach()))
+    return made
+
+
+def pointwise_of(matrix: Tensor) -> nn.Conv2d:
+    """Return the 1×1 convolution, without bias, that multiplies by a matrix (outputs, inputs)."""
+    layer = nn.Conv2d(matrix.shape[1], matrix.shape[0], 1, bias=False)
+    layer.weight.data = matrix[:, :, None, None].contiguous()
+    return layer
+
+
 def identity(channels: int) -> nn.Conv2d:
     """Return a convolution that changes nothing but the memory layout of what follows."""
     layer = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)

@@ -1,5 +1,6 @@
 """Export: what ships equals what was trained, with the same bytes twice; a failure leaves none."""
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +16,12 @@ from export import __main__ as command
 from export import codec as export_codec
 from export import int8
 from export.graphs import OPSET, block_major
-from export.layers import permuted, strided
+from export.layers import in_patches, permuted, strided
 from export.parity import ParityError, require
 from export.tables import COUNT_RADIUS, TOTAL, frequencies, scale_tables
 from train import integer
-from train.codec import SCALE_COUNT, CodecNetwork, Sizes
+from train.codec import SCALE_COUNT, CodecNetwork, PostFilter, Sizes
+from train.denoiser import cosines
 from train.loop import Trainer
 from train.photo import PhotoTask
 from train.recipes import PhotoRecipe
@@ -212,6 +214,42 @@ def test_permuted_layers_turn_two_pixel_shuffles_into_dcr() -> None:
     wanted = functional.pixel_shuffle(functional.pixel_shuffle(layer(x), 2), 3)
     found = dcr(dcr(permuted(layer, 2, 3)(x), 2), 3)
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("shuffles", [(8,), (2, 8)])
+@torch.no_grad()
+def test_layers_that_make_pixels_make_the_coefficients_of_patches(
+    shuffles: tuple[int, ...],
+) -> None:
+    def shuffled(x: torch.Tensor, *sides: int) -> torch.Tensor:
+        for side in sides:
+            x = functional.pixel_shuffle(x, side)
+        return x
+
+    torch.manual_seed(0)
+    basis = cosines()
+    layer = torch.nn.Conv2d(5, 3 * math.prod(shuffles) ** 2, 1)
+    x = torch.rand(2, 5, 3, 4)
+    image = shuffled(layer(x), *shuffles)
+    wanted = functional.conv2d(image, basis.view(48, 3, 4, 4), stride=4)
+    found = shuffled(in_patches(layer, basis)(x), *(2 for _ in shuffles))
+    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_an_untrained_filter_changes_nothing_and_a_trained_one_sees_only_so_far() -> None:
+    torch.manual_seed(0)
+    end = PostFilter(16, 16, 1)
+    image, features = torch.rand(1, 3, 128, 128), torch.rand(1, 16, 16, 16)
+    assert torch.equal(end(image, features), image)
+    for layer in (end.share, end.offset, *(grid.share for grid in end.between)):
+        layer.weight.normal_(std=0.1)
+    changed = image.clone()
+    changed[..., 64:, :] += 0.5
+    moved = (end(changed, features) - end(image, features)).abs().amax((0, 1, 3))
+    reach = int(64 - moved.nonzero()[0])
+    assert 8 < reach <= 16
+    assert export_codec.margin(0, 0, filter_depth=1) >= reach
 
 
 def test_tables_follow_counts_and_sum_to_one() -> None:

@@ -175,6 +175,9 @@ def test_equal_channels_of_a_codec_compute_the_same() -> None:
     before = CodecNetwork(Sizes(16, 16, 32, 8, 1, 1, 1)).eval()
     for layer in (before.synthesis.share, before.synthesis.stem):
         layer.weight.mul_(torch.logspace(-1, 1, layer.out_channels).view(-1, 1, 1, 1))
+    end = before.synthesis.filter
+    for layer in (end.share, end.offset, *(grid.share for grid in end.between)):
+        layer.weight.normal_(std=0.1)
     image, quality = torch.rand(2, 3, 128, 64), torch.tensor([0.2, 0.9])
     after = equalised(before, codec_streams, image, quality, None)
     latent, hyper = before.analysis(image, quality)

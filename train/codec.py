@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.blocks import SLOPE, blocks, pointwise
+from train.denoiser import GRIDS, LEVEL_STRIDE, Between, Residual, cosines
 from train.integer import (
     ACTIVATION_UNIT,
     IntegerConv,
@@ -104,6 +105,7 @@ class Sizes(NamedTuple):
         latent, hyper: channels of the latent (1/16) and of the hyper-latent (1/64).
         analysis_depth, synthesis_depth: blocks at 1/8.
         deep_depth: blocks at 1/16, each way.
+        filter_width, filter_depth: channels and blocks at 1/4, where the decoder ends.
     """
 
     width: int = 96
@@ -113,6 +115,8 @@ class Sizes(NamedTuple):
     analysis_depth: int = 3
     synthesis_depth: int = 1
     deep_depth: int = 2
+    filter_width: int = 32
+    filter_depth: int = 1
 
 
 class Analysis(nn.Module):
@@ -153,6 +157,51 @@ class Analysis(nn.Module):
         return latent, self.hyper(latent).float()
 
 
+class PostFilter(nn.Module):
+    """The decoder's end: what is to change in patches of 4×4, and in those between them.
+
+    Patches of 8×8 and of 16×16 know nothing of what lies across their borders. As in the denoiser,
+    each cosine coefficient of a smaller patch gets a share of itself and an offset, from features
+    that see around it, and so do the grey ones of patches moved by half. Nothing at first.
+
+    Args:
+        inputs: channels of the features at 1/8 that it is told.
+        width: channels at 1/4.
+        depth: blocks.
+    """
+
+    def __init__(self, inputs: int, width: int, depth: int) -> None:
+        super().__init__()
+        basis = cosines()
+        self.register_buffer("basis", basis, persistent=False)
+        self.stem = pointwise(len(basis), width)
+        self.enter = pointwise(inputs, 4 * width)
+        self.blocks = nn.Sequential(*(Residual(width) for _ in range(depth)))
+        self.share, self.offset = (nn.Conv2d(width, len(basis), 1) for _ in range(2))
+        self.between = nn.ModuleList(Between(width, *moved) for moved in GRIDS)
+        for layer in (self.share, self.offset):
+            assert layer.bias is not None
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, image: Tensor, features: Tensor) -> Tensor:
+        """Return the image, (N, 3, 8h, 8w), with what features (N, inputs, h, w) change of it."""
+        basis = self.get_buffer("basis")
+        forth = basis.view(-1, 3, LEVEL_STRIDE, LEVEL_STRIDE)
+        coefficients = functional.conv2d(image, forth, stride=LEVEL_STRIDE)
+        found = self.change(coefficients, functional.pixel_shuffle(self.enter(features), 2))
+        made: Tensor = image + functional.conv_transpose2d(found, forth, stride=LEVEL_STRIDE)
+        return made
+
+    def change(self, coefficients: Tensor, told: Tensor) -> Tensor:
+        """Return what to add to coefficients, (N, 48, 2h, 2w), told features (N, width, 2h, 2w)."""
+        x = self.blocks(self.stem(coefficients) + told)
+        found: Tensor = coefficients * self.share(x) + self.offset(x)
+        for grid in self.between:
+            found = found + grid(coefficients, x)
+        return found
+
+
 class Synthesis(nn.Module):
     """g_s: dequantised latent (stride 16) to image."""
 
@@ -168,6 +217,7 @@ class Synthesis(nn.Module):
         self.modulation = Levels(width)
         self.fine = blocks(width, sizes.synthesis_depth)
         self.head = pointwise(width, PATCH)
+        self.filter = PostFilter(width, sizes.filter_width, sizes.filter_depth)
         assert self.share.bias is not None
         nn.init.zeros_(self.share.weight)
         nn.init.zeros_(self.share.bias)
@@ -181,7 +231,9 @@ class Synthesis(nn.Module):
         share = self.share(deep).float()
         with torch.autocast(latent.device.type, enabled=False):
             linear = functional.pixel_shuffle(self.linear(latent + latent * share), 2)
-            return functional.pixel_shuffle(linear + self.head(x.float()), 8) + 0.5
+            image = functional.pixel_shuffle(linear + self.head(x.float()), 8)
+        made: Tensor = self.filter(image, x) + 0.5
+        return made
 
 
 class EntropyNetwork(nn.Module):

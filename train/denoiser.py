@@ -191,7 +191,7 @@ class DenoiserNetwork(nn.Module):
         with torch.no_grad():
             self.share.weight.mul_(0.1)
             self.offset.weight.mul_(0.1)
-            basis = _cosines()
+            basis = cosines()
             self.analysis.weight.copy_(basis.view_as(self.analysis.weight))
             self.synthesis.weight.copy_(basis.T.unsqueeze(2).unsqueeze(3))
 
@@ -268,7 +268,7 @@ def exact_layers(network: nn.Module) -> list[str]:
     ]
 
 
-def _cosines() -> Tensor:
+def cosines() -> Tensor:
     """Return an orthonormal basis of patches, (48, 48): cosines of grey and of two colours."""
     place = torch.arange(LEVEL_STRIDE)
     waves = torch.cos(torch.pi / LEVEL_STRIDE * (place + 0.5) * place.view(-1, 1))
@@ -283,7 +283,7 @@ def _moved_basis(down: int, right: int) -> Tensor:
     Of a patch and the one before it where it moves, the pixels that they share with it.
     """
     side = LEVEL_STRIDE
-    basis = _cosines()
+    basis = cosines()
     parts = torch.zeros(2 if down else 1, 2 if right else 1, 3, side, side, 3, side, side)
     for row in range(side):
         for column in range(side):

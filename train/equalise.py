@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from train.blocks import Block
-from train.codec import CodecNetwork
+from train.codec import CodecNetwork, PostFilter
 from train.denoiser import Between, DenoiserNetwork, Residual
 from train.recurrent import VideoNetwork
 
@@ -75,7 +75,21 @@ def codec_streams(network: CodecNetwork) -> list[Stream]:
         _residual([one.stem], first, [one.down]),
         _residual([one.down], deep, [one.head]),
         _residual([two.stem], second, [two.up, two.share]),
-        _residual([two.up], last, [two.head]),
+        _residual([two.up], last, [two.head, two.filter.enter]),
+        *_filter(two.filter),
+    ]
+
+
+def _filter(part: PostFilter) -> list[Stream]:
+    """Return the channels of a decoder's end."""
+    blocks = _layers(part.blocks, Residual)
+    shares = [grid.share for grid in _layers(part.between, Between)]
+    return [
+        *(Stream([block.first], [block.second]) for block in blocks),
+        Stream(
+            [part.stem, part.enter, *(block.second for block in blocks)],
+            [part.share, part.offset, *shares, *(block.first for block in blocks)],
+        ),
     ]
 
 

@@ -68,8 +68,8 @@ class PhotoRecipe(Recipe):
             rates do not outshout low ones.
         evenness: each crop's loss is divided by itself to this power, so that difficult pictures do
             not outshout easy ones: 0 for bytes in all, 1 for the mean of percentages.
-        width, deep_width, latent, hyper, analysis_depth, synthesis_depth, deep_depth: of the
-            networks (:class:`train.codec.Sizes`).
+        width, deep_width, latent, hyper, analysis_depth, synthesis_depth, deep_depth, filter_width,
+            filter_depth: of the networks (:class:`train.codec.Sizes`).
     """
 
     steps: int = 100_000
@@ -89,6 +89,8 @@ class PhotoRecipe(Recipe):
     analysis_depth: int = 3
     synthesis_depth: int = 1
     deep_depth: int = 2
+    filter_width: int = 32
+    filter_depth: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
