@@ -2,21 +2,23 @@
 
 What goes past the features, and what is made of them at the end, stays in float32: of a denoiser
 only the decision what is noise is taken in 8 bits, of a codec what is added to its linear path. A
-picture goes in without loss, since its pixels are whole numbers of 1/255.
+codec's picture goes in without loss, since its pixels are whole numbers of 1/255.
 """
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
 
 from export.bundle import Measured
-from export.parity import ParityError, run_file
+from export.parity import Array, ParityError, run_file
 from export.quantise import Feed, quantised, scales
 from train.camera import CameraTask
 from train.denoiser import LEVEL_STRIDE, Denoised
+from venturi._pixels import Pixels
 
 LOSS_MAX_DB = 0.5
 """A variant that loses more is broken; the goal is 0.15."""
@@ -35,12 +37,10 @@ class Exported(nn.Module):
 
     def forward(self, frame: Tensor, strength: Tensor) -> Denoised:
         """Clean frames, float32 (N, 3, H, W); the noise level is not among a file's outputs."""
-        clean = [
-            torch.from_numpy(run_file(self.path, feed)[0])
-            for feed in feeds(frame=frame, strength=strength)
-        ]
+        given = frame_feeds(frame, strength)
+        clean = from_pixels([run_file(self.path, feed)[0] for feed in given])
         level = frame.new_zeros(len(frame), 1, *(side // LEVEL_STRIDE for side in frame.shape[2:]))
-        return Denoised(torch.cat(clean), level)
+        return Denoised(clean, level)
 
 
 def calibration(task: CameraTask) -> tuple[Tensor, Tensor]:
@@ -53,6 +53,23 @@ def feeds(**inputs: Tensor) -> list[Feed]:
     """Return the inputs of a graph one by one, out of batches."""
     rows = zip(*(torch.split(value, 1) for value in inputs.values()), strict=True)
     return [{name: value.numpy() for name, value in zip(inputs, row, strict=True)} for row in rows]
+
+
+def frame_feeds(frame: Tensor, strength: Tensor) -> list[Feed]:
+    """Return the inputs of a still denoiser's graph one by one, out of batches."""
+    pairs = zip(to_pixels(frame), torch.split(strength, 1), strict=True)
+    return [{"frame": pixels, "strength": amount.numpy()} for pixels, amount in pairs]
+
+
+def to_pixels(frames: Tensor) -> list[Pixels]:
+    """Return float32 (N, 3, H, W) in [0, 1] as frames of pixels, uint8 (H, W, 3)."""
+    levels = (255 * frames.permute(0, 2, 3, 1)).round().clamp(0, 255).byte()
+    return list(levels.contiguous().numpy())
+
+
+def from_pixels(frames: Sequence[Array]) -> Tensor:
+    """Return frames of pixels, uint8 (H, W, 3), as float32 (N, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 255
 
 
 def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str]) -> None:

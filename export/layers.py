@@ -26,15 +26,6 @@ def strided(layer: nn.Conv2d, *unshuffles: int, centre: float = 0.0) -> nn.Conv2
     return made
 
 
-def centred(layer: nn.Conv2d, centre: float) -> nn.Conv2d:
-    """Return the convolution that equals minus ``centre``, then a layer without padding."""
-    made = copy.deepcopy(layer)
-    assert made.bias is not None
-    shift = centre * made.weight.detach().double().sum((1, 2, 3))
-    made.bias.data = (made.bias.detach().double() - shift).float()
-    return made
-
-
 def without_unshuffle(layers: nn.Sequential) -> list[nn.Module]:
     """Return the layers with each pixel unshuffle folded into the 1×1 convolution after it."""
     found: list[nn.Module] = []

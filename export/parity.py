@@ -47,14 +47,37 @@ def largest_difference(
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)
         found = run_file(path, {n: x.float().numpy() for n, x in zip(names, case, strict=True)})
         for one, two in zip(found, wanted, strict=True):
-            reference = two.numpy().astype(np.float64)
-            if one.shape != reference.shape:
-                raise ParityError(f"{path.name}: shape {one.shape}; expected {reference.shape}")
-            magnitude = np.abs(reference)
-            scale = np.maximum(1, magnitude.max() if relative_to == "tensor" else magnitude)
-            error = np.abs(one.astype(np.float64) - reference) / scale
-            worst = max(worst, float(error.max()))
+            worst = max(worst, difference(path, one, two.numpy(), relative_to=relative_to))
     return worst
+
+
+def difference(
+    path: Path, found: Array, wanted: Array, *, relative_to: Literal["value", "tensor"] = "value"
+) -> float:
+    """Return how far one output is from PyTorch's, as :func:`largest_difference` does of all."""
+    reference = wanted.astype(np.float64)
+    magnitude = np.abs(reference)
+    scale = np.maximum(1, magnitude.max() if relative_to == "tensor" else magnitude)
+    return float((_distance(path, found, reference) / scale).max())
+
+
+def pixel_difference(path: Path, pixels: Array, wanted: Tensor) -> float:
+    """Return the largest |pixel − PyTorch| in levels: 0.5 where only the rounding is between them.
+
+    Args:
+        path: of the file, for the message.
+        pixels: uint8 (H, W, 3), as the file gave them.
+        wanted: float32 (1, 3, H, W), 1 for the level 255; what goes beyond [0, 1] is clipped.
+    """
+    levels = 255 * wanted[0].permute(1, 2, 0).double().clamp(0, 1).numpy()
+    return float(_distance(path, pixels, levels).max())
+
+
+def _distance(path: Path, found: Array, wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    if found.shape != wanted.shape:
+        raise ParityError(f"{path.name}: shape {found.shape}; expected {wanted.shape}")
+    distance: NDArray[np.float64] = np.abs(found.astype(np.float64) - wanted)
+    return distance
 
 
 def require(path: Path, error: float, tolerance: float) -> None:

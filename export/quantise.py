@@ -29,7 +29,7 @@ TAIL = 1e-4
 _WEIGHT_MAX = 127
 _STRIDE = 7  # of the values that are looked at; no factor of the sides or the channels
 
-Feed = Mapping[str, NDArray[np.float32]]
+Feed = Mapping[str, NDArray[Any]]
 
 
 class Scale(NamedTuple):
@@ -51,28 +51,32 @@ def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
 
     Args:
         model: in float32.
-        feeds: inputs to run it on; an input of the graph has the range [0, 1].
+        feeds: inputs to run it on; one of the graph in float32 has the range [0, 1].
     """
     taking = [node for node in model.graph.node if node.op_type in {"Conv", *FOLLOWERS}]
     weights = {tensor.name for tensor in model.graph.initializer}
-    inputs = {port.name for port in model.graph.input}
+    inputs = {port.name: port.type.tensor_type.elem_type for port in model.graph.input}
     wanted = {name for node in taking for name in (*node.input, *node.output)} - weights
-    seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in sorted(wanted - inputs)}
-    for shown in _run_showing(model, list(seen), feeds):
+    seen: dict[str, list[NDArray[np.float32]]] = {}
+    for shown in _run_showing(model, sorted(wanted - set(inputs)), feeds):
         for name, value in shown.items():
-            seen[name].append(value.ravel()[::_STRIDE].copy())  # a view would keep it whole
+            if value.dtype == np.float32:  # shapes and pixels are moved as well
+                part = value.ravel()[::_STRIDE].copy()  # a view would keep it whole
+                seen.setdefault(name, []).append(part)
     ranges = {name: np.quantile(np.concatenate(v), (TAIL, 1 - TAIL)) for name, v in seen.items()}
     found = {name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()}
-    found |= {name: Scale.of(0, 1) for name in sorted(wanted & inputs)}
+    floats = {name for name in wanted & set(inputs) if inputs[name] == TensorProto.FLOAT}
+    found |= {name: Scale.of(0, 1) for name in sorted(floats)}
     for node in taking:
-        if node.op_type in MOVERS:  # the same values: another scale would round them again
+        # The same values: another scale would round them again.
+        if node.op_type in MOVERS and node.input[0] in found:
             found[node.output[0]] = found[node.input[0]]
     return found
 
 
 def _run_showing(
     model: ModelProto, names: Sequence[str], feeds: Sequence[Feed]
-) -> Iterator[dict[str, NDArray[np.float32]]]:
+) -> Iterator[dict[str, NDArray[Any]]]:
     """Run a model and yield the tensors of these names, for each feed."""
     shown = ModelProto()
     shown.CopyFrom(model)
@@ -109,6 +113,23 @@ def quantised(
     return made
 
 
+def _is_rounded(node: NodeProto, exact: Collection[str]) -> bool:
+    return node.op_type == "Conv" and node.input[1] not in exact
+
+
+def _leading(model: ModelProto, exact: Collection[str]) -> set[str]:
+    """Return what is moved only for convolutions in 8 bits: it is rounded before it is moved."""
+    found: set[str] = set()
+    floats = {port.name for port in model.graph.output}
+    for node in reversed(model.graph.node):
+        leads = node.op_type in MOVERS and node.output[0] not in floats
+        if leads:
+            found.add(node.output[0])
+        if not (leads or _is_rounded(node, exact)):
+            floats.update(node.input)
+    return found
+
+
 class _Writer:
     """Writes the nodes of a graph anew, with pairs of Q and DQ between them."""
 
@@ -119,6 +140,7 @@ class _Writer:
         self.weights = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
+        self.leading = _leading(model, exact)
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
         self.integers: set[str] = set()
@@ -129,9 +151,11 @@ class _Writer:
         made = NodeProto()
         made.CopyFrom(node)
         follows = node.op_type in FOLLOWERS and node.input[0] in self.integers
-        is_integer = follows or (node.op_type == "Conv" and node.input[1] not in self.exact)
+        leads = node.output[0] in self.leading
+        is_integer = follows or leads or _is_rounded(node, self.exact)
         for place, name in enumerate(node.input):
-            if name not in self.weights and (is_integer or name in self.integers):
+            values = is_integer and place == 0  # else a shape
+            if name not in self.weights and (values or name in self.integers):
                 made.input[place] = self._pair(name)
         if is_integer and node.op_type == "Conv":
             image, weight, *biases = node.input

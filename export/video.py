@@ -1,16 +1,27 @@
-"""Export the recurrent denoiser: frame, strength and past to clean frame and next past."""
+"""Export the recurrent denoiser: pixels, strength and past to clean pixels and next past."""
 
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from export.bundle import Measured
-from export.denoiser import TOLERANCE, ShippedDenoiser, write_denoiser
+from export.denoiser import (
+    FRAME,
+    SIDES,
+    STRENGTH,
+    STRENGTHS,
+    TOLERANCE,
+    random_frame,
+    write_denoiser,
+)
 from export.graphs import Port, export_graph
-from export.int8 import CPU, feeds, require_small_loss, write_int8
-from export.parity import largest_difference, require, run_file
+from export.int8 import CPU, frame_feeds, from_pixels, require_small_loss, to_pixels, write_int8
+from export.parity import difference, pixel_difference, require, run_file
+from export.pixels import ShippedVideo
+from export.quantise import Feed
 from export.source import Source
 from train.denoiser import EXACT_LAYERS, STRIDE
 from train.equalise import equalised, video_streams
@@ -20,24 +31,9 @@ from venturi.manifest import Manifest
 
 _EXACT_LAYERS = *EXACT_LAYERS, "recall", "trust", "keep"
 
+_STATE_TOLERANCE = 1e-4
 _SEQUENCES = 8
-_SIDES = ((STRIDE, STRIDE), (5 * STRIDE, 64), (64, 9 * STRIDE), (240, 320))
 _FRAMES = 4
-
-
-class ShippedVideo(ShippedDenoiser):
-    """The recurrent denoiser as it ships: as the still one, with its paths back."""
-
-    network: VideoNetwork
-
-    def forward(  # type: ignore[override]
-        self, frame: Tensor, strength: Tensor, past: Tensor, state: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Map frames, strengths, pasts and states to clean frames, next pasts and next states."""
-        known = self.network.past(State(past, state), self.analysis(past))
-        found = self.trace(frame, strength, known)
-        clean = frame - found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
-        return clean, *self.network.next_state(frame, found)
 
 
 def export_video(source: Source) -> Manifest:
@@ -70,8 +66,7 @@ def write_variant(network: VideoNetwork, task: VideoTask, exact: Path, variant: 
         ready = Path(aside) / "equalised.onnx"
         alike = equalised(network, video_streams, frame, strength, State(past, kept))
         write_graph(alike, ready, wanted=network)
-        inputs = feeds(frame=frame, strength=strength, past=past, state=kept)
-        write_int8(ready, variant, inputs, _EXACT_LAYERS)
+        write_int8(ready, variant, state_feeds(frame, strength, State(past, kept)), _EXACT_LAYERS)
     psnr, own = (task.stream_psnr_db(Exported(path, network), CPU) for path in (exact, variant))
     require_small_loss(variant.name, psnr - own)
     return {"stream_psnr_25_db": psnr, "int8_stream_psnr_25_loss_db": psnr - own}
@@ -102,12 +97,20 @@ class Exported(nn.Module):
         """Clean frames, float32 (N, 3, H, W); the noise level is not among a file's outputs."""
         if state is None:
             state = self.network.first_state(frame)
-        found = [
-            [torch.from_numpy(value) for value in run_file(self.path, feed)]
-            for feed in feeds(frame=frame, strength=strength, past=state.past, state=state.kept)
-        ]
-        clean, past, kept = (torch.cat(values) for values in zip(*found, strict=True))
-        return Remembered(clean, torch.zeros_like(kept[:, :1]), State(past, kept))
+        given = state_feeds(frame, strength, state)
+        clean, past, kept = zip(*(run_file(self.path, feed) for feed in given), strict=True)
+        planes = torch.from_numpy(np.stack(kept)).permute(0, 3, 1, 2)
+        next_state = State(from_pixels(past), planes)
+        return Remembered(from_pixels(clean), torch.zeros_like(planes[:, :1]), next_state)
+
+
+def state_feeds(frame: Tensor, strength: Tensor, state: State) -> list[Feed]:
+    """Return the inputs of a recurrent denoiser's graph one by one, out of batches."""
+    rows = zip(frame_feeds(frame, strength), to_pixels(state.past), state.kept, strict=True)
+    return [
+        {**feed, "past": past, "state": kept.permute(1, 2, 0).contiguous().numpy()}
+        for feed, past, kept in rows
+    ]
 
 
 def write_graph(
@@ -123,39 +126,49 @@ def write_graph(
     Raises:
         ParityError: the file computes something else than the model.
     """
-    frame = Port("frame", (1, 3, "height", "width"))
-    state = Port("state", (1, network.state_channels, "state_height", "state_width"))
-    example = torch.zeros(1, 3, 6 * STRIDE, 4 * STRIDE)
-    inputs = [frame, Port("strength", (1,)), Port("past", frame.axes), state]
+    state = Port("state", ("state_height", "state_width", network.state_channels))
+    example = torch.zeros(6 * STRIDE, 4 * STRIDE, 3, dtype=torch.uint8)
+    first = network.first_state(torch.zeros(1, 3, *example.shape[:2]))
     export_graph(
         ShippedVideo(network),
-        (example, torch.ones(1), *network.first_state(example)),
-        inputs,
+        (example, torch.ones(1), example.clone(), first.kept[0].permute(1, 2, 0).contiguous()),
+        [FRAME, STRENGTH, Port("past", FRAME.axes), state],
         [
-            Port("clean", frame.axes),
-            Port("next_past", frame.axes),
+            Port("clean", FRAME.axes),
+            Port("next_past", FRAME.axes),
             Port("next_state", state.axes),
         ],
         path,
     )
     graph = VideoGraph(wanted or network)
-    cases = [
-        _case(graph, side, strength)
-        for side, strength in zip(_SIDES, (1.0, 0.0, 0.4, 1.7), strict=True)
+    errors = [
+        _differences(path, graph, side, strength)
+        for side, strength in zip(SIDES, STRENGTHS, strict=True)
     ]
-    error = largest_difference(path, [port.name for port in inputs], graph, cases)
-    require(path, error, TOLERANCE)
-    return {"denoiser_max_relative_error": error}
+    pixels, kept = (max(found) for found in zip(*errors, strict=True))
+    require(path, pixels, TOLERANCE)
+    require(path, kept, _STATE_TOLERANCE)
+    return {"denoiser_max_error_levels": pixels, "state_max_relative_error": kept}
 
 
 @torch.no_grad()
-def _case(graph: VideoGraph, side: tuple[int, int], strength: float) -> tuple[Tensor, ...]:
-    """Return inputs as they are after some frames, so that the state is one that occurs."""
-    rng = torch.Generator().manual_seed(1)
+def _differences(
+    path: Path, graph: VideoGraph, side: tuple[int, int], strength: float
+) -> tuple[float, float]:
+    """Return how far pixels, in levels, and the state are from PyTorch's, after some frames."""
+    rng = np.random.default_rng(1)
     amount = torch.tensor([strength])
     state = graph.network.first_state(torch.zeros(1, 3, *side))
     for _ in range(_FRAMES):
-        frame = torch.rand(1, 3, *side, generator=rng)
-        case = frame, amount, *state
-        state = State(*graph(*case)[1:])
-    return case
+        frame = from_pixels([random_frame(side, rng)])
+        # As pixels are, so that both see the same past.
+        state = state._replace(past=from_pixels(to_pixels(state.past)))
+        case = frame, amount, state
+        state = State(*graph(frame, amount, *state)[1:])
+    clean, past, kept = run_file(path, state_feeds(*case)[0])
+    wanted = graph(frame, amount, *case[2])
+    pixels = max(
+        pixel_difference(path, found, planes)
+        for found, planes in zip((clean, past), wanted, strict=False)
+    )
+    return pixels, difference(path, kept, wanted[2][0].permute(1, 2, 0).numpy())

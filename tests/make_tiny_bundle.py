@@ -26,6 +26,8 @@ RADII = (0, 1, 2, 4, 8, 16, 32, 64)
 OPSET, IR_VERSION = 17, 8
 
 _TYPES = {"f": TensorProto.FLOAT, "i": TensorProto.INT32, "u": TensorProto.UINT8}
+_TURNED = {"perm": [2, 0, 1]}
+_TURNED_BACK = {"perm": [1, 2, 0]}
 Value = tuple[str, str, Sequence[int | str]]
 Node = tuple[str, str, str, dict[str, Any]]
 Array = NDArray[np.float64]
@@ -293,15 +295,9 @@ def _decoder() -> bytes:
 
 
 def _denoiser() -> bytes:
-    constants: dict[str, ArrayLike] = {
-        "levels": 255.0,
-        "half": 0.5,
-        "middle": 128.0,
-        "blur": _blur(3),
-    }
-    nodes = [*_to_noise(), *_to_clean("noise")]
-    inputs = [_image("frame"), ("strength", "f", [1])]
-    return _model("denoiser", nodes, inputs, [_image("clean")], constants)
+    nodes = [*_to_noise(), *_to_clean("noise"), *_to_pixels("level", "clean")]
+    inputs = [_pixels("frame"), ("strength", "f", [1])]
+    return _model("denoiser", nodes, inputs, [_pixels("clean")], _NOISE, _STEPS)
 
 
 def _recurrent() -> bytes:
@@ -310,41 +306,41 @@ def _recurrent() -> bytes:
     Half of what the mean has drifted since is taken back, so that a still scene settles.
     """
     constants: dict[str, ArrayLike] = {
-        "levels": 255.0, "half": 0.5, "middle": 128.0, "blur": _blur(3), "scales": [1.0, 1, 4, 4],
-        "zero": 0.0, "one": 1.0,
+        **_NOISE, "scales": [1.0, 1, 4, 4], "half": 0.5, "zero": 0.0, "unit": 1.0
     }  # fmt: skip
     means = {"kernel_shape": [4, 4], "strides": [4, 4]}
     nodes: list[Node] = [
         *_to_noise(),
         ("AveragePool", "centred", "now", means),
-        ("AveragePool", "past", "past_mean", means),
-        ("Mul", "past_mean levels", "past_level", {}),
-        ("Sub", "past_level middle", "before", {}),
+        *_to_levels_of("past"),
+        ("AveragePool", "past_centred", "before", means),
+        *_turned("state", "known"),
         ("Sub", "before now", "change", {}),
-        ("Mul", "change state", "drift", {}),
+        ("Mul", "change known", "drift", {}),
         ("Mul", "drift half", "back", {}),
         ("Conv", "back blur", "soft_back", {"pads": [1, 1, 1, 1], "group": 3}),
         ("Resize", "soft_back  scales", "wide", _NEAREST),
         ("Add", "noise wide", "taken", {}),
         *_to_clean("taken"),
+        *_to_pixels("level", "clean"),
         ("Add", "now back", "running", {}),
         ("Add", "running middle", "running_level", {}),
-        ("Div", "running_level levels", "running_mean", {}),
-        ("Resize", "running_mean  scales", "next_past", _NEAREST),
+        ("Resize", "running_level  scales", "running_wide", _NEAREST),
+        *_to_pixels("running_wide", "next_past"),
         ("Mul", "state zero", "nothing", {}),
-        ("Add", "nothing one", "next_state", {}),
+        ("Add", "nothing unit", "next_state", {}),
     ]
-    inputs = [_image("frame"), ("strength", "f", [1]), _image("past"), _state("state")]
-    outputs = [_image("clean"), _image("next_past"), _state("next_state")]
-    return _model("denoiser", nodes, inputs, outputs, constants)
+    inputs = [_pixels("frame"), ("strength", "f", [1]), _pixels("past"), _state("state")]
+    outputs = [_pixels("clean"), _pixels("next_past"), _state("next_state")]
+    return _model("denoiser", nodes, inputs, outputs, constants, _STEPS)
 
 
 def _to_noise() -> list[Node]:
     """From the frame to its centred levels and what a blur would change in them."""
     return [
-        ("SpaceToDepth", "frame", "deep", {"blocksize": 8}),  # insists on the stride
-        ("DepthToSpace", "deep", "same", {"blocksize": 8}),
-        *_to_levels("same", "centred"),
+        *_to_levels_of("frame"),
+        ("SpaceToDepth", "frame_centred", "deep", {"blocksize": 8}),  # insists on the stride
+        ("DepthToSpace", "deep", "centred", {"blocksize": 8}),
         ("Conv", "centred blur", "soft", {"pads": [1, 1, 1, 1], "group": 3}),
         ("Sub", "soft centred", "noise", {}),
     ]
@@ -355,10 +351,41 @@ def _to_clean(change: str) -> list[Node]:
         ("Mul", f"{change} strength", "some", {}),
         ("Add", "centred some", "cleaned", {}),
         ("Add", "cleaned middle", "level", {}),
-        ("Div", "level levels", "clean", {}),
     ]
 
 
+def _to_levels_of(pixels: str) -> list[Node]:
+    """From pixels to planes of their levels minus 128."""
+    return [
+        ("DequantizeLinear", f"{pixels} step zero_level", f"{pixels}_levels", {}),
+        *_turned(f"{pixels}_levels", f"{pixels}_planes"),
+        ("Sub", f"{pixels}_planes middle", f"{pixels}_centred", {}),
+    ]
+
+
+def _turned(last: str, planes: str) -> list[Node]:
+    return [
+        ("Transpose", last, f"{planes}_turned", _TURNED),
+        ("Unsqueeze", f"{planes}_turned front", planes, {}),
+    ]
+
+
+def _to_pixels(planes: str, pixels: str) -> list[Node]:
+    """From planes of levels to pixels: rounded and clipped."""
+    return [
+        ("Squeeze", f"{planes} front", f"{pixels}_flat", {}),
+        ("Transpose", f"{pixels}_flat", f"{pixels}_levels", _TURNED_BACK),
+        ("QuantizeLinear", f"{pixels}_levels step zero_level", pixels, {}),
+    ]
+
+
+_STEPS = [
+    numpy_helper.from_array(np.array(0, np.uint8), "zero_level"),
+    numpy_helper.from_array(np.array([0], np.int64), "front"),
+]
+
+
+_NOISE: dict[str, ArrayLike] = {"middle": 128.0, "blur": _blur(3), "step": 1.0}
 _NEAREST = {
     "mode": "nearest",
     "coordinate_transformation_mode": "asymmetric",
@@ -409,8 +436,12 @@ def _image(name: str) -> Value:
     return name, "f", [1, 3, "height", "width"]
 
 
+def _pixels(name: str) -> Value:
+    return name, "u", ["height", "width", 3]
+
+
 def _state(name: str) -> Value:
-    return name, "f", [1, 1, "state_height", "state_width"]
+    return name, "f", ["state_height", "state_width", 1]
 
 
 def _latent(name: str, kind: str) -> Value:

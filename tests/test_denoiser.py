@@ -47,7 +47,7 @@ def test_is_the_blur_that_it_claims(denoiser: Denoiser) -> None:
     image = noisy(40, 40, 3)
     around = np.pad(image.astype(np.float64), ((1, 1), (1, 1), (0, 0)))
     neighbours = around[:-2, 1:-1] + around[2:, 1:-1] + around[1:-1, :-2] + around[1:-1, 2:]
-    expected = np.floor(image / 2 + neighbours / 8 + 0.5)
+    expected = np.rint(image / 2 + neighbours / 8)
     clean = denoiser.denoise(image)
     np.testing.assert_array_equal(clean[1:-1, 1:-1], expected[1:-1, 1:-1])
 

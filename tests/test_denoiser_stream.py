@@ -146,11 +146,11 @@ def test_motion_is_not_seen_in_noise_or_in_another_scene() -> None:
 
 
 def test_what_moves_leaves_its_border_unknown() -> None:
-    values = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    values = np.arange(12, dtype=np.float32).reshape(3, 4, 1)
     np.testing.assert_array_equal(
-        moved(values, (1, -2), 9)[0], [[9, 9, 9, 9], [2, 3, 9, 9], [6, 7, 9, 9]]
+        moved(values, (1, -2), 9)[..., 0], [[9, 9, 9, 9], [2, 3, 9, 9], [6, 7, 9, 9]]
     )
-    np.testing.assert_array_equal(moved(values, (5, 0), 9), np.full((1, 3, 4), 9))
+    np.testing.assert_array_equal(moved(values, (5, 0), 9), np.full((3, 4, 1), 9))
 
 
 def test_the_past_moves_with_the_camera(denoiser: Denoiser) -> None:

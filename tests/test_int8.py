@@ -6,6 +6,7 @@ import pickle
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ import onnxruntime
 import pytest
 import torch
 from numpy.typing import NDArray
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from export import __main__ as export
 from export import int8
@@ -55,12 +57,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def feed(seed: int) -> dict[str, NDArray[np.float32]]:
-    frame = picture(64, 64, seed).transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
-    return {"frame": frame, "strength": np.ones(1, np.float32)}
+def feed(seed: int) -> dict[str, NDArray[Any]]:
+    return {"frame": picture(64, 64, seed), "strength": np.ones(1, np.float32)}
 
 
-FRAMES = torch.from_numpy(np.concatenate([feed(seed)["frame"] for seed in range(6)]))
+FRAMES = int8.from_pixels([picture(64, 64, seed) for seed in range(6)])
 STRENGTHS = torch.ones(len(FRAMES))
 
 
@@ -116,7 +117,7 @@ def tiny_codec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("int8") / "codec"
     shutil.copytree(DATA / "tiny_codec", folder)
     quality = np.full(1, 0.5, np.float32)
-    images = [feed(seed)["frame"] for seed in range(4)]
+    images = list(FRAMES[:4].unsqueeze(1).numpy())
     latents = [Codec(folder)._encoder.run(image, quality)[0] for image in images]
     seen = {"encoder": ("image", images), "decoder": ("latent", latents)}
     files = dict(Manifest.load(folder).files)
@@ -239,15 +240,64 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, one in made.items():
         exact, variant = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
         write_graph(one, exact, wanted=plain)
-        seen = int8.feeds(frame=FRAMES, strength=STRENGTHS)
-        int8.write_int8(exact, variant, seen, EXACT_LAYERS)
+        int8.write_int8(exact, variant, int8.frame_feeds(FRAMES, STRENGTHS), EXACT_LAYERS)
         found |= {name: exact, f"{name}-int8": variant}
     return found
 
 
-def test_the_frame_goes_in_without_loss(files: dict[str, Path]) -> None:
-    found = scales(onnx.load(files["plain"]), [feed(0)])
-    assert found["frame"] == (np.float32(1 / 255), 0)
+def moving(*, in_float: bool) -> ModelProto:
+    """Return a model of a picture that is moved to a convolution, and perhaps to a sum as well."""
+    ports = {
+        "image": helper.make_tensor_value_info("image", TensorProto.FLOAT, ["h", "w", 3]),
+        "size": helper.make_tensor_value_info("size", TensorProto.INT64, [4]),
+        "found": helper.make_tensor_value_info("found", TensorProto.FLOAT, [1, 2, "h", "w"]),
+        "sum": helper.make_tensor_value_info("sum", TensorProto.FLOAT, [1, 3, "h", "w"]),
+    }
+    nodes = [
+        helper.make_node("Reshape", ["size", "four"], ["shape"]),
+        helper.make_node("Reshape", ["image", "shape"], ["rows"]),
+        helper.make_node("Transpose", ["rows"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "weight"], ["found"]),
+    ]
+    if in_float:
+        nodes.append(helper.make_node("Add", ["planes", "planes"], ["sum"]))
+    constants = {"four": np.array([4]), "weight": np.ones((2, 3, 1, 1), np.float32)}
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [ports["image"], ports["size"]],
+        [ports["found"], *([ports["sum"]] if in_float else [])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+@pytest.mark.parametrize(
+    ("in_float", "order"),
+    [
+        (False, ["QuantizeLinear", "DequantizeLinear", "Reshape", "Transpose", "Conv"]),
+        (True, ["Reshape", "Transpose", "QuantizeLinear", "DequantizeLinear", "Conv", "Add"]),
+    ],
+)
+def test_what_is_moved_for_convolutions_alone_is_rounded_before(
+    in_float: bool, order: list[str]
+) -> None:
+    image = picture(8, 6, 0) / np.float32(255)
+    inputs = {"image": image, "size": np.array([1, 8, 6, 3])}
+    model = moving(in_float=in_float)
+    found = scales(model, [inputs])
+    assert found["image"] == (np.float32(1 / 255), 0)  # a picture goes in without loss
+    assert found["planes"] == found["rows"] == found["image"]
+    assert not {"size", "shape"} & found.keys()
+    made = quantised(model, found)
+    kinds = [node.op_type for node in made.graph.node]
+    weight = kinds.index("DequantizeLinear", kinds.index("Conv") - 1)  # the weight's own
+    assert kinds[:weight] + kinds[weight + 1 :] == ["Reshape", *order]
+    session = onnxruntime.InferenceSession(
+        made.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    wanted = np.repeat(image.sum(2)[None, None], 2, axis=1)
+    np.testing.assert_allclose(session.run(["found"], inputs)[0], wanted, atol=1e-5)
 
 
 @torch.no_grad()
@@ -265,7 +315,7 @@ def test_equal_channels_compute_the_same() -> None:
 
 @torch.no_grad()
 def test_channels_of_one_size_lose_less(files: dict[str, Path]) -> None:
-    wanted = network()(FRAMES, STRENGTHS).clean
+    wanted = network()(FRAMES, STRENGTHS).clean.clamp(0, 1)
     plain, equal = (
         float((int8.Exported(files[f"{name}-int8"])(FRAMES, STRENGTHS).clean - wanted).std())
         for name in ("plain", "equal")
@@ -341,7 +391,10 @@ def test_training_sees_the_rounding_that_the_variant_has(files: dict[str, Path])
     trained = Rounded(made, exact_layers(made))(FRAMES, STRENGTHS).clean
     shipped = int8.Exported(files["equal-int8"])(FRAMES, STRENGTHS).clean
     assert torch.equal(made(FRAMES, STRENGTHS).clean, plain)  # no hook is left
-    losses = [float((found - plain).square().mean()) for found in (trained, shipped)]
+    losses = [
+        float((found.clamp(0, 1) - plain.clamp(0, 1)).square().mean())
+        for found in (trained, shipped)
+    ]
     assert 0 < losses[1] < 10 * losses[0] < 100 * losses[1]
 
 

@@ -208,36 +208,20 @@ class DenoiserNetwork(nn.Module):
     def trace(self, frame: Tensor, strength: Tensor, past: Past | None = None) -> Trace:
         """Return what ``forward`` works out, given what is known of the frames before."""
         coefficients = self.analysis(frame - 0.5)
-        level = functional.relu(self.estimator(coefficients))
-        found = self.decide(coefficients, level.detach(), strength, past, self.up, self.synthesis)
-        return found._replace(level=level.float())
-
-    def decide(
-        self,
-        coefficients: Tensor,
-        level: Tensor,
-        strength: Tensor,
-        past: Past | None,
-        up: nn.Module,
-        synthesis: nn.Module,
-    ) -> Trace:
-        """Return the trace of a frame whose coefficients and noise level are known.
-
-        ``up`` and ``synthesis`` are the network's own, or what export makes of them: they stand
-        before pixel shuffles, which take channels in several orders.
-        """
+        seen_level = functional.relu(self.estimator(coefficients))
+        level = seen_level.detach()
         claim = self.claim(level * strength.clamp(min=1.0).view(-1, 1, 1, 1))
         x = self.stem(coefficients) + claim
         x = self.fine_in(x if past is None else x + past.memory(coefficients))
-        deep = up(self.coarse(self.down(x)))
+        deep = self.up(self.coarse(self.down(x)))
         x = self.fine_out(x + functional.pixel_shuffle(deep, 2))
         seen = coefficients * self.share(x) + self.offset(x)
         for grid in self.between:
             seen = seen + grid(coefficients, x)
         if past is not None:
             seen = seen + past.correction(coefficients, x)
-        noise = functional.pixel_shuffle(synthesis(seen), LEVEL_STRIDE).float()
-        return Trace(noise, level, x)
+        noise = functional.pixel_shuffle(self.synthesis(seen), LEVEL_STRIDE).float()
+        return Trace(noise, seen_level.float(), x)
 
 
 class DenoiserGraph(nn.Module):

@@ -103,13 +103,10 @@ class VideoNetwork(DenoiserNetwork):
         """
         if state is None:
             state = self.first_state(frame)
-        found = self.trace(frame, strength, self.past(state, self.analysis(state.past - GREY)))
+        before = self.analysis(state.past - GREY)
+        found = self.trace(frame, strength, Past(before, state.kept, self.recall, self.trust))
         clean = frame - found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
         return Remembered(clean, found.level, self.next_state(frame, found))
-
-    def past(self, state: State, coefficients: Tensor) -> Past:
-        """Return a state, and the coefficients of its picture, as what is known of the past."""
-        return Past(coefficients, state.kept, self.recall, self.trust)
 
     def next_state(self, frame: Tensor, found: Trace) -> State:
         """Return what a frame leaves, whatever the strength."""

@@ -1,4 +1,4 @@
-"""Between uint8 pictures and the float32 planes that graphs take and give."""
+"""Between uint8 pictures and what graphs take and give: pixels, or float32 planes of them."""
 
 from typing import Any, Literal
 
@@ -41,6 +41,35 @@ def whole(image: Pixels) -> Box:
     return Box(0, 0, image.shape[0], image.shape[1])
 
 
+def to_pixels(image: Pixels, reach: Box) -> Pixels:
+    """Cut a window out of a picture; beyond it, below and to the right, it is reflected.
+
+    Args:
+        image: uint8 (H, W, 3) or (H, W); grey is repeated in three channels.
+        reach: the window.
+
+    Returns:
+        uint8 (height, width, 3), in one piece of memory.
+    """
+    part = _cut(image, reach, "reflect")
+    colours = np.repeat(part[..., None], 3, axis=2) if part.ndim == 2 else part
+    return np.ascontiguousarray(colours)
+
+
+def from_pixels(pixels: Pixels, out: Pixels) -> None:
+    """Write a graph's pixels, uint8 (H, W, 3); grey is their channels' mean, rounded half up.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        out: uint8 (H, W, 3) or (H, W), written.
+    """
+    if out.ndim == 2:
+        twice = 2 * pixels.sum(axis=2, dtype=np.uint16) + 3
+        out[...] = twice // 6
+    else:
+        out[...] = pixels
+
+
 def to_planes(image: Pixels, reach: Box, border: Literal["edge", "reflect"]) -> Planes:
     """Cut a window out of a picture.
 
@@ -52,16 +81,22 @@ def to_planes(image: Pixels, reach: Box, border: Literal["edge", "reflect"]) -> 
     Returns:
         float32 (1, 3, height, width) in [0, 1].
     """
-    inside = reach.clipped(whole(image))
-    part = image[inside.slices]
-    below, right = reach.bottom - inside.bottom, reach.right - inside.right
-    if below or right:
-        padding = [(0, below), (0, right), (0, 0)][: image.ndim]
-        part = np.pad(part, padding, mode=border)
+    part = _cut(image, reach, border)
     planes = np.empty((1, 3, reach.height, reach.width), np.float32)
     source = part[None] if part.ndim == 2 else part.transpose(2, 0, 1)
     np.divide(source, np.float32(255), out=planes[0], dtype=np.float32)
     return planes
+
+
+def _cut(image: Pixels, reach: Box, border: Literal["edge", "reflect"]) -> Pixels:
+    """Cut a window out of a picture, which goes on as ``border`` says."""
+    inside = reach.clipped(whole(image))
+    part = image[inside.slices]
+    below, right = reach.bottom - inside.bottom, reach.right - inside.right
+    if not below and not right:
+        return part
+    padding = [(0, below), (0, right), (0, 0)][: image.ndim]
+    return np.pad(part, padding, mode=border)
 
 
 def from_planes(planes: Planes, out: Pixels, name: str) -> None:

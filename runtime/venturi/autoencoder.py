@@ -19,7 +19,7 @@ from venturi._model import Model
 from venturi._pixels import Pixels, Planes, integers
 from venturi.bundle import whereabouts
 from venturi.errors import BundleError, InputError, StreamError
-from venturi.sessions import Graph
+from venturi.sessions import Graph, Signature, planes
 from venturi.tables import Tables
 
 Code = NDArray[np.float32]
@@ -60,10 +60,10 @@ class Autoencoder(Model):
             ImportError: onnxruntime is not installed.
         """
         loaded = self._load(bundle, "autoencoder", device, threads)
-        image = {"image": ("float", self.manifest.channels)}
-        code = {"code": ("float", None)}
+        image: Signature = {"image": ("float", planes(self.manifest.channels))}
+        code: Signature = {"code": ("float", None)}
 
-        def graph(role: str, inputs: dict[str, tuple[str, int | None]]) -> Graph:
+        def graph(role: str, inputs: Signature) -> Graph:
             return Graph(
                 loaded.files[role],
                 self.manifest.files[role].path,
@@ -73,7 +73,7 @@ class Autoencoder(Model):
                 outputs=code if "image" in inputs else image,
             )
 
-        self._encoder, self._decoder = graph("encoder", {**image}), graph("decoder", {**code})
+        self._encoder, self._decoder = graph("encoder", image), graph("decoder", code)
         self._tables = Tables.from_bytes(loaded.files["tables"])
         numbers = self.manifest.parameters["code_numbers"]
         if self._tables.hyper_index.shape != (1, numbers):

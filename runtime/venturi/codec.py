@@ -21,7 +21,7 @@ from venturi.bundle import whereabouts
 from venturi.errors import InputError, StreamError
 from venturi.latents import HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, Latent, LatentCoder
 from venturi.manifest import FP32, Manifest
-from venturi.sessions import Graph, Signature
+from venturi.sessions import Graph, Signature, planes
 from venturi.tables import Tables
 from venturi.windows import Box, tiles, windows
 
@@ -392,9 +392,9 @@ class Codec(Model):
 
 
 def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
-    latents = manifest.parameters["latent_channels"]
-    hypers = manifest.parameters["hyper_channels"]
-    image, quality, shared = ("float", 3), ("float", None), ("float", None)
+    latents = planes(manifest.parameters["latent_channels"])
+    hypers = planes(manifest.parameters["hyper_channels"])
+    image, quality, shared = ("float", planes(3)), ("float", None), ("float", None)
     latent, hyper = ("float", latents), ("float", hypers)
     choice: Signature = {"mean": ("int32", latents), "scale_index": ("uint8", latents)}
     return {

@@ -1,44 +1,46 @@
 """The denoiser: noisy pictures and frames to clean ones, with one bundle."""
 
 import os
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from venturi._arguments import real
 from venturi._cuts import is_cut, thumbnail
 from venturi._model import Model
-from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes, whole
+from venturi._pixels import Pixels, Planes, check_image, from_pixels, to_pixels, whole
 from venturi.errors import InputError
 from venturi.manifest import FP32
 from venturi.motion import Glance, Shift, glance, motion, moved
-from venturi.sessions import Graph, Signature
+from venturi.sessions import Axes, Graph, Signature
 from venturi.windows import Box, Window, windows
 
 STRENGTH_MAX = 3.0
 
 _CORE = 2048
-_GREY = 0.5  # what stands where the past is not known
+_GREY = 128  # what stands where the past is not known
+_PIXELS: tuple[str, Axes] = "uint8", (None, None, 3)
 
 
 class State(NamedTuple):
     """What a frame leaves for the next one.
 
     Attributes:
-        past: the clean frame, padded, float32 (1, 3, H, W) in [0, 1].
-        kept: float32 (1, state channels, H / stride, W / stride); 0 where nothing is known.
+        past: the clean frame, padded, uint8 (H, W, 3).
+        kept: float32 (H / stride, W / stride, state channels); 0 where nothing is known.
         stride: the state's.
     """
 
-    past: Planes
+    past: Pixels
     kept: Planes
     stride: int
 
     @classmethod
     def empty(cls, height: int, width: int, channels: int, stride: int) -> Self:
         """Return the state before the first frame."""
-        kept = np.zeros((1, channels, height // stride, width // stride), np.float32)
-        return cls(np.full((1, 3, height, width), _GREY, np.float32), kept, stride)
+        kept = np.zeros((height // stride, width // stride, channels), np.float32)
+        return cls(np.full((height, width, 3), _GREY, np.uint8), kept, stride)
 
     def moved(self, shift: Shift) -> Self:
         """Return the state of a picture that has moved."""
@@ -49,17 +51,20 @@ class State(NamedTuple):
             past=moved(self.past, shift, _GREY), kept=moved(self.kept, (down, right), 0)
         )
 
-    def part(self, box: Box) -> list[Planes]:
+    def part(self, box: Box) -> list[NDArray[Any]]:
         """Return what a window sees of it, as further inputs of the graph."""
-        small = box.divided(self.stride)
-        parts = self.past[(..., *box.slices)], self.kept[(..., *small.slices)]
+        parts = self.past[box.slices], self.kept[box.divided(self.stride).slices]
         return [np.ascontiguousarray(part) for part in parts]
 
-    def put(self, window: Window, past: Planes, kept: Planes) -> None:
+    def put(self, window: Window, past: Pixels, kept: Planes) -> None:
         """Put a window's core, out of what the graph made of its reach, in its place."""
-        for mine, part, unit in ((self.past, past, 1), (self.kept, kept, self.stride)):
+        pairs: list[tuple[NDArray[Any], NDArray[Any], int]] = [
+            (self.past, past, 1),
+            (self.kept, kept, self.stride),
+        ]
+        for mine, part, unit in pairs:
             core, reach = window.core.divided(unit), window.reach.divided(unit)
-            mine[(..., *core.slices)] = part[(..., *core.within(reach).slices)]
+            mine[core.slices] = part[core.within(reach).slices]
 
 
 class Denoiser(Model):
@@ -97,12 +102,12 @@ class Denoiser(Model):
         loaded = self._load(bundle, "denoiser", device, threads, precision)
         role = self.manifest.variant("denoiser", precision)
         self._core = _CORE
-        inputs: Signature = {"frame": ("float", 3), "strength": ("float", None)}
-        outputs: Signature = {"clean": ("float", 3)}
+        inputs: Signature = {"frame": _PIXELS, "strength": ("float", (1,))}
+        outputs: Signature = {"clean": _PIXELS}
         if self.manifest.is_recurrent:
-            channels = self.manifest.parameters["state_channels"]
-            inputs = {**inputs, "past": ("float", 3), "state": ("float", channels)}
-            outputs = {**outputs, "next_past": ("float", 3), "next_state": ("float", channels)}
+            state = "float", (None, None, self.manifest.parameters["state_channels"])
+            inputs = {**inputs, "past": _PIXELS, "state": state}
+            outputs = {**outputs, "next_past": _PIXELS, "next_state": state}
         self._graph = Graph(
             loaded.files[role],
             self.manifest.files[role].path,
@@ -161,18 +166,16 @@ class Denoiser(Model):
         for window in windows(
             padded, padded, core=self._core, margin=self.manifest.parameters["margin"]
         ):
-            planes = to_planes(image, window.reach, "reflect")
+            pixels = to_pixels(image, window.reach)
             memory = [] if state is None else state.part(window.reach)
             found = self._graph.run(
-                planes,
+                pixels,
                 np.array([amount], np.float32),
                 *memory,
-                shapes=[planes.shape, *(part.shape for part in memory)],
+                shapes=[pixels.shape, *(part.shape for part in memory)],
             )
-            clean: Planes = found[0][0]
             kept = window.core.clipped(whole(image))
-            shown = clean[(slice(None), *kept.within(window.reach).slices)]
-            from_planes(shown, out[kept.slices], self._graph.name)
+            from_pixels(found[0][kept.within(window.reach).slices], out[kept.slices])
             if next_state is not None:
                 next_state.put(window, *found[1:])
         return out, next_state
@@ -190,7 +193,7 @@ class DenoiserStream:
     """Cleans frames that follow each other; see :meth:`Denoiser.stream`.
 
     It holds the state of one video: make one for each, and use it from one thread at a time. The
-    state takes as much memory as a few planes of the frame, whatever the windows are.
+    state takes as much memory as a few copies of the frame, whatever the windows are.
     """
 
     def __init__(self, denoiser: Denoiser) -> None:

@@ -80,10 +80,10 @@ def motion(before: Glance, after: Glance) -> Shift:
 
 
 def moved(values: NDArray[Any], shift: Shift, fill: float) -> NDArray[Any]:
-    """Return (..., H, W) moved by whole places; ``fill`` comes in at the borders."""
+    """Return (H, W, ...) moved by whole places; ``fill`` comes in at the borders."""
     found = np.full_like(values, fill)
-    there, here = _overlap(values.shape[-2:], shift)
-    found[(..., *there)] = values[(..., *here)]
+    there, here = _overlap(values.shape[:2], shift)
+    found[there] = values[here]
     return found
 
 

@@ -26,8 +26,11 @@ PROVIDERS: Mapping[str, str] = {
 }
 """Device names and what onnxruntime calls them."""
 
-Signature = Mapping[str, tuple[str, int | None]]
-"""Names of tensors in order, each with its type as ONNX names it and its channels (axis 1)."""
+Axes = tuple[int | None, ...]
+"""The size of each axis of a tensor; None is any."""
+
+Signature = Mapping[str, tuple[str, Axes | None]]
+"""Names of tensors in order, each with its type as ONNX names it and its axes; None is any."""
 
 
 class Tensor(NamedTuple):
@@ -214,19 +217,27 @@ def _names(name: str, what: str, found: Sequence[Tensor], expected: Signature | 
 def _expect(name: str, what: str, found: Sequence[Tensor], expected: Signature) -> None:
     """Compare a graph's tensors with what the runtime will feed it; symbolic axes fit anything."""
     seen = {tensor.name: (tensor.type, list(tensor.shape)) for tensor in found}
-    wanted = {key: (f"tensor({kind})", channels) for key, (kind, channels) in expected.items()}
+    wanted = {key: (f"tensor({kind})", axes) for key, (kind, axes) in expected.items()}
     if not set(seen) == set(wanted) or not all(
-        seen[key][0] == kind and (channels is None or _fits(seen[key][1], channels))
-        for key, (kind, channels) in wanted.items()
+        seen[key][0] == kind and (axes is None or _fits(seen[key][1], axes))
+        for key, (kind, axes) in wanted.items()
     ):
         raise BundleError(
-            f"{name}: {what} are {seen}; expected {wanted} (type, channels); "
+            f"{name}: {what} are {seen}; expected {wanted} (type, axes; None is any); "
             "export the bundle again"
         )
 
 
-def _fits(shape: Sequence[int | str | None], channels: int) -> bool:
-    return len(shape) == 4 and (shape[1] == channels or not isinstance(shape[1], int))
+def _fits(shape: Sequence[int | str | None], axes: Axes) -> bool:
+    return len(shape) == len(axes) and all(
+        size is None or found == size or not isinstance(found, int)
+        for found, size in zip(shape, axes, strict=True)
+    )
+
+
+def planes(channels: int) -> Axes:
+    """Return the axes of (N, channels, H, W)."""
+    return None, channels, None, None
 
 
 def _first_line(reason: object) -> str:
