@@ -72,7 +72,7 @@ def from_pixels(frames: Sequence[Array]) -> Tensor:
     return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 255
 
 
-def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str]) -> None:
+def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str] = ()) -> None:
     """Write the variant in 8 bits of a file, with the ranges that these inputs lead to.
 
     ``exact`` names the layers that stay in float32, wherever the names stand in a path.

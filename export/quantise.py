@@ -67,11 +67,22 @@ def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
     found = {name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()}
     floats = {name for name in wanted & set(inputs) if inputs[name] == TensorProto.FLOAT}
     found |= {name: Scale.of(0, 1) for name in sorted(floats)}
+    found |= _given(model)
     for node in taking:
         # The same values: another scale would round them again.
         if node.op_type in MOVERS and node.input[0] in found:
             found[node.output[0]] = found[node.input[0]]
     return found
+
+
+def _given(model: ModelProto) -> dict[str, Scale]:
+    """Return the scales of what a model in float32 makes of integers itself."""
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    return {
+        node.output[0]: Scale(np.float32(constants[node.input[1]]), int(constants[node.input[2]]))
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear"
+    }
 
 
 def _run_showing(
@@ -122,10 +133,10 @@ def _leading(model: ModelProto, exact: Collection[str]) -> set[str]:
     found: set[str] = set()
     floats = {port.name for port in model.graph.output}
     for node in reversed(model.graph.node):
-        leads = node.op_type in MOVERS and node.output[0] not in floats
-        if leads:
+        if node.op_type in MOVERS and node.output[0] not in floats:
             found.add(node.output[0])
-        if not (leads or _is_rounded(node, exact)):
+            floats.update(node.input[1:])  # a shape
+        elif not _is_rounded(node, exact):
             floats.update(node.input)
     return found
 
@@ -141,6 +152,7 @@ class _Writer:
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
         self.leading = _leading(model, exact)
+        self.given = _given(model)
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
         self.integers: set[str] = set()
@@ -169,6 +181,8 @@ class _Writer:
 
     def _pair(self, name: str) -> str:
         """Return the name of a tensor after it went through 8 bits."""
+        if name in self.given:
+            return name
         if name not in self.paired:
             self.paired.add(name)
             step, zero = self.scales[name]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from export.bundle import Measured
 from export.denoiser import (
+    BORDER_TOLERANCE,
     FRAME,
     SIDES,
     STRENGTH,
@@ -23,13 +24,11 @@ from export.parity import difference, pixel_difference, require, run_file
 from export.pixels import ShippedVideo
 from export.quantise import Feed
 from export.source import Source
-from train.denoiser import EXACT_LAYERS, STRIDE
+from train.denoiser import STRIDE
 from train.equalise import equalised, video_streams
 from train.recurrent import STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
 from train.video import VideoRecipe, VideoTask, recurrent
 from venturi.manifest import Manifest
-
-_EXACT_LAYERS = *EXACT_LAYERS, "recall", "trust", "keep"
 
 _STATE_TOLERANCE = 1e-4
 _SEQUENCES = 8
@@ -65,8 +64,8 @@ def write_variant(network: VideoNetwork, task: VideoTask, exact: Path, variant: 
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside) / "equalised.onnx"
         alike = equalised(network, video_streams, frame, strength, State(past, kept))
-        write_graph(alike, ready, wanted=network)
-        write_int8(ready, variant, state_feeds(frame, strength, State(past, kept)), _EXACT_LAYERS)
+        write_graph(alike, ready, wanted=network, for_int8=True)
+        write_int8(ready, variant, state_feeds(frame, strength, State(past, kept)))
     psnr, own = (task.stream_psnr_db(Exported(path, network), CPU) for path in (exact, variant))
     require_small_loss(variant.name, psnr - own)
     return {"stream_psnr_25_db": psnr, "int8_stream_psnr_25_loss_db": psnr - own}
@@ -114,7 +113,11 @@ def state_feeds(frame: Tensor, strength: Tensor, state: State) -> list[Feed]:
 
 
 def write_graph(
-    network: VideoNetwork, path: Path, *, wanted: VideoNetwork | None = None
+    network: VideoNetwork,
+    path: Path,
+    *,
+    wanted: VideoNetwork | None = None,
+    for_int8: bool = False,
 ) -> Measured:
     """Write the graph; return what was measured against PyTorch, after several frames.
 
@@ -122,6 +125,7 @@ def write_graph(
         network: in evaluation mode.
         path: of the file.
         wanted: what the file must compute; None is the network itself.
+        for_int8: make it ready to be rounded.
 
     Raises:
         ParityError: the file computes something else than the model.
@@ -130,7 +134,7 @@ def write_graph(
     example = torch.zeros(6 * STRIDE, 4 * STRIDE, 3, dtype=torch.uint8)
     first = network.first_state(torch.zeros(1, 3, *example.shape[:2]))
     export_graph(
-        ShippedVideo(network),
+        ShippedVideo(network, for_int8=for_int8),
         (example, torch.ones(1), example.clone(), first.kept[0].permute(1, 2, 0).contiguous()),
         [FRAME, STRENGTH, Port("past", FRAME.axes), state],
         [
@@ -146,7 +150,7 @@ def write_graph(
         for side, strength in zip(SIDES, STRENGTHS, strict=True)
     ]
     pixels, kept = (max(found) for found in zip(*errors, strict=True))
-    require(path, pixels, TOLERANCE)
+    require(path, pixels, BORDER_TOLERANCE if for_int8 else TOLERANCE)
     require(path, kept, _STATE_TOLERANCE)
     return {"denoiser_max_error_levels": pixels, "state_max_relative_error": kept}
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from benchmarks import crops, digit_figures, results
 from benchmarks.pictures import Picture
+from benchmarks.report.frames import NETWORK, TODAY
 
 ENVIRONMENT: dict[str, Any] = {
     "measured_on": "2026-01-31",
@@ -192,8 +193,9 @@ def frame() -> results.Results:
         "samples": 20, "median_ms": 1.5, "p50_ms": 1.5, "p90_ms": None, "p99_ms": None,
         "largest_difference": 0.0,
     }  # fmt: skip
-    ways = {part: {"NumPy": dict(way)} for part in ("in", "out", "whole")}
-    return _head("frame") | {"sizes": {"640x480": ways}}
+    ways = {part: {"NumPy": dict(way)} for part in ("in", "out")}
+    whole = {TODAY: way | {"median_ms": 2.0}, NETWORK: dict(way)}
+    return _head("frame") | {"sizes": {"640x480": ways | {"whole": whole}}}
 
 
 def video() -> results.Results:

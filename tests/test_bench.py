@@ -189,6 +189,13 @@ def test_onnx_pictures_of_every_kind(kind: int, channels: int, last: bool, tmp_p
     assert subject.error([image]) == {"mse": 0, "psnr_db": None, "max_abs": 0}
 
 
+def test_a_denoisers_graph_takes_pixels(tmp_path: Path) -> None:
+    found = bench(tmp_path, str(DATA / "tiny_denoiser" / "denoiser.onnx"), "--size", "64x48")
+    (row,) = found["rows"]
+    assert row["call"] == "run"
+    assert row["error"]["psnr_db"] > 20
+
+
 def test_an_onnx_file_without_a_picture(tmp_path: Path) -> None:
     tensors = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [4]) for n in "xy"]
     node = onnx.helper.make_node("Identity", ["x"], ["y"])

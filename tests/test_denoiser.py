@@ -2,14 +2,19 @@
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
-from venturi import Denoiser, InputError
+from venturi import BundleError, Denoiser, InputError, Manifest
+from venturi._pixels import from_pixels, to_pixels
+from venturi.manifest import FileEntry
+from venturi.windows import Box
 
 TINY = Path(__file__).parent / "data" / "tiny_denoiser"
 SIZES = [(1, 1), (7, 5), (64, 64), (65, 63), (513, 257)]
@@ -50,6 +55,44 @@ def test_is_the_blur_that_it_claims(denoiser: Denoiser) -> None:
     expected = np.rint(image / 2 + neighbours / 8)
     clean = denoiser.denoise(image)
     np.testing.assert_array_equal(clean[1:-1, 1:-1], expected[1:-1, 1:-1])
+
+
+def test_grey_is_the_mean_rounded_half_up() -> None:
+    colours = [[0, 0, 1], [0, 1, 1], [255, 255, 254], [1, 2, 3], [0, 0, 0], [255, 255, 255]]
+    grey = np.empty((1, 6), np.uint8)
+    from_pixels(np.array([colours], np.uint8), grey)
+    assert grey.tolist() == [[0, 1, 255, 2, 0, 255]]
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (5, 9, 3)])
+def test_a_window_beyond_the_picture_is_reflected(shape: tuple[int, ...]) -> None:
+    image = noisy(*shape)
+    pixels = to_pixels(image, Box(0, 0, 8, 16))
+    assert pixels.shape == (8, 16, 3)
+    assert pixels.dtype == np.uint8
+    assert pixels.flags.c_contiguous
+    colours = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    np.testing.assert_array_equal(pixels[:5, :9], colours)
+    np.testing.assert_array_equal(pixels[5:, :9], colours[3:0:-1])
+    np.testing.assert_array_equal(pixels[:5, 9:], colours[:, 7:0:-1])
+
+
+def test_a_bundle_of_before_is_to_be_exported_again(tmp_path: Path) -> None:
+    """Its graph takes planes of floats."""
+    planes: list[str | int] = [1, 3, "height", "width"]
+    axes: dict[str, list[str | int]] = {"frame": planes, "strength": [1], "clean": planes}
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, each) for name, each in axes.items()
+    ]
+    node = helper.make_node("Mul", ["frame", "strength"], ["clean"])
+    graph = helper.make_graph([node], "graph", ports[:2], ports[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "denoiser.onnx").write_bytes(model.SerializeToString())
+    files = {"denoiser": FileEntry.of(tmp_path, "denoiser.onnx")}
+    manifest = replace(Manifest.load(TINY), files=files)
+    (tmp_path / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    with pytest.raises(BundleError, match=r"inputs are .*float.*uint8.*export the bundle again"):
+        Denoiser(tmp_path)
 
 
 def test_strength_is_a_knob(denoiser: Denoiser) -> None:

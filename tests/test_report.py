@@ -143,7 +143,8 @@ def test_the_ways_of_a_frame_stand_side_by_side(tmp_path: Path) -> None:
     page = report.page(tmp_path)
     for size in ("640×480", "1280×720"):
         assert f"NumPy, {size}: 1.5 ms" in page
-        assert f"<td>NumPy</td><td>whole call</td><td>{size}</td><td>20</td><td>1.50</td>" in page
+        assert f"<td>NumPy</td><td>way in</td><td>{size}</td><td>20</td><td>1.50</td>" in page
+        assert f"25.0 % at {size}" in page
 
 
 def test_a_bar_is_as_long_as_its_value() -> None:

@@ -34,7 +34,7 @@ LEVEL_STRIDE = 4
 PATCH = 3 * LEVEL_STRIDE**2
 """Coefficients of a patch."""
 
-EXACT_LAYERS = "analysis", "stem", "claim", "share", "offset", "between", "synthesis"
+EXACT_LAYERS = "analysis", "stem", "claim", "share", "offset", "synthesis"
 """What the variant in 8 bits computes in float32: the way of the coefficients, and what decides."""
 
 GRIDS = (2, 2), (0, 2), (2, 0)

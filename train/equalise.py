@@ -26,10 +26,17 @@ _LEAST = 0.05
 
 
 class Stream(NamedTuple):
-    """Channels that one or more layers add to and others read."""
+    """Channels that one or more layers add to and others read.
+
+    Attributes:
+        makers: what adds to them.
+        readers: what takes them as its first inputs; nothing does where they are only multiplied.
+        factors: what makes the numbers that they are multiplied by.
+    """
 
     makers: Sequence[nn.Conv2d]
     readers: Sequence[nn.Conv2d]
+    factors: Sequence[nn.Conv2d] = ()
 
 
 def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
@@ -38,7 +45,10 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
     estimator = _layers(n.estimator, nn.Conv2d)
     fine = [*_layers(n.fine_in, Residual), *_layers(n.fine_out, Residual)]
     coarse = _layers(n.coarse, Residual)
+    grids = _layers(n.between, Between)
     return [
+        Stream([n.analysis], [estimator[0], n.stem, *(g.there for g in grids)], [n.share]),
+        *(Stream([grid.there], [], [grid.share]) for grid in grids),
         *(Stream([one], [two]) for one, two in pairwise(estimator)),
         *(Stream([block.first], [block.second]) for block in (*fine, *coarse)),
         Stream(
@@ -47,7 +57,7 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
                 n.down,
                 n.share,
                 n.offset,
-                *(grid.share for grid in _layers(n.between, Between)),
+                *(grid.share for grid in grids),
                 *(block.first for block in fine),
             ],
         ),
@@ -60,9 +70,11 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
 
 def video_streams(network: VideoNetwork) -> list[Stream]:
     """Return a recurrent denoiser's channels; what it keeps stays as it is."""
-    *rest, main, coarse = denoiser_streams(network)
+    first, *rest, main, coarse = denoiser_streams(network)
+    readers, factors = [*first.readers, network.recall], [*first.factors, network.trust]
+    first = first._replace(readers=readers, factors=factors)
     makers, readers = [*main.makers, network.recall], [*main.readers, network.trust, network.keep]
-    return [*rest, Stream(makers, readers), coarse]
+    return [first, *rest, Stream(makers, readers), coarse]
 
 
 def codec_streams(network: CodecNetwork) -> list[Stream]:
@@ -105,23 +117,34 @@ def equalised(
         inputs: of the network.
     """
     made = copy.deepcopy(network).eval()
-    sizes: dict[nn.Module, Tensor] = {}
+    taken: dict[nn.Module, Tensor] = {}
+    given: dict[nn.Module, Tensor] = {}
     hooks = []
 
     def look(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        sizes[layer] = inputs[0].abs().amax((2, 3)).mean(0)
+        taken[layer] = _sizes(inputs[0])
+
+    def look_after(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        given[layer] = _sizes(output)
 
     for stream in streams(made):
         hooks += [reader.register_forward_pre_hook(look) for reader in stream.readers]
+        hooks += [maker.register_forward_hook(look_after) for maker in stream.makers]
     made(*inputs)
     for hook in hooks:
         hook.remove()
     for stream in streams(made):
-        count = min(reader.in_channels for reader in stream.readers)
+        seen = [taken[reader] for reader in stream.readers]
+        seen = seen or [given[maker] for maker in stream.makers]
+        count = min(len(size) for size in seen)
         # A pixel unshuffle in front of a layer makes several channels of each.
-        size = [sizes[reader].view(count, -1).amax(1) for reader in stream.readers]
+        size = [each[: len(each) // count * count].view(count, -1).amax(1) for each in seen]
         _scale(stream, 1 / shares(torch.stack(size).amax(0)))
     return made
+
+
+def _sizes(values: Tensor) -> Tensor:
+    return values.abs().amax((2, 3)).mean(0)
 
 
 def shares(size: Tensor) -> Tensor:
@@ -134,12 +157,19 @@ def _scale(stream: Stream, factors: Tensor) -> None:
     for maker in stream.makers:
         # A pixel shuffle follows a layer that has more channels than the stream.
         own = factors.repeat_interleave(maker.out_channels // len(factors))
-        assert maker.bias is not None
-        maker.weight.mul_(own.view(-1, 1, 1, 1))
-        maker.bias.mul_(own)
+        _multiply(maker, own)
+    for layer in stream.factors:
+        _multiply(layer, 1 / factors)
     for reader in stream.readers:
         own = factors.repeat_interleave(reader.in_channels // len(factors))
-        reader.weight.div_(own.view(1, -1, 1, 1))
+        reader.weight[:, : len(own)].div_(own.view(1, -1, 1, 1))
+
+
+def _multiply(layer: nn.Conv2d, own: Tensor) -> None:
+    """Multiply what each channel of a layer gives."""
+    layer.weight.mul_(own.view(-1, 1, 1, 1))
+    if layer.bias is not None:
+        layer.bias.mul_(own)
 
 
 def _residual(makers: list[nn.Conv2d], blocks: Sequence[Block], readers: list[nn.Conv2d]) -> Stream:

@@ -1,8 +1,9 @@
 """ONNX graphs that are no bundle: one, or an encoder and the decoder that takes what it gives.
 
 The first input with four axes, one of which is 1 or 3 where channels may stand, is the picture:
-planes first (N, C, H, W) or last (N, H, W, C), floats in [0, 1] or uint8. Every other input, such
-as a quality or a noise level, is filled with a half (floats) or a one (integers).
+planes first (N, C, H, W) or last (N, H, W, C), floats in [0, 1] or uint8; or it is one of pixels
+without a batch, uint8 (H, W, C). Every other input, such as a quality or a noise level, is filled
+with a half (floats) or a one (integers).
 """
 
 import hashlib
@@ -27,7 +28,7 @@ _TYPES: Mapping[str, str] = {
     "tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int32)": "int32",
     "tensor(int64)": "int64", "tensor(bool)": "bool",
 }  # fmt: skip
-_PLANES_FIRST, _PLANES_LAST = 1, 3
+_PLANES_FIRST, _PLANES_LAST, _PIXELS = 1, 3, 2
 
 
 class OnnxSubject:
@@ -126,11 +127,13 @@ def _image_among(graph: Graph) -> Tensor:
     shown = {tensor.name: (tensor.type, list(tensor.shape)) for tensor in graph.inputs}
     raise InputError(
         f"{graph.name}: its inputs are {shown}; expected one with four axes, 1 or 3 channels first "
-        "or last, to be fed with a picture; bring such a graph"
+        "or last, or one of uint8 pixels, to be fed with a picture; bring such a graph"
     )
 
 
 def _channel_axis(tensor: Tensor) -> int | None:
+    if len(tensor.shape) == 3 and tensor.type == "tensor(uint8)" and tensor.shape[2] in (1, 3):
+        return _PIXELS
     if len(tensor.shape) != 4:
         return None
     for axis in (_PLANES_FIRST, _PLANES_LAST):
@@ -141,7 +144,8 @@ def _channel_axis(tensor: Tensor) -> int | None:
 
 def _sides(tensor: Tensor) -> tuple[int, int]:
     """Return which axes are height and width."""
-    return (2, 3) if _channel_axis(tensor) == _PLANES_FIRST else (1, 2)
+    axes = {_PLANES_FIRST: (2, 3), _PLANES_LAST: (1, 2), _PIXELS: (0, 1)}
+    return axes[_channel_axis(tensor) or _PLANES_FIRST]
 
 
 def _fixed(tensor: Tensor) -> Size | None:
@@ -155,6 +159,8 @@ def _as_input(image: Pixels, tensor: Tensor) -> NDArray[Any]:
     assert axis is not None
     kind = np.dtype(_TYPES[tensor.type])
     pixels = image if tensor.shape[axis] == 3 else pictures.grey(image)[..., None]
+    if axis == _PIXELS:
+        return np.ascontiguousarray(pixels)
     values = pixels / np.float32(255) if kind.kind == "f" else pixels
     planes = values.transpose(2, 0, 1) if axis == _PLANES_FIRST else values
     batch = tensor.shape[0] if isinstance(tensor.shape[0], int) else 1
