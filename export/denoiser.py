@@ -10,7 +10,13 @@ import torch
 from export.bundle import Measured, write_bundle
 from export.graphs import Port, export_graph
 from export.int8 import calibration, frame_feeds, from_pixels, measure, write_int8
-from export.parity import pixel_difference, require, run_file
+from export.parity import (
+    BORDER_TOLERANCE,
+    PIXEL_TOLERANCE,
+    pixel_difference,
+    require,
+    run_file,
+)
 from export.pixels import ShippedDenoiser
 from export.source import Source
 from train.camera import CameraTask, denoiser
@@ -24,12 +30,6 @@ RECIPES: Mapping[str, type[CameraRecipe]] = {
     "camera": CameraRecipe,
     "camera-fast": FastCameraRecipe,
 }
-
-TOLERANCE = 0.51
-"""Levels between a pixel and what PyTorch has before it rounds, which does half of one."""
-
-BORDER_TOLERANCE = 4.0
-"""The same of what is to be rounded, for the sake of its border; it loses about as much then."""
 
 FRAME = Port("frame", ("height", "width", 3))
 STRENGTH = Port("strength", (1,))
@@ -147,7 +147,7 @@ def write_graph(
     rng = np.random.default_rng(1)
     cases = [(random_frame(side, rng), s) for side, s in zip(SIDES, STRENGTHS, strict=True)]
     error = max(_difference(path, graph, frame, strength) for frame, strength in cases)
-    require(path, error, BORDER_TOLERANCE if for_int8 else TOLERANCE)
+    require(path, error, BORDER_TOLERANCE if for_int8 else PIXEL_TOLERANCE)
     return {"denoiser_max_error_levels": error}
 
 

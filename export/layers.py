@@ -78,20 +78,6 @@ def in_patches(layer: nn.Conv2d, basis: Tensor) -> nn.Conv2d:
     return made
 
 
-def pointwise_of(matrix: Tensor) -> nn.Conv2d:
-    """Return the 1×1 convolution, without bias, that multiplies by a matrix (outputs, inputs)."""
-    layer = nn.Conv2d(matrix.shape[1], matrix.shape[0], 1, bias=False)
-    layer.weight.data = matrix[:, :, None, None].contiguous()
-    return layer
-
-
-def identity(channels: int) -> nn.Conv2d:
-    """Return a convolution that changes nothing but the memory layout of what follows."""
-    layer = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
-    nn.init.ones_(layer.weight)
-    return layer
-
-
 class Unrolled(nn.Module):
     """A recurrent layer of one direction, step by step: no loop is left in the graph."""
 

@@ -12,6 +12,12 @@ from torch import Tensor
 
 Array = NDArray[np.generic]
 
+PIXEL_TOLERANCE = 0.51
+"""Levels between a pixel and what PyTorch has before it rounds, which does half of one."""
+
+BORDER_TOLERANCE = 4.0
+"""The same of what is to be rounded, for the sake of its border; it loses about as much then."""
+
 
 class ParityError(Exception):
     """The exported file computes something else than the model it was made from."""

@@ -1,14 +1,7 @@
-"""The denoiser's networks as they ship: from pixels to pixels, with the channels last throughout.
-
-A row is what one place has, its channels side by side; rows lie in raster order. A frame's bytes
-become rows of 4 × 4 patches by moves of 12 bytes, layers of 1 × 1 are products of matrices, and
-larger convolutions see the rows through a transposition, which onnxruntime takes out again where it
-computes in 8 bits. So next to nothing is spent on moving planes about.
-"""
+"""The denoiser's networks as they ship: from pixels to pixels, channels last throughout."""
 
 import copy
 import functools
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,17 +9,27 @@ from torch.nn import functional
 
 from export.graphs import block_major
 from export.layers import permuted
-from train.blocks import SLOPE
-from train.denoiser import LEVEL_STRIDE, PATCH, Between, DenoiserNetwork, Residual
+from export.rows import (
+    LEVELS,
+    MIDDLE,
+    AllBetween,
+    Patches,
+    Pointwise,
+    Size,
+    after,
+    as_planes,
+    as_rows,
+    convolution,
+    linear,
+    of_rows,
+    places,
+    residuals,
+    shuffled,
+)
+from train.denoiser import LEVEL_STRIDE, PATCH, Between, DenoiserNetwork
 from train.recurrent import STATE_LIMIT, VideoNetwork
 
-Size = tuple[int, int]
-"""Rows and columns of places, which a tensor of rows does not tell."""
-
-_LINE = 3 * LEVEL_STRIDE
 _WORD = 4  # channels; a convolution in 8 bits of a number between takes three times as long
-_LEVELS = 255
-_MIDDLE = 128  # what a level is counted from: a convolution's padding with 0 is middle grey
 
 
 class ShippedDenoiser(nn.Module):
@@ -34,59 +37,44 @@ class ShippedDenoiser(nn.Module):
 
     Args:
         network: in evaluation mode.
-        for_int8: compute the grids between the patches as :class:`AllBetween` does.
+        for_int8: all but the coefficients themselves in convolutions, which are to be rounded.
     """
 
     def __init__(self, network: DenoiserNetwork, *, for_int8: bool = False) -> None:
         super().__init__()
         n = self.network = copy.deepcopy(network)
-        self.analysis = _of_pixels(n.analysis)
-        self.stem, self.share, self.offset = (_rows(x) for x in (n.stem, n.share, n.offset))
-        self.claim, self.stem.bias = _claim(n)
-        self.up, self.level = permuted(n.up, 2), permuted(_last(n.estimator), 2)
+        self.analysis, centred = _of_levels(n.analysis), _of_levels(n.analysis, MIDDLE)
+        self.synthesis, offset = _to_levels(n.synthesis, of_rows(n.offset))
+        share, bias = of_rows(n.share), self.analysis.bias.detach()
+        if for_int8:  # it is cheaper to take the share of the bias as well
+            self.analysis = nn.Linear(PATCH, PATCH, bias=False)
+            self.analysis.weight.data = centred.weight.detach()
+            offset.weight.data += bias.unsqueeze(1) * share.weight.detach()
+            offset.bias.data += bias * share.bias.detach()
+        first, self.level = _ends(n.estimator)
+        stem = after(n.stem, centred)
+        self.claim, stem.bias = _claim(n, stem)
+        layers = (after(first, centred), stem, share, offset)
+        self.first, self.stem, self.share, self.offset = (
+            Pointwise(layer, for_int8=for_int8) for layer in layers
+        )
+        self.up = permuted(n.up, 2)
         grids = [grid for grid in n.between if isinstance(grid, Between)]
-        self.between = AllBetween(grids, self.analysis) if grids and for_int8 else None
-        self.synthesis = _to_pixels(n.synthesis)
-        self.step, self.zero = nn.Buffer(torch.tensor(1.0)), nn.Buffer(torch.tensor(_MIDDLE).byte())
+        self.between = AllBetween(grids, centred) if grids and for_int8 else None
+        self.patches = Patches()
 
     def forward(self, frame: Tensor, strength: Tensor) -> Tensor:
         """Map a frame, uint8 (H, W, 3), and a strength (1,) to the clean frame, uint8."""
-        size = _places(frame)
-        pixels = self.patches(frame)
-        seen, _ = self.decide(pixels, self.analysis(pixels), strength, size)
-        part = strength.clamp(max=1.0)
-        bias = self.synthesis.bias * part
-        noise = functional.linear(seen, self.synthesis.weight * part, bias)
-        return self.frame(pixels + noise, size)
-
-    def patches(self, frame: Tensor) -> Tensor:
-        """Return a frame, uint8 (H, W, 3), as rows of patches, (places, 48): levels minus 128."""
-        height, width = _places(frame)
-        lines = frame.view(height, LEVEL_STRIDE, width, _LINE)
-        rows = lines.permute(0, 2, 1, 3).reshape(height * width, PATCH)
-        levels: Tensor = torch.onnx.ops.symbolic(
-            "DequantizeLinear",
-            (rows, self.step, self.zero),
-            dtype=torch.float32,
-            shape=rows.shape,
-        )
-        return levels
-
-    def frame(self, levels: Tensor, size: Size) -> Tensor:
-        """Return rows of patches as a frame, uint8 (H, W, 3): rounded and clipped."""
-        height, width = size
-        rows: Tensor = torch.onnx.ops.symbolic(
-            "QuantizeLinear",
-            (levels, self.step, self.zero),
-            dtype=torch.uint8,
-            shape=levels.shape,
-        )
-        lines = rows.view(height, width, LEVEL_STRIDE, _LINE).permute(0, 2, 1, 3)
-        return lines.reshape(LEVEL_STRIDE * height, LEVEL_STRIDE * width, 3)
+        size = places(frame)
+        patches = self.patches.of(frame)
+        levels = patches.float()
+        seen, _ = self.decide(patches, self.analysis(levels), strength, size)
+        noise = functional.linear(seen, self.synthesis * strength.clamp(max=1.0))
+        return self.patches.picture(levels + noise, size)
 
     def decide(
         self,
-        pixels: Tensor,
+        patches: Tensor,
         coefficients: Tensor,
         strength: Tensor,
         size: Size,
@@ -95,66 +83,35 @@ class ShippedDenoiser(nn.Module):
         """Return the noise of each coefficient, (places, 48), and the last features.
 
         Args:
-            pixels, coefficients: rows of patches.
+            patches: of the frame, uint8.
+            coefficients: of them; in the variant for 8 bits without the bias of the analysis.
             strength: (1,).
             size: how many places there are.
             memory: what joins the stem.
         """
-        n = self.network
-        level = functional.relu(self.noise_level(coefficients, size))
-        claim = functional.linear(level * strength.clamp(min=1.0), self.claim)
-        x = self.stem(coefficients) + claim
-        x = _blocks(n.fine_in, x if memory is None else x + memory, size)
+        n, pixels = self.network, self.patches.centred(patches)
+        level = functional.relu(self.noise_level(pixels, size))
+        claim = functional.linear(level, self.claim * strength.clamp(min=1.0))
+        x = self.stem(pixels, size) + claim
+        x = residuals(n.fine_in, x if memory is None else x + memory, size)
         half = size[0] // 2, size[1] // 2
-        deep = _blocks(n.coarse, _as_rows(n.down(_as_planes(x, size))), half)
-        x = x + _shuffled(_as_rows(self.up(_as_planes(deep, half))), half)
-        x = _blocks(n.fine_out, x, size)
-        seen = coefficients * self.share(x) + self.offset(x)
-        features = _as_planes(x, size)
+        deep = residuals(n.coarse, as_rows(n.down(as_planes(x, size))), half)
+        x = x + shuffled(as_rows(self.up(as_planes(deep, half))), half)
+        x = residuals(n.fine_out, x, size)
+        beside = self.offset(x, size)
+        features = as_planes(x, size)
         if self.between is not None:
-            seen = seen + _as_rows(self.between(_as_planes(pixels, size), features))
+            beside = beside + as_rows(self.between(as_planes(pixels, size), features))
         elif n.between:
-            planes = _as_planes(coefficients, size)
+            planes = as_planes(coefficients, size)
             noise = [grid(planes, features) for grid in n.between]
-            seen = seen + _as_rows(functools.reduce(torch.add, noise))
-        return seen, x
+            beside = beside + as_rows(functools.reduce(torch.add, noise))
+        return coefficients * self.share(x, size) + beside, x
 
-    def noise_level(self, coefficients: Tensor, size: Size) -> Tensor:
+    def noise_level(self, pixels: Tensor, size: Size) -> Tensor:
         """Return the level of the noise, (places, 1)."""
-        x = _as_planes(coefficients, size)
-        x = self.network.estimator[:-2](x)
-        return _shuffled(_as_rows(self.level(x)), (size[0] // 2, size[1] // 2))
-
-
-class AllBetween(nn.Module):
-    """The grids between the patches, all at once and made of the pixels, for 8 bits.
-
-    Pixels have no more than 8 bits, while the mean of a patch needs more beside its details. What
-    is moved along one axis only has kernels of one row or column; with zeros beside them they are
-    2 × 2 as the others, and give what nobody reads in a row or column more.
-
-    Beyond the frame the pixels are middle grey here, and for the network the coefficients are 0.
-    This differs by the bias of the analysis, along the border, by less than 8 bits do everywhere.
-    """
-
-    def __init__(self, grids: Sequence[Between], analysis: nn.Linear) -> None:
-        super().__init__()
-        there, look = (
-            torch.cat([_square(part, after=False) for part in parts])
-            for parts in ([grid.there for grid in grids], [grid.share for grid in grids])
-        )
-        back = torch.cat([_square(grid.back, after=True) for grid in grids], 1)
-        biases = [grid.share.bias.detach() for grid in grids if grid.share.bias is not None]
-        matrix, bias = analysis.weight.detach().double(), analysis.bias.detach().double()
-        of_pixels = torch.einsum("kcyx,cp->kpyx", there.double(), matrix)
-        self.there = _conv(of_pixels, torch.einsum("kcyx,c->k", there.double(), bias), 1)
-        self.look = _conv(look, torch.cat(biases), 1)
-        self.back = _conv(back, torch.zeros(PATCH), 0)
-
-    def forward(self, pixels: Tensor, features: Tensor) -> Tensor:
-        """Return the noise of all grids as coefficients of the first, (1, 48, H/4, W/4)."""
-        found: Tensor = self.back(self.there(pixels) * self.look(features))
-        return found
+        x = self.network.estimator[1:-2](as_planes(self.first(pixels, size), size))
+        return shuffled(as_rows(self.level(x)), (size[0] // 2, size[1] // 2))
 
 
 class ShippedVideo(ShippedDenoiser):
@@ -167,11 +124,11 @@ class ShippedVideo(ShippedDenoiser):
 
     def __init__(self, network: VideoNetwork, *, for_int8: bool = False) -> None:
         super().__init__(network, for_int8=for_int8)
-        self.trust, self.keep = _rows(network.trust), _rows(network.keep)
+        self.trust, self.keep = of_rows(network.trust), of_rows(network.keep)
         self.spare = -network.recall.in_channels % _WORD
         weight = functional.pad(network.recall.weight.detach(), (0, 0, 0, 0, 0, self.spare))
         assert network.recall.bias is not None
-        self.recall = _conv(weight, network.recall.bias.detach(), 1)
+        self.recall = convolution(weight, network.recall.bias.detach(), 1)
 
     def forward(  # type: ignore[override]
         self, frame: Tensor, strength: Tensor, past: Tensor, state: Tensor
@@ -184,103 +141,50 @@ class ShippedVideo(ShippedDenoiser):
             past: uint8 (H, W, 3).
             state: float32 (H / 4, W / 4, state channels).
         """
-        size = _places(frame)
-        pixels = self.patches(frame)
-        coefficients = self.analysis(pixels)
+        size = places(frame)
+        patches = self.patches.of(frame)
+        levels = patches.float()
+        coefficients = self.analysis(levels)
         kept = state.view(size[0] * size[1], self.network.state_channels)
         known = kept[:, :1]
-        change = (coefficients - self.analysis(self.patches(past))) * known
+        change = (coefficients - self.analysis(self.patches.of(past).float())) * known
         seen = torch.cat((change.abs(), kept, kept[:, : self.spare]), 1)
-        memory = _as_rows(self.recall(_as_planes(seen, size))) * known
-        noise, x = self.decide(pixels, coefficients, strength, size, memory)
-        noise = self.synthesis(noise + change * self.trust(x))
-        clean = self.frame(pixels + noise * strength.clamp(max=1.0), size)
+        memory = as_rows(self.recall(as_planes(seen, size))) * known
+        noise, x = self.decide(patches, coefficients, strength, size, memory)
+        noise = functional.linear(noise + change * self.trust(x), self.synthesis)
+        clean = self.patches.picture(levels + noise * strength.clamp(max=1.0), size)
         found = self.keep(x).clamp(-STATE_LIMIT, STATE_LIMIT)
         next_state = torch.cat((known * 0 + 1, found), 1).view(*size, -1)
-        return clean, self.frame(pixels + noise, size), next_state
+        return clean, self.patches.picture(levels + noise, size), next_state
 
 
-def _places(frame: Tensor) -> Size:
-    return frame.shape[0] // LEVEL_STRIDE, frame.shape[1] // LEVEL_STRIDE
-
-
-def _as_planes(rows: Tensor, size: Size) -> Tensor:
-    """Return (places, channels) as (1, channels, height, width)."""
-    return rows.view(1, *size, rows.shape[1]).permute(0, 3, 1, 2)
-
-
-def _as_rows(planes: Tensor) -> Tensor:
-    return planes.permute(0, 2, 3, 1).reshape(-1, planes.shape[1])
-
-
-def _shuffled(rows: Tensor, size: Size) -> Tensor:
-    """Return rows of 2 × 2 blocks as rows of the places in them."""
-    height, width = size
-    line = rows.shape[1] // 2
-    lines = rows.view(height, width, 2, line).permute(0, 2, 1, 3)
-    return lines.reshape(4 * height * width, line // 2)
-
-
-def _blocks(blocks: nn.Sequential, x: Tensor, size: Size) -> Tensor:
-    for block in blocks:
-        assert isinstance(block, Residual)
-        first = functional.leaky_relu(block.first(_as_planes(x, size)), SLOPE)
-        x = x + _as_rows(block.second(first))
-    return x
-
-
-def _square(layer: nn.Conv2d, *, after: bool) -> Tensor:
-    """Return a kernel as 2 × 2, with zeros after or before its rows and columns."""
-    weight = layer.weight.detach()
-    down, right = (2 - side for side in weight.shape[2:])
-    around = (0, right, 0, down) if after else (right, 0, down, 0)
-    return functional.pad(weight, around)
-
-
-def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    made = nn.Linear(weight.shape[1], weight.shape[0])
-    made.weight.data, made.bias.data = weight.float().contiguous(), bias.float()
-    return made
-
-
-def _conv(weight: Tensor, bias: Tensor, padding: int) -> nn.Conv2d:
-    outputs, inputs = weight.shape[:2]
-    made = nn.Conv2d(inputs, outputs, weight.shape[2], padding=padding)
-    made.weight.data, made.bias = weight.float().contiguous(), nn.Parameter(bias.float())
-    return made
-
-
-def _rows(layer: nn.Conv2d) -> nn.Linear:
-    """Return a 1 × 1 convolution as a layer of rows."""
-    assert layer.bias is not None
-    return _linear(layer.weight.detach()[:, :, 0, 0], layer.bias.detach())
-
-
-def _of_pixels(layer: nn.Conv2d) -> nn.Linear:
-    """Return the analysis of patches less 0.5 as a layer of their levels minus 128."""
+def _of_levels(layer: nn.Conv2d, zero: int = 0) -> nn.Linear:
+    """Return the analysis of patches less 0.5 as a layer of their levels minus ``zero``."""
     assert layer.bias is not None
     weight = layer.weight.detach().double()
-    middle = _MIDDLE / _LEVELS - 0.5
-    bias = layer.bias.detach().double() + middle * weight.sum((1, 2, 3))
-    return _linear(weight.permute(0, 2, 3, 1).reshape(PATCH, PATCH) / _LEVELS, bias)
+    bias = layer.bias.detach().double() + (zero / LEVELS - 0.5) * weight.sum((1, 2, 3))
+    return linear(weight.permute(0, 2, 3, 1).reshape(PATCH, PATCH) / LEVELS, bias)
 
 
-def _to_pixels(layer: nn.Conv2d) -> nn.Linear:
-    """Return the synthesis of noise as a layer of what it adds to the levels."""
-    assert layer.bias is not None
+def _to_levels(synthesis: nn.Conv2d, offset: nn.Linear) -> tuple[Tensor, nn.Linear]:
+    """Return what makes of noise what it adds to the levels, and an offset that has its bias."""
+    assert synthesis.bias is not None
+    weight, bias = (x.detach().double() for x in (synthesis.weight[:, :, 0, 0], synthesis.bias))
+    own = torch.linalg.solve(weight, bias)
     order = block_major(PATCH, LEVEL_STRIDE)
-    made = _rows(layer)
-    return _linear(-_LEVELS * made.weight.detach()[order], -_LEVELS * made.bias.detach()[order])
+    made = linear(offset.weight.detach(), offset.bias.detach().double() + own)
+    return nn.Buffer((-LEVELS * weight[order]).float()), made
 
 
-def _claim(network: DenoiserNetwork) -> tuple[Tensor, nn.Parameter]:
+def _claim(network: DenoiserNetwork, stem: nn.Linear) -> tuple[Tensor, nn.Parameter]:
     """Return the claim's weight, (width, 1), and the bias that it and the stem have together."""
-    claim, stem = _rows(network.claim), _rows(network.stem)
+    claim = of_rows(network.claim)
     return claim.weight, nn.Parameter(claim.bias.detach() + stem.bias.detach())
 
 
-def _last(estimator: nn.Sequential) -> nn.Conv2d:
-    """Return the layer in front of the estimator's pixel shuffle."""
-    layer = estimator[-2]
-    assert isinstance(layer, nn.Conv2d)
-    return layer
+def _ends(estimator: nn.Sequential) -> tuple[nn.Conv2d, nn.Conv2d]:
+    """Return an estimator's first layer, and its last one in the order of a DCR pixel shuffle."""
+    first, last = estimator[0], estimator[-2]
+    assert isinstance(first, nn.Conv2d)
+    assert isinstance(last, nn.Conv2d)
+    return first, permuted(last, 2)

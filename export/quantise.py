@@ -18,9 +18,9 @@ MOVERS = frozenset({"Reshape", "Transpose"})
 """What moves values and changes none."""
 
 FOLLOWERS = MOVERS | {"LeakyRelu"}
-"""What is computed in 8 bits when its input is; convolutions are, anything else is not.
+"""What is computed in 8 bits when its input is.
 
-Sums stay in float32: what they add to each other lies on different scales.
+Convolutions are, and sums of what they give and what they read; anything else is not.
 """
 
 TAIL = 1e-4
@@ -53,7 +53,7 @@ def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
         model: in float32.
         feeds: inputs to run it on; one of the graph in float32 has the range [0, 1].
     """
-    taking = [node for node in model.graph.node if node.op_type in {"Conv", *FOLLOWERS}]
+    taking = [node for node in model.graph.node if node.op_type in {"Conv", "Add", *FOLLOWERS}]
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {port.name: port.type.tensor_type.elem_type for port in model.graph.input}
     wanted = {name for node in taking for name in (*node.input, *node.output)} - weights
@@ -128,6 +128,16 @@ def _is_rounded(node: NodeProto, exact: Collection[str]) -> bool:
     return node.op_type == "Conv" and node.input[1] not in exact
 
 
+def _read(model: ModelProto, exact: Collection[str], leading: Collection[str]) -> set[str]:
+    """Return what convolutions in 8 bits read, before it is moved to them as well."""
+    found: set[str] = set()
+    for node in reversed(model.graph.node):
+        leads = node.output[0] in leading and node.output[0] in found
+        if leads or _is_rounded(node, exact):
+            found.add(node.input[0])
+    return found
+
+
 def _leading(model: ModelProto, exact: Collection[str]) -> set[str]:
     """Return what is moved only for convolutions in 8 bits: it is rounded before it is moved."""
     found: set[str] = set()
@@ -152,6 +162,7 @@ class _Writer:
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
         self.leading = _leading(model, exact)
+        self.read = _read(model, exact, self.leading)
         self.given = _given(model)
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
@@ -164,9 +175,10 @@ class _Writer:
         made.CopyFrom(node)
         follows = node.op_type in FOLLOWERS and node.input[0] in self.integers
         leads = node.output[0] in self.leading
-        is_integer = follows or leads or _is_rounded(node, self.exact)
+        adds = node.op_type == "Add" and self.integers | self.read >= {*node.input}
+        is_integer = follows or leads or adds or _is_rounded(node, self.exact)
         for place, name in enumerate(node.input):
-            values = is_integer and place == 0  # else a shape
+            values = is_integer and (adds or place == 0)  # else a shape
             if name not in self.weights and (values or name in self.integers):
                 made.input[place] = self._pair(name)
         if is_integer and node.op_type == "Conv":

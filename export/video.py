@@ -9,18 +9,23 @@ from torch import Tensor, nn
 
 from export.bundle import Measured
 from export.denoiser import (
-    BORDER_TOLERANCE,
     FRAME,
     SIDES,
     STRENGTH,
     STRENGTHS,
-    TOLERANCE,
     random_frame,
     write_denoiser,
 )
 from export.graphs import Port, export_graph
 from export.int8 import CPU, frame_feeds, from_pixels, require_small_loss, to_pixels, write_int8
-from export.parity import difference, pixel_difference, require, run_file
+from export.parity import (
+    BORDER_TOLERANCE,
+    PIXEL_TOLERANCE,
+    difference,
+    pixel_difference,
+    require,
+    run_file,
+)
 from export.pixels import ShippedVideo
 from export.quantise import Feed
 from export.source import Source
@@ -150,7 +155,7 @@ def write_graph(
         for side, strength in zip(SIDES, STRENGTHS, strict=True)
     ]
     pixels, kept = (max(found) for found in zip(*errors, strict=True))
-    require(path, pixels, BORDER_TOLERANCE if for_int8 else TOLERANCE)
+    require(path, pixels, BORDER_TOLERANCE if for_int8 else PIXEL_TOLERANCE)
     require(path, kept, _STATE_TOLERANCE)
     return {"denoiser_max_error_levels": pixels, "state_max_relative_error": kept}
 

@@ -278,8 +278,8 @@ def _places() -> list[TensorProto]:
 
 def _decoder() -> bytes:
     constants: dict[str, ArrayLike] = {
-        "blur": _blur(3), "walsh": _walsh(), "scales": [1.0, 1, 4, 4], "levels": 255.0,
-        "middle": 128.0, "steps": [15.0], "one": [1.0], "unit": [1 / 32],
+        "blur": _blur(3), "walsh": _walsh(), "scales": [1.0, 1, 4, 4],
+        "middle": 128.0, "steps": [15.0], "one": [1.0], "unit": [1 / 32], "step": 1.0,
     }  # fmt: skip
     nodes: list[Node] = [
         ("ConvTranspose", "latent walsh", "small", {"strides": [4, 4], "group": 3}),
@@ -288,10 +288,10 @@ def _decoder() -> bytes:
         *_to_gain(),
         ("Div", "soft gain", "centred", {}),
         ("Add", "centred middle", "level", {}),
-        ("Div", "level levels", "image", {}),
+        *_to_pixels("level", "image"),
     ]
     inputs = [_latent("latent", "f"), ("quality", "f", [1])]
-    return _model("decoder", nodes, inputs, [_image("image")], constants)
+    return _model("decoder", nodes, inputs, [_pixels("image")], constants, _STEPS)
 
 
 def _denoiser() -> bytes:

@@ -114,12 +114,12 @@ def test_region_outside_is_refused(codec: Codec, region: Any) -> None:
 def test_windows_leave_no_seam(codec: Codec) -> None:
     image = picture(1030, 2100)
     windowed, single = Codec(TINY, threads=1), Codec(TINY, threads=1)
-    windowed._core, single._core = 1024, 4096
+    windowed._core, single._core, single._drawn = 1024, 4096, 4096
     data = windowed.compress(image)
     assert data == single.compress(image)
     expected = single.decompress(data)
     for core in (1024, 256):
-        windowed._core = core
+        windowed._drawn = core
         np.testing.assert_array_equal(windowed.decompress(data), expected)
 
 
@@ -129,7 +129,7 @@ def test_windows_without_margin_would_leave_seams() -> None:
     data = blind.compress(picture(300, 300))
     expected = blind.decompress(data)
     blind.manifest.parameters["decoder_margin"] = 0  # type: ignore[index]
-    blind._core = 64
+    blind._drawn = 64
     assert (blind.decompress(data) != expected).any()
 
 

@@ -95,14 +95,15 @@ def test_any_optimisation_of_the_graphs(
 @pytest.mark.parametrize("core", [256, 1024, 2**20])
 def test_any_windows(bundle: str, core: int) -> None:
     codec = Codec(BUNDLES[bundle], threads=1)
-    codec._core = core
+    codec._core = codec._drawn = core
     expect_golden_symbols(bundle, codec)
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
 def test_windowed_streams_are_those_of_the_whole(bundle: str) -> None:
     whole, windowed = (Codec(BUNDLES[bundle], threads=2) for _ in range(2))
-    whole._core, windowed._core = 2**20, 1024
+    whole._core = whole._drawn = 2**20
+    windowed._core = windowed._drawn = 1024
     image = make_golden.waves(1090, 1250)
     meant = decode(whole, whole.compress(image, quality=70))
     found = decode(windowed, windowed.compress(image, quality=70))

@@ -23,6 +23,7 @@ from export.denoiser import write_graph
 from export.parity import ParityError
 from export.pixels import ShippedDenoiser
 from export.quantise import Scale, quantised, scales
+from export.rows import MIDDLE
 from tests.training import camera_recipe, options, picture, pictures
 from train import __main__ as train
 from train.camera import CameraTask
@@ -178,8 +179,9 @@ def test_equal_channels_of_a_codec_compute_the_same() -> None:
     for layer in (before.synthesis.share, before.synthesis.stem):
         layer.weight.mul_(torch.logspace(-1, 1, layer.out_channels).view(-1, 1, 1, 1))
     end = before.synthesis.filter
-    for layer in (end.share, end.offset, *(grid.share for grid in end.between)):
-        layer.weight.normal_(std=0.1)
+    for name, weight in end.named_parameters():
+        if "share.weight" in name or "offset.weight" in name:
+            weight.normal_(std=0.1)
     image, quality = torch.rand(2, 3, 128, 64), torch.tensor([0.2, 0.9])
     after = equalised(before, codec_streams, image, quality, None)
     latent, hyper = before.analysis(image, quality)
@@ -189,7 +191,7 @@ def test_equal_channels_of_a_codec_compute_the_same() -> None:
     torch.testing.assert_close(made[1], made[0], atol=1e-4, rtol=1e-4)
     for stream in codec_streams(after):
         assert stream.makers
-        assert stream.readers
+        assert stream.readers or stream.factors
     assert not torch.equal(after.synthesis.up.weight, before.synthesis.up.weight)
 
 
@@ -312,7 +314,7 @@ def test_channels_of_one_size_lose_less(files: dict[str, Path]) -> None:
         beyond_rounding(int8.Exported(files[f"{name}-int8"])(FRAMES, STRENGTHS).clean, wanted)
         for name in ("plain", "equal")
     )
-    assert equal < 0.6 * plain
+    assert equal < 0.8**2 * plain
     assert equal < 0.01 * float((wanted - FRAMES).square().mean())
 
 
@@ -337,10 +339,11 @@ def test_every_other_convolution_runs_in_integers(files: dict[str, Path], tmp_pa
     assert after["QLinearLeakyRelu"] == before["LeakyRelu"]
     assert after["QLinearMul"] == 1  # of the patches between the patches
     assert after["LeakyRelu"] == after["ReorderInput"] == after["ReorderOutput"] == 0
-    # The coefficients and sums go in, the level and the terms of sums come out, and pixels do both;
-    # what is moved is bytes.
-    assert 5 <= after["QuantizeLinear"] <= 6
-    assert 6 <= after["DequantizeLinear"] <= 9
+    assert after["QLinearAdd"] == 5  # three blocks, the way up, and what is beside the shares
+    # The features go in once and the pixels come out; the level, what the claim joins, the shares
+    # and what is beside them are numbers in between.
+    assert 2 <= after["QuantizeLinear"] <= 3
+    assert 4 <= after["DequantizeLinear"] <= 5
 
 
 @torch.no_grad()
@@ -353,7 +356,7 @@ def test_all_grids_at_once_are_the_grids(height: int) -> None:
     ships = ShippedDenoiser(made, for_int8=True)
     assert ships.between is not None
     levels, features = torch.randn(1, height, 7, PATCH), torch.randn(1, 16, height, 7)
-    coefficients = ships.analysis(levels).permute(0, 3, 1, 2)
+    coefficients = ShippedDenoiser(made).analysis(levels + MIDDLE).permute(0, 3, 1, 2)
     wanted = sum(grid(coefficients, features) for grid in made.between)
     found = ships.between(levels.permute(0, 3, 1, 2), features)
     inside = (..., slice(1, -1), slice(1, -1)) if height > 1 else (..., slice(0))

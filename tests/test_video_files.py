@@ -345,7 +345,7 @@ def test_a_bar_counts_frames(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    write_clip(tmp_path / "in.avi", 400, height=240, width=320)
+    write_clip(tmp_path / "in.avi", 1000, height=240, width=320)
     command = [sys.executable, "-m", "venturi", "denoise", "in.avi", "out.mp4", "--bundle", BUNDLE]
     environment = {**os.environ, "PYTHONPATH": str(DATA.parents[1] / "runtime")}
     with subprocess.Popen(

@@ -26,7 +26,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
-        y: Tensor = x + self.project(functional.leaky_relu(self.spatial(x), SLOPE))
+        return x + self.change(x)
+
+    def change(self, x: Tensor) -> Tensor:
+        """Return what it adds to its input."""
+        y: Tensor = self.project(functional.leaky_relu(self.spatial(x), SLOPE))
         return y
 
 

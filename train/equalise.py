@@ -30,7 +30,7 @@ class Stream(NamedTuple):
 
     Attributes:
         makers: what adds to them.
-        readers: what takes them as its first inputs; nothing does where they are only multiplied.
+        readers: what takes them; nothing does where they are only multiplied.
         factors: what makes the numbers that they are multiplied by.
     """
 
@@ -47,7 +47,6 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
     coarse = _layers(n.coarse, Residual)
     grids = _layers(n.between, Between)
     return [
-        Stream([n.analysis], [estimator[0], n.stem, *(g.there for g in grids)], [n.share]),
         *(Stream([grid.there], [], [grid.share]) for grid in grids),
         *(Stream([one], [two]) for one, two in pairwise(estimator)),
         *(Stream([block.first], [block.second]) for block in (*fine, *coarse)),
@@ -70,11 +69,9 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
 
 def video_streams(network: VideoNetwork) -> list[Stream]:
     """Return a recurrent denoiser's channels; what it keeps stays as it is."""
-    first, *rest, main, coarse = denoiser_streams(network)
-    readers, factors = [*first.readers, network.recall], [*first.factors, network.trust]
-    first = first._replace(readers=readers, factors=factors)
+    *rest, main, coarse = denoiser_streams(network)
     makers, readers = [*main.makers, network.recall], [*main.readers, network.trust, network.keep]
-    return [first, *rest, Stream(makers, readers), coarse]
+    return [*rest, Stream(makers, readers), coarse]
 
 
 def codec_streams(network: CodecNetwork) -> list[Stream]:
@@ -95,13 +92,13 @@ def codec_streams(network: CodecNetwork) -> list[Stream]:
 def _filter(part: PostFilter) -> list[Stream]:
     """Return the channels of a decoder's end."""
     blocks = _layers(part.blocks, Residual)
-    shares = [grid.share for grid in _layers(part.between, Between)]
+    grids = _layers(part.between, Between)
+    makers = [part.stem, part.enter, *(block.second for block in blocks)]
+    shares = [part.share, *(grid.share for grid in grids)]
     return [
+        *(Stream([grid.there], [], [grid.share]) for grid in grids),
         *(Stream([block.first], [block.second]) for block in blocks),
-        Stream(
-            [part.stem, part.enter, *(block.second for block in blocks)],
-            [part.share, part.offset, *shares, *(block.first for block in blocks)],
-        ),
+        Stream(makers, [part.offset, *shares, *(block.first for block in blocks)]),
     ]
 
 
@@ -138,7 +135,7 @@ def equalised(
         seen = seen or [given[maker] for maker in stream.makers]
         count = min(len(size) for size in seen)
         # A pixel unshuffle in front of a layer makes several channels of each.
-        size = [each[: len(each) // count * count].view(count, -1).amax(1) for each in seen]
+        size = [each.view(count, -1).amax(1) for each in seen]
         _scale(stream, 1 / shares(torch.stack(size).amax(0)))
     return made
 
@@ -162,7 +159,7 @@ def _scale(stream: Stream, factors: Tensor) -> None:
         _multiply(layer, 1 / factors)
     for reader in stream.readers:
         own = factors.repeat_interleave(reader.in_channels // len(factors))
-        reader.weight[:, : len(own)].div_(own.view(1, -1, 1, 1))
+        reader.weight.div_(own.view(1, -1, 1, 1))
 
 
 def _multiply(layer: nn.Conv2d, own: Tensor) -> None:

@@ -138,4 +138,3 @@ class FastCameraRecipe(CameraRecipe):
 
     width: int = 32
     deep_width: int = 64
-    grids: int = 0

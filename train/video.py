@@ -46,7 +46,6 @@ class VideoRecipe(FastCameraRecipe):
     cut_share: float = 0.15
     first_weight: float = 3.0
     state: int = 16
-    grids: int = 3
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -70,18 +70,18 @@ def from_pixels(pixels: Pixels, out: Pixels) -> None:
         out[...] = pixels
 
 
-def to_planes(image: Pixels, reach: Box, border: Literal["edge", "reflect"]) -> Planes:
+def to_planes(image: Pixels, reach: Box) -> Planes:
     """Cut a window out of a picture.
 
     Args:
         image: uint8 (H, W, 3) or (H, W); grey is repeated in three planes.
-        reach: the window, which may go beyond the picture below and to the right.
-        border: how the picture goes on there: repeated, or reflected.
+        reach: the window, which may go beyond the picture below and to the right, where the last
+            row and column are repeated.
 
     Returns:
         float32 (1, 3, height, width) in [0, 1].
     """
-    part = _cut(image, reach, border)
+    part = _cut(image, reach, "edge")
     planes = np.empty((1, 3, reach.height, reach.width), np.float32)
     source = part[None] if part.ndim == 2 else part.transpose(2, 0, 1)
     np.divide(source, np.float32(255), out=planes[0], dtype=np.float32)
@@ -97,30 +97,6 @@ def _cut(image: Pixels, reach: Box, border: Literal["edge", "reflect"]) -> Pixel
         return part
     padding = [(0, below), (0, right), (0, 0)][: image.ndim]
     return np.pad(part, padding, mode=border)
-
-
-def from_planes(planes: Planes, out: Pixels, name: str) -> None:
-    """Write a graph's picture: clipped, rounded half up; grey is the mean of the three planes.
-
-    Args:
-        planes: float32 (3, H, W), in [0, 1] but for overshoot.
-        out: uint8 (H, W, 3) or (H, W), written.
-        name: the graph, for the message.
-
-    Raises:
-        BundleError: a value is not a number.
-    """
-    if out.ndim == 2:
-        planes = planes.sum(axis=0, keepdims=True) / np.float32(3)
-    scaled = planes * np.float32(255)
-    scaled += np.float32(0.5)
-    np.clip(scaled, 0, 255, out=scaled)
-    levels = integers(scaled, np.uint8, name)
-    if out.ndim == 2:
-        out[...] = levels[0]
-    else:
-        for channel, plane in enumerate(levels):  # faster than one transposed copy
-            out[..., channel] = plane
 
 
 def integers(values: Planes, dtype: type[np.integer[Any]], name: str) -> NDArray[Any]:

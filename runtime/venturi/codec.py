@@ -16,7 +16,7 @@ import numpy as np
 from venturi import _quality, _search, stream
 from venturi._arguments import integer, real
 from venturi._model import Model
-from venturi._pixels import Pixels, Planes, check_image, from_planes, to_planes, whole
+from venturi._pixels import Pixels, Planes, check_image, from_pixels, to_planes, whole
 from venturi.bundle import whereabouts
 from venturi.errors import InputError, StreamError
 from venturi.latents import HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, Latent, LatentCoder
@@ -26,6 +26,7 @@ from venturi.tables import Tables
 from venturi.windows import Box, tiles, windows
 
 _CORE = 2 * stream.CHUNK
+_DRAWN = 1536  # the core of what is decoded at once, whose end takes more memory
 _LOST = 128  # the grey that nothing can be mistaken in
 _ENOUGH_DB = 100.0  # a lossless picture has no PSNR to search by
 
@@ -88,7 +89,7 @@ class Codec(Model):
             ImportError: onnxruntime is not installed.
         """
         loaded = self._load(bundle, "codec", device, threads, precision)
-        self._core = _CORE
+        self._core, self._drawn = _CORE, _DRAWN
         signatures = _signatures(self.manifest)
         graphs = {
             role: Graph(
@@ -239,7 +240,7 @@ class Codec(Model):
         padded = whole(image).aligned(HYPER_STRIDE)
         margin = self.manifest.parameters["encoder_margin"]
         for window in windows(padded, padded, core=self._core, margin=margin):
-            latent, hyper = self._analyse(to_planes(image, window.reach, "edge"), level)
+            latent, hyper = self._analyse(to_planes(image, window.reach), level)
             for chunk in tiles(window.core, stream.CHUNK):
                 part = chunk.within(window.reach)
                 payload, decoded = self._coder.encode(
@@ -265,14 +266,14 @@ class Codec(Model):
         latent, hyper = self._encoder.run(planes, _quality.to_input(level), shapes=shapes)
         return latent, hyper
 
-    def _synthesise(self, latent: Latent, level: int) -> Planes:
-        """Run decoder.onnx: planes (3, H, W) of a window's latents in 1/16."""
+    def _synthesise(self, latent: Latent, level: int) -> Pixels:
+        """Run decoder.onnx: pixels (H, W, 3) of a window's latents in 1/16."""
         scaled = np.multiply(latent[None], np.float32(1 / MEAN_SCALE), dtype=np.float32)
         height, width = latent.shape[1:]
-        shape = (1, 3, LATENT_STRIDE * height, LATENT_STRIDE * width)
+        shape = (LATENT_STRIDE * height, LATENT_STRIDE * width, 3)
         (image,) = self._decoder.run(scaled, _quality.to_input(level), shapes=[shape])
-        planes: Planes = image[0]
-        return planes
+        pixels: Pixels = image
+        return pixels
 
     def _decode_chunk(
         self, payload: bytes, header: stream.Header, index: int, chunk: Box
@@ -317,12 +318,12 @@ class Codec(Model):
         """Draw ``part`` of a picture from the latents of ``seen``."""
         margin = self.manifest.parameters["decoder_margin"]
         area = part.aligned(HYPER_STRIDE)
-        for window in windows(area, padded, core=self._core, margin=margin):
+        for window in windows(area, padded, core=self._drawn, margin=margin):
             place = window.reach.within(seen).divided(LATENT_STRIDE).slices
-            planes = self._synthesise(latent[(slice(None), *place)], level)
+            pixels = self._synthesise(latent[(slice(None), *place)], level)
             kept = window.core.clipped(part)
-            planes = planes[(slice(None), *kept.within(window.reach).slices)]
-            from_planes(planes, out[kept.within(part).slices], self._decoder.name)
+            shown = pixels[kept.within(window.reach).slices]
+            from_pixels(shown, out[kept.within(part).slices])
 
     def _check_header(self, header: stream.Header) -> None:
         if header.fingerprint != self.manifest.fingerprint:
@@ -396,6 +397,7 @@ def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
     hypers = planes(manifest.parameters["hyper_channels"])
     image, quality, shared = ("float", planes(3)), ("float", None), ("float", None)
     latent, hyper = ("float", latents), ("float", hypers)
+    pixels = "uint8", (None, None, 3)
     choice: Signature = {"mean": ("int32", latents), "scale_index": ("uint8", latents)}
     return {
         "encoder": (
@@ -407,7 +409,7 @@ def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
             {"shared": shared, **choice},
         ),
         "entropy_second": ({"shared": shared, "context": latent}, choice),
-        "decoder": ({"latent": latent, "quality": quality}, {"image": image}),
+        "decoder": ({"latent": latent, "quality": quality}, {"image": pixels}),
     }
 
 

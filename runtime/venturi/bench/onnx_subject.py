@@ -71,15 +71,18 @@ class OnnxSubject:
         return self._graphs[call == "decode"].run(*value)
 
     def error(self, images: Sequence[Pixels]) -> Error | None:
-        """Compare pictures with the first output of their shape and type, where there is one."""
+        """Compare pictures with the first output that is one of their size, where there is one."""
         last = self.calls[-1]
         pairs = []
         for image, value in zip(images, self.inputs(last, images), strict=True):
-            clean = _as_input(image, self._image)
-            alike = [y for y in self.run(last, value) if (y.shape, y.dtype.kind) == _like(clean)]
+            sides = image.shape[:2]
+            clean = _picture(_as_input(image, self._image), sides)
+            assert clean is not None  # it is fed as one
+            outputs = [_picture(output, sides) for output in self.run(last, value)]
+            alike = [y for y in outputs if y is not None and y.shape == clean.shape]
             if not alike:
                 return None
-            pairs.append((_unit(clean), _unit(alike[0])))
+            pairs.append((clean, alike[0]))
         return error(pairs)
 
     def _fed(self, image: Pixels) -> Arrays:
@@ -178,9 +181,13 @@ def _filled(tensor: Tensor) -> NDArray[Any]:
     return np.full(shape, 0.5 if kind.kind == "f" else 1, kind)
 
 
-def _like(array: NDArray[Any]) -> tuple[tuple[int, ...], str]:
-    return array.shape, array.dtype.kind
-
-
-def _unit(array: NDArray[Any]) -> NDArray[np.float32]:
-    return array.astype(np.float32) / np.float32(1 if array.dtype.kind == "f" else 255)
+def _picture(values: NDArray[Any], sides: tuple[int, ...]) -> NDArray[np.float32] | None:
+    """Return what may be a picture of these sides, (H, W), as (N, H, W, C) in [0, 1]; else None."""
+    if values.dtype.kind not in "fu" or values.ndim not in (3, 4):
+        return None
+    last = values[None] if values.ndim == 3 else values
+    if last.shape[1] in (1, 3) and last.shape[2:] == sides:
+        last = last.transpose(0, 2, 3, 1)
+    if last.shape[1:3] != sides:
+        return None
+    return last.astype(np.float32) / np.float32(1 if values.dtype.kind == "f" else 255)

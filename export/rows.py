@@ -1,0 +1,187 @@
+"""Networks with the channels last: rows of what each place has, in raster order.
+
+The bytes of a picture become rows of 4 × 4 patches by moves of 12 bytes, layers of 1 × 1 are
+products of matrices, pixel shuffles move whole lines, and larger convolutions see the rows through
+a transposition, which onnxruntime takes out again where it computes in 8 bits. So next to nothing
+is spent on moving planes about.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from train.blocks import Block
+from train.denoiser import LEVEL_STRIDE, PATCH, Between, Residual
+
+Size = tuple[int, int]
+"""Rows and columns of places, which a tensor of rows does not tell."""
+
+LEVELS = 255
+MIDDLE = 128
+"""What a level is counted from: a convolution's padding with 0 is middle grey."""
+
+_LINE = 3 * LEVEL_STRIDE
+
+
+class Patches(nn.Module):
+    """From pictures, uint8 (H, W, 3), to rows of their patches, (places, 48), and back.
+
+    Args:
+        zero: the level from which those are counted that a picture is made of.
+    """
+
+    def __init__(self, zero: int = 0) -> None:
+        super().__init__()
+        self.step = nn.Buffer(torch.tensor(1.0))
+        self.middle, self.zero = (nn.Buffer(torch.tensor(of).byte()) for of in (MIDDLE, zero))
+
+    def of(self, picture: Tensor) -> Tensor:
+        """Return the patches of a picture, uint8."""
+        height, width = places(picture)
+        lines = picture.view(height, LEVEL_STRIDE, width, _LINE)
+        return lines.permute(0, 2, 1, 3).reshape(height * width, PATCH)
+
+    def centred(self, patches: Tensor) -> Tensor:
+        """Return levels minus 128 of patches: what convolutions in 8 bits read as it is."""
+        levels: Tensor = torch.onnx.ops.symbolic(
+            "DequantizeLinear",
+            (patches, self.step, self.middle),
+            dtype=torch.float32,
+            shape=patches.shape,
+        )
+        return levels
+
+    def picture(self, levels: Tensor, size: Size) -> Tensor:
+        """Return the picture that has patches of these levels: rounded and clipped."""
+        height, width = size
+        rows: Tensor = torch.onnx.ops.symbolic(
+            "QuantizeLinear",
+            (levels, self.step, self.zero),
+            dtype=torch.uint8,
+            shape=levels.shape,
+        )
+        lines = rows.view(height, width, LEVEL_STRIDE, _LINE).permute(0, 2, 1, 3)
+        return lines.reshape(LEVEL_STRIDE * height, LEVEL_STRIDE * width, 3)
+
+
+class AllBetween(nn.Module):
+    """The grids between the patches, all at once and made of the pixels, for 8 bits.
+
+    Pixels have no more than 8 bits, while the mean of a patch needs more beside its details. What
+    is moved along one axis only has kernels of one row or column; with zeros beside them they are
+    2 × 2 as the others, and give what nobody reads in a row or column more.
+
+    Beyond the frame the pixels are middle grey here, and for the network the coefficients are 0.
+    This differs by the bias of the analysis, along the border, by less than 8 bits do everywhere.
+    """
+
+    def __init__(self, grids: Sequence[Between], analysis: nn.Linear) -> None:
+        super().__init__()
+        there, look = (
+            torch.cat([_square(part, after=False) for part in parts])
+            for parts in ([grid.there for grid in grids], [grid.share for grid in grids])
+        )
+        back = torch.cat([_square(grid.back, after=True) for grid in grids], 1)
+        biases = [grid.share.bias.detach() for grid in grids if grid.share.bias is not None]
+        matrix, bias = analysis.weight.detach().double(), analysis.bias.detach().double()
+        of_pixels = torch.einsum("kcyx,cp->kpyx", there.double(), matrix)
+        self.there = convolution(of_pixels, torch.einsum("kcyx,c->k", there.double(), bias), 1)
+        self.look = convolution(look, torch.cat(biases), 1)
+        self.back = convolution(back, torch.zeros(PATCH), 0)
+
+    def forward(self, pixels: Tensor, features: Tensor) -> Tensor:
+        """Return the noise of all grids as coefficients of the first, (1, 48, H/4, W/4)."""
+        found: Tensor = self.back(self.there(pixels) * self.look(features))
+        return found
+
+
+def places(picture: Tensor) -> Size:
+    """Return how many patches a picture, uint8 (H, W, 3), has."""
+    return picture.shape[0] // LEVEL_STRIDE, picture.shape[1] // LEVEL_STRIDE
+
+
+def as_planes(rows: Tensor, size: Size) -> Tensor:
+    """Return (places, channels) as (1, channels, height, width)."""
+    return rows.view(1, *size, rows.shape[1]).permute(0, 3, 1, 2)
+
+
+def as_rows(planes: Tensor) -> Tensor:
+    """Return (1, channels, height, width) as (places, channels)."""
+    return planes.permute(0, 2, 3, 1).reshape(-1, planes.shape[1])
+
+
+def shuffled(rows: Tensor, size: Size) -> Tensor:
+    """Return rows of 2 × 2 blocks as rows of the places in them."""
+    height, width = size
+    line = rows.shape[1] // 2
+    lines = rows.view(height, width, 2, line).permute(0, 2, 1, 3)
+    return lines.reshape(4 * height * width, line // 2)
+
+
+class Pointwise(nn.Module):
+    """A layer of rows: a product of matrices, or the convolution that it is, to be rounded.
+
+    Args:
+        layer: what it computes.
+        for_int8: be a convolution.
+    """
+
+    def __init__(self, layer: nn.Linear, *, for_int8: bool) -> None:
+        super().__init__()
+        weight = layer.weight.detach()[:, :, None, None]
+        self.layer = convolution(weight, layer.bias.detach(), 0) if for_int8 else layer
+
+    def forward(self, rows: Tensor, size: Size) -> Tensor:
+        """Map (places, inputs) to (places, outputs)."""
+        if isinstance(self.layer, nn.Conv2d):
+            return as_rows(self.layer(as_planes(rows, size)))
+        found: Tensor = self.layer(rows)
+        return found
+
+
+def after(layer: nn.Conv2d, analysis: nn.Linear) -> nn.Linear:
+    """Return a 1 × 1 convolution of coefficients as a layer of what they are made of."""
+    own = of_rows(layer)
+    weight = own.weight.detach().double()
+    bias = own.bias.detach().double() + weight @ analysis.bias.detach().double()
+    return linear(weight @ analysis.weight.detach().double(), bias)
+
+
+def residuals(blocks: nn.Sequential, rows: Tensor, size: Size) -> Tensor:
+    """Return what blocks in a row make of rows."""
+    for block in blocks:
+        assert isinstance(block, Block | Residual)
+        rows = rows + as_rows(block.change(as_planes(rows, size)))
+    return rows
+
+
+def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    """Return a layer of rows with this weight and bias."""
+    made = nn.Linear(weight.shape[1], weight.shape[0])
+    made.weight.data, made.bias.data = weight.float().clone(), bias.float().clone()
+    return made
+
+
+def convolution(weight: Tensor, bias: Tensor, padding: int) -> nn.Conv2d:
+    """Return a convolution with this weight and bias."""
+    outputs, inputs = weight.shape[:2]
+    made = nn.Conv2d(inputs, outputs, weight.shape[2], padding=padding)
+    made.weight.data, made.bias = weight.float().contiguous(), nn.Parameter(bias.float())
+    return made
+
+
+def of_rows(layer: nn.Conv2d) -> nn.Linear:
+    """Return a 1 × 1 convolution as a layer of rows."""
+    weight = layer.weight.detach()[:, :, 0, 0]
+    bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach()
+    return linear(weight, bias)
+
+
+def _square(layer: nn.Conv2d, *, after: bool) -> Tensor:
+    """Return a kernel as 2 × 2, with zeros after or before its rows and columns."""
+    weight = layer.weight.detach()
+    down, right = (2 - side for side in weight.shape[2:])
+    around = (0, right, 0, down) if after else (right, 0, down, 0)
+    return functional.pad(weight, around)
