@@ -343,9 +343,18 @@ def test_a_bar_counts_frames(
     assert capsys.readouterr().err.splitlines()[-1].startswith("venturi: error: in.avi: ")
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Let children heed SIGINT, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
-    write_clip(tmp_path / "in.avi", 1000, height=240, width=320)
+    write_clip(tmp_path / "in.avi", 400, height=240, width=320)
     command = [sys.executable, "-m", "venturi", "denoise", "in.avi", "out.mp4", "--bundle", BUNDLE]
     environment = {**os.environ, "PYTHONPATH": str(DATA.parents[1] / "runtime")}
     with subprocess.Popen(
