@@ -1,6 +1,5 @@
 """Export the photo codec: four graphs, integer tables, and the proof of exactness."""
 
-import functools
 import math
 import tempfile
 from collections.abc import Mapping
@@ -15,15 +14,14 @@ from torch.nn import functional
 
 from export.bundle import write_bundle
 from export.graphs import Port, block_major, export_graph
-from export.int8 import feeds, from_pixels, require_small_loss, write_int8
+from export.int8 import feeds, require_small_loss, write_int8
 from export.layers import in_patches, permuted, strided, without_unshuffle
 from export.parity import (
-    BORDER_TOLERANCE,
-    PIXEL_TOLERANCE,
     ParityError,
     largest_difference,
     pixel_difference,
     require,
+    require_pixels,
     run_file,
 )
 from export.rows import (
@@ -37,6 +35,7 @@ from export.rows import (
     as_planes,
     as_rows,
     linear,
+    of_grids,
     of_rows,
     residuals,
     shuffled,
@@ -56,10 +55,10 @@ from train.codec import (
     Synthesis,
     halves,
 )
-from train.denoiser import LEVEL_STRIDE, Between
+from train.denoiser import LEVEL_STRIDE
 from train.equalise import codec_streams, equalised
 from train.integer import ACCUMULATOR_LIMIT, ACTIVATION_MAX, IntegerConv
-from train.photo import PhotoTask, sizes
+from train.photo import PhotoTask, sizes, to_tensor
 from train.recipes import PhotoRecipe
 from venturi.manifest import Manifest
 
@@ -127,8 +126,7 @@ class DecoderGraph(nn.Module):
         self.filter_stem, self.filter_share, self.offset = (
             Pointwise(layer, for_int8=for_int8) for layer in layers
         )
-        grids = [grid for grid in end.between if isinstance(grid, Between)]
-        self.between = AllBetween(grids, analysis) if for_int8 else None
+        self.between = AllBetween(end.between, analysis) if for_int8 else None
         self.patches = Patches(MIDDLE)
 
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
@@ -151,13 +149,7 @@ class DecoderGraph(nn.Module):
         pixels = self.pixels(coefficients)
         x = residuals(part.blocks, self.filter_stem(pixels, size) + told, size)
         beside = self.offset(x, size)
-        features = as_planes(x, size)
-        if self.between is not None:
-            beside = beside + as_rows(self.between(as_planes(pixels, size), features))
-        else:
-            planes = as_planes(coefficients, size)
-            changes = [grid(planes, features) for grid in part.between]
-            beside = beside + as_rows(functools.reduce(torch.add, changes))
+        beside = beside + of_grids(part.between, self.between, pixels, coefficients, x, size)
         found: Tensor = coefficients + coefficients * self.filter_share(x, size) + beside
         return found
 
@@ -403,7 +395,7 @@ def write_transforms(
         [Port("image", ("height", "width", 3))],
         folder / FILES["decoder"],
     )
-    return _measure(wanted or model, folder, BORDER_TOLERANCE if for_int8 else PIXEL_TOLERANCE)
+    return _measure(wanted or model, folder, for_int8=for_int8)
 
 
 def write_entropy(model: CodecNetwork, folder: Path) -> dict[str, float]:
@@ -460,7 +452,7 @@ def _psnr_db(folder: Path, names: Mapping[str, str], pictures: Tensor) -> float:
             encoded = run_file(folder / names["encoder"], {"image": image, "quality": quality})
             latent = np.rint(encoded[0])
             (made,) = run_file(folder / names["decoder"], {"latent": latent, "quality": quality})
-            error = (from_pixels([made]) - picture).square().mean(dtype=torch.float64)
+            error = (to_tensor([made]) - picture).square().mean(dtype=torch.float64)
             found.append(-10 * math.log10(float(error)))
     return fmean(found)
 
@@ -501,7 +493,7 @@ def _write_steps(network: EntropyNetwork, folder: Path, latent: int, hyper: int)
     )
 
 
-def _measure(model: CodecNetwork, folder: Path, pixel_tolerance: float) -> dict[str, float]:
+def _measure(model: CodecNetwork, folder: Path, *, for_int8: bool) -> dict[str, float]:
     rng = torch.Generator().manual_seed(1)
     levels = [torch.tensor([q]) for q in (0.0, 0.31, 0.75, 1.0)]
     images = [torch.rand(1, 3, *side, generator=rng) for side in _SIDES]
@@ -516,7 +508,7 @@ def _measure(model: CodecNetwork, folder: Path, pixel_tolerance: float) -> dict[
             wanted = model.synthesis(latent, quality)
         (picture,) = run_file(decoder, {"latent": latent.numpy(), "quality": quality.numpy()})
         decoder_error = max(decoder_error, pixel_difference(decoder, picture, wanted))
-    require(decoder, decoder_error, pixel_tolerance)
+    require_pixels(decoder, decoder_error, for_int8=for_int8)
     return {
         "encoder_max_relative_error": encoder_error,
         "decoder_max_error_levels": decoder_error,

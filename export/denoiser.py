@@ -9,12 +9,10 @@ import torch
 
 from export.bundle import Measured, write_bundle
 from export.graphs import Port, export_graph
-from export.int8 import calibration, frame_feeds, from_pixels, measure, write_int8
+from export.int8 import calibration, frame_feeds, measure, write_int8
 from export.parity import (
-    BORDER_TOLERANCE,
-    PIXEL_TOLERANCE,
     pixel_difference,
-    require,
+    require_pixels,
     run_file,
 )
 from export.pixels import ShippedDenoiser
@@ -22,14 +20,10 @@ from export.source import Source
 from train.camera import CameraTask, denoiser
 from train.denoiser import STRIDE, DenoiserGraph, DenoiserNetwork
 from train.equalise import denoiser_streams, equalised
-from train.recipes import CameraRecipe, FastCameraRecipe
+from train.photo import to_tensor
+from train.recipes import CameraRecipe
 from venturi._pixels import Pixels
 from venturi.manifest import Manifest
-
-RECIPES: Mapping[str, type[CameraRecipe]] = {
-    "camera": CameraRecipe,
-    "camera-fast": FastCameraRecipe,
-}
 
 FRAME = Port("frame", ("height", "width", 3))
 STRENGTH = Port("strength", (1,))
@@ -45,7 +39,7 @@ def export_denoiser(source: Source) -> Manifest:
         ParityError: a file computes something else than the model.
         FileNotFoundError: the photographs are not there, which the variant in 8 bits needs.
     """
-    recipe = RECIPES[source.task](**source.recipe)
+    recipe = CameraRecipe(**source.recipe)
     network = denoiser(recipe)
     return write_denoiser(
         source,
@@ -147,7 +141,7 @@ def write_graph(
     rng = np.random.default_rng(1)
     cases = [(random_frame(side, rng), s) for side, s in zip(SIDES, STRENGTHS, strict=True)]
     error = max(_difference(path, graph, frame, strength) for frame, strength in cases)
-    require(path, error, BORDER_TOLERANCE if for_int8 else PIXEL_TOLERANCE)
+    require_pixels(path, error, for_int8=for_int8)
     return {"denoiser_max_error_levels": error}
 
 
@@ -160,4 +154,4 @@ def random_frame(side: tuple[int, int], rng: np.random.Generator) -> Pixels:
 def _difference(path: Path, graph: DenoiserGraph, frame: Pixels, strength: float) -> float:
     amount = torch.tensor([strength])
     (clean,) = run_file(path, {"frame": frame, "strength": amount.numpy()})
-    return pixel_difference(path, clean, graph(from_pixels([frame]), amount))
+    return pixel_difference(path, clean, graph(to_tensor([frame]), amount))

@@ -8,16 +8,16 @@ codec's picture goes in without loss, since its pixels are whole numbers of 1/25
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 from torch import Tensor, nn
 
 from export.bundle import Measured
-from export.parity import Array, ParityError, run_file
+from export.parity import ParityError, run_file
 from export.quantise import Feed, quantised, scales
 from train.camera import CameraTask
 from train.denoiser import LEVEL_STRIDE, Denoised
+from train.photo import to_tensor
 from venturi._pixels import Pixels
 
 LOSS_MAX_DB = 0.5
@@ -38,7 +38,7 @@ class Exported(nn.Module):
     def forward(self, frame: Tensor, strength: Tensor) -> Denoised:
         """Clean frames, float32 (N, 3, H, W); the noise level is not among a file's outputs."""
         given = frame_feeds(frame, strength)
-        clean = from_pixels([run_file(self.path, feed)[0] for feed in given])
+        clean = to_tensor([run_file(self.path, feed)[0] for feed in given])
         level = frame.new_zeros(len(frame), 1, *(side // LEVEL_STRIDE for side in frame.shape[2:]))
         return Denoised(clean, level)
 
@@ -65,11 +65,6 @@ def to_pixels(frames: Tensor) -> list[Pixels]:
     """Return float32 (N, 3, H, W) in [0, 1] as frames of pixels, uint8 (H, W, 3)."""
     levels = (255 * frames.permute(0, 2, 3, 1)).round().clamp(0, 255).byte()
     return list(levels.contiguous().numpy())
-
-
-def from_pixels(frames: Sequence[Array]) -> Tensor:
-    """Return frames of pixels, uint8 (H, W, 3), as float32 (N, 3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 255
 
 
 def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str] = ()) -> None:

@@ -42,8 +42,8 @@ def without_unshuffle(layers: nn.Sequential) -> list[nn.Module]:
     return found
 
 
-def permuted(layer: nn.Conv2d, *shuffles: int, add: float = 0.0) -> nn.Conv2d:
-    """Return a convolution, plus ``add``, whose channels are in the order of DCR DepthToSpaces."""
+def permuted(layer: nn.Conv2d, *shuffles: int) -> nn.Conv2d:
+    """Return a convolution whose channels are in the order of DCR DepthToSpaces."""
     order = torch.arange(layer.out_channels)
     for place in reversed(range(len(shuffles))):
         # The channels that the shuffles before this one leave, each with what they take away.
@@ -52,7 +52,7 @@ def permuted(layer: nn.Conv2d, *shuffles: int, add: float = 0.0) -> nn.Conv2d:
     made = copy.deepcopy(layer)
     bias = torch.zeros(layer.out_channels) if layer.bias is None else layer.bias.detach()
     made.weight.data = layer.weight.detach()[order].contiguous()
-    made.bias = nn.Parameter(bias[order] + add)
+    made.bias = nn.Parameter(bias[order])
     return made
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnxruntime
@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 
-PIXEL_TOLERANCE = 0.51
+_PIXEL_TOLERANCE = 0.51
 """Levels between a pixel and what PyTorch has before it rounds, which does half of one."""
 
-BORDER_TOLERANCE = 4.0
+_BORDER_TOLERANCE = 4.0
 """The same of what is to be rounded, for the sake of its border; it loses about as much then."""
 
 
@@ -93,3 +93,8 @@ def require(path: Path, error: float, tolerance: float) -> None:
             f"{path.name} differs from PyTorch by {error:.3g}; expected at most {tolerance:.3g}; "
             "no bundle was written"
         )
+
+
+def require_pixels(path: Path, levels: float, *, for_int8: bool) -> None:
+    """Raise :class:`ParityError` when pixels are too far off, by as many levels."""
+    require(path, levels, _BORDER_TOLERANCE if for_int8 else _PIXEL_TOLERANCE)

@@ -1,7 +1,6 @@
 """The denoiser's networks as they ship: from pixels to pixels, channels last throughout."""
 
 import copy
-import functools
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +20,13 @@ from export.rows import (
     as_rows,
     convolution,
     linear,
+    of_grids,
     of_rows,
     places,
     residuals,
     shuffled,
 )
-from train.denoiser import LEVEL_STRIDE, PATCH, Between, DenoiserNetwork
+from train.denoiser import LEVEL_STRIDE, PATCH, DenoiserNetwork
 from train.recurrent import STATE_LIMIT, VideoNetwork
 
 _WORD = 4  # channels; a convolution in 8 bits of a number between takes three times as long
@@ -59,8 +59,7 @@ class ShippedDenoiser(nn.Module):
             Pointwise(layer, for_int8=for_int8) for layer in layers
         )
         self.up = permuted(n.up, 2)
-        grids = [grid for grid in n.between if isinstance(grid, Between)]
-        self.between = AllBetween(grids, centred) if grids and for_int8 else None
+        self.between = AllBetween(n.between, centred) if n.between and for_int8 else None
         self.patches = Patches()
 
     def forward(self, frame: Tensor, strength: Tensor) -> Tensor:
@@ -99,13 +98,9 @@ class ShippedDenoiser(nn.Module):
         x = x + shuffled(as_rows(self.up(as_planes(deep, half))), half)
         x = residuals(n.fine_out, x, size)
         beside = self.offset(x, size)
-        features = as_planes(x, size)
-        if self.between is not None:
-            beside = beside + as_rows(self.between(as_planes(pixels, size), features))
-        elif n.between:
-            planes = as_planes(coefficients, size)
-            noise = [grid(planes, features) for grid in n.between]
-            beside = beside + as_rows(functools.reduce(torch.add, noise))
+        if n.between:
+            grids = of_grids(n.between, self.between, pixels, coefficients, x, size)
+            beside = beside + grids
         return coefficients * self.share(x, size) + beside, x
 
     def noise_level(self, pixels: Tensor, size: Size) -> Tensor:

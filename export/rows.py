@@ -6,7 +6,8 @@ a transposition, which onnxruntime takes out again where it computes in 8 bits. 
 is spent on moving planes about.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -77,8 +78,9 @@ class AllBetween(nn.Module):
     This differs by the bias of the analysis, along the border, by less than 8 bits do everywhere.
     """
 
-    def __init__(self, grids: Sequence[Between], analysis: nn.Linear) -> None:
+    def __init__(self, between: Iterable[nn.Module], analysis: nn.Linear) -> None:
         super().__init__()
+        grids = [grid for grid in between if isinstance(grid, Between)]
         there, look = (
             torch.cat([_square(part, after=False) for part in parts])
             for parts in ([grid.there for grid in grids], [grid.share for grid in grids])
@@ -95,6 +97,29 @@ class AllBetween(nn.Module):
         """Return the noise of all grids as coefficients of the first, (1, 48, H/4, W/4)."""
         found: Tensor = self.back(self.there(pixels) * self.look(features))
         return found
+
+
+def of_grids(
+    between: Iterable[nn.Module],
+    at_once: AllBetween | None,
+    pixels: Tensor,
+    coefficients: Tensor,
+    features: Tensor,
+    size: Size,
+) -> Tensor:
+    """Return what grids between the patches add to coefficients, (places, 48).
+
+    Args:
+        between: the grids, which see the coefficients.
+        at_once: all of them in one, which sees the pixels, where that is what ships.
+        pixels, coefficients, features: rows.
+        size: of these.
+    """
+    seen = as_planes(features, size)
+    if at_once is not None:
+        return as_rows(at_once(as_planes(pixels, size), seen))
+    planes = as_planes(coefficients, size)
+    return as_rows(functools.reduce(torch.add, [grid(planes, seen) for grid in between]))
 
 
 def places(picture: Tensor) -> Size:

@@ -17,13 +17,12 @@ from export.denoiser import (
     write_denoiser,
 )
 from export.graphs import Port, export_graph
-from export.int8 import CPU, frame_feeds, from_pixels, require_small_loss, to_pixels, write_int8
+from export.int8 import CPU, frame_feeds, require_small_loss, to_pixels, write_int8
 from export.parity import (
-    BORDER_TOLERANCE,
-    PIXEL_TOLERANCE,
     difference,
     pixel_difference,
     require,
+    require_pixels,
     run_file,
 )
 from export.pixels import ShippedVideo
@@ -31,6 +30,7 @@ from export.quantise import Feed
 from export.source import Source
 from train.denoiser import STRIDE
 from train.equalise import equalised, video_streams
+from train.photo import to_tensor
 from train.recurrent import STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
 from train.video import VideoRecipe, VideoTask, recurrent
 from venturi.manifest import Manifest
@@ -104,8 +104,8 @@ class Exported(nn.Module):
         given = state_feeds(frame, strength, state)
         clean, past, kept = zip(*(run_file(self.path, feed) for feed in given), strict=True)
         planes = torch.from_numpy(np.stack(kept)).permute(0, 3, 1, 2)
-        next_state = State(from_pixels(past), planes)
-        return Remembered(from_pixels(clean), torch.zeros_like(planes[:, :1]), next_state)
+        next_state = State(to_tensor(past), planes)
+        return Remembered(to_tensor(clean), torch.zeros_like(planes[:, :1]), next_state)
 
 
 def state_feeds(frame: Tensor, strength: Tensor, state: State) -> list[Feed]:
@@ -155,7 +155,7 @@ def write_graph(
         for side, strength in zip(SIDES, STRENGTHS, strict=True)
     ]
     pixels, kept = (max(found) for found in zip(*errors, strict=True))
-    require(path, pixels, BORDER_TOLERANCE if for_int8 else PIXEL_TOLERANCE)
+    require_pixels(path, pixels, for_int8=for_int8)
     require(path, kept, _STATE_TOLERANCE)
     return {"denoiser_max_error_levels": pixels, "state_max_relative_error": kept}
 
@@ -169,9 +169,9 @@ def _differences(
     amount = torch.tensor([strength])
     state = graph.network.first_state(torch.zeros(1, 3, *side))
     for _ in range(_FRAMES):
-        frame = from_pixels([random_frame(side, rng)])
+        frame = to_tensor([random_frame(side, rng)])
         # As pixels are, so that both see the same past.
-        state = state._replace(past=from_pixels(to_pixels(state.past)))
+        state = state._replace(past=to_tensor(to_pixels(state.past)))
         case = frame, amount, state
         state = State(*graph(frame, amount, *state)[1:])
     clean, past, kept = run_file(path, state_feeds(*case)[0])

@@ -31,6 +31,7 @@ from train.codec import CodecNetwork, Sizes
 from train.denoiser import EXACT_LAYERS, GRIDS, PATCH, DenoiserNetwork, exact_layers
 from train.equalise import codec_streams, denoiser_streams, equalised
 from train.loop import Trainer
+from train.photo import to_tensor
 from train.quantised import Rounded, round_activation, round_weight
 from venturi import BundleError, Codec, Denoiser, InputError, Manifest
 from venturi.bench.subjects import Spec, opened
@@ -63,7 +64,7 @@ def feed(seed: int) -> dict[str, NDArray[Any]]:
     return {"frame": picture(64, 64, seed), "strength": np.ones(1, np.float32)}
 
 
-FRAMES = int8.from_pixels([picture(64, 64, seed) for seed in range(6)])
+FRAMES = to_tensor([picture(64, 64, seed) for seed in range(6)])
 STRENGTHS = torch.ones(len(FRAMES))
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.blocks import SLOPE, blocks, pointwise
-from train.denoiser import GRIDS, LEVEL_STRIDE, Between, Residual, cosines
+from train.denoiser import GRIDS, LEVEL_STRIDE, Between, Residual, cosines, decided
 from train.integer import (
     ACTIVATION_UNIT,
     IntegerConv,
@@ -196,10 +196,7 @@ class PostFilter(nn.Module):
     def change(self, coefficients: Tensor, told: Tensor) -> Tensor:
         """Return what to add to coefficients, (N, 48, 2h, 2w), told features (N, width, 2h, 2w)."""
         x = self.blocks(self.stem(coefficients) + told)
-        found: Tensor = coefficients * self.share(x) + self.offset(x)
-        for grid in self.between:
-            found = found + grid(coefficients, x)
-        return found
+        return decided(coefficients, x, self.share, self.offset, self.between)
 
 
 class Synthesis(nn.Module):

@@ -17,6 +17,7 @@ Dense 3×3 convolutions and leaky ReLU alone: they reach the peak of a CPU, whic
 not.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -219,9 +220,7 @@ class DenoiserNetwork(nn.Module):
         x = self.fine_in(x if past is None else x + past.memory(coefficients))
         deep = self.up(self.coarse(self.down(x)))
         x = self.fine_out(x + functional.pixel_shuffle(deep, 2))
-        seen = coefficients * self.share(x) + self.offset(x)
-        for grid in self.between:
-            seen = seen + grid(coefficients, x)
+        seen = decided(coefficients, x, self.share, self.offset, self.between)
         if past is not None:
             seen = seen + past.correction(coefficients, x)
         noise = functional.pixel_shuffle(self.synthesis(seen), LEVEL_STRIDE).float()
@@ -245,6 +244,27 @@ class DenoiserGraph(nn.Module):
         """Clean a frame, float32 (1, 3, H, W) in [0, 1], with a strength (1,)."""
         clean: Tensor = self.network(frame, strength).clean
         return clean
+
+
+def decided(
+    coefficients: Tensor,
+    features: Tensor,
+    share: nn.Module,
+    offset: nn.Module,
+    between: Iterable[nn.Module],
+) -> Tensor:
+    """Return each coefficient's share and offset, and what patches between the patches add to it.
+
+    Args:
+        coefficients: (N, 48, H/4, W/4).
+        features: what decides, (N, width, H/4, W/4).
+        share, offset: from features to a number for each coefficient.
+        between: grids that are moved, as :class:`Between`.
+    """
+    found: Tensor = coefficients * share(features) + offset(features)
+    for grid in between:
+        found = found + grid(coefficients, features)
+    return found
 
 
 def exact_layers(network: nn.Module) -> list[str]:

@@ -1,6 +1,7 @@
 """The photo codec's task: crops at random qualities, rate plus weighted squared error."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -113,7 +114,7 @@ class PhotoTask:
         return to_tensor([centre(p, _VALIDATION_SIDE) for p in self.held_out])
 
 
-def to_tensor(images: list[Image]) -> Tensor:
+def to_tensor(images: Sequence[Image]) -> Tensor:
     """Return float32 (N, 3, H, W) in [0, 1] of equal-sized uint8 (H, W, 3) pictures."""
     stacked = torch.stack([torch.from_numpy(image.copy()) for image in images])
     return stacked.permute(0, 3, 1, 2).float() / 255

@@ -21,7 +21,7 @@ from venturi.bundle import whereabouts
 from venturi.errors import InputError, StreamError
 from venturi.latents import HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, Latent, LatentCoder
 from venturi.manifest import FP32, Manifest
-from venturi.sessions import Graph, Signature, planes
+from venturi.sessions import PIXELS, Graph, Signature, planes
 from venturi.tables import Tables
 from venturi.windows import Box, tiles, windows
 
@@ -397,7 +397,6 @@ def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
     hypers = planes(manifest.parameters["hyper_channels"])
     image, quality, shared = ("float", planes(3)), ("float", None), ("float", None)
     latent, hyper = ("float", latents), ("float", hypers)
-    pixels = "uint8", (None, None, 3)
     choice: Signature = {"mean": ("int32", latents), "scale_index": ("uint8", latents)}
     return {
         "encoder": (
@@ -409,7 +408,7 @@ def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
             {"shared": shared, **choice},
         ),
         "entropy_second": ({"shared": shared, "context": latent}, choice),
-        "decoder": ({"latent": latent, "quality": quality}, {"image": pixels}),
+        "decoder": ({"latent": latent, "quality": quality}, {"image": PIXELS}),
     }
 
 

@@ -13,14 +13,13 @@ from venturi._pixels import Pixels, Planes, check_image, from_pixels, to_pixels,
 from venturi.errors import InputError
 from venturi.manifest import FP32
 from venturi.motion import Glance, Shift, glance, motion, moved
-from venturi.sessions import Axes, Graph, Signature
+from venturi.sessions import PIXELS, Graph, Signature
 from venturi.windows import Box, Window, windows
 
 STRENGTH_MAX = 3.0
 
 _CORE = 2048
 _GREY = 128  # what stands where the past is not known
-_PIXELS: tuple[str, Axes] = "uint8", (None, None, 3)
 
 
 class State(NamedTuple):
@@ -102,12 +101,12 @@ class Denoiser(Model):
         loaded = self._load(bundle, "denoiser", device, threads, precision)
         role = self.manifest.variant("denoiser", precision)
         self._core = _CORE
-        inputs: Signature = {"frame": _PIXELS, "strength": ("float", (1,))}
-        outputs: Signature = {"clean": _PIXELS}
+        inputs: Signature = {"frame": PIXELS, "strength": ("float", (1,))}
+        outputs: Signature = {"clean": PIXELS}
         if self.manifest.is_recurrent:
             state = "float", (None, None, self.manifest.parameters["state_channels"])
-            inputs = {**inputs, "past": _PIXELS, "state": state}
-            outputs = {**outputs, "next_past": _PIXELS, "next_state": state}
+            inputs = {**inputs, "past": PIXELS, "state": state}
+            outputs = {**outputs, "next_past": PIXELS, "next_state": state}
         self._graph = Graph(
             loaded.files[role],
             self.manifest.files[role].path,

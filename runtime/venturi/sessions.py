@@ -33,6 +33,10 @@ Signature = Mapping[str, tuple[str, Axes | None]]
 """Names of tensors in order, each with its type as ONNX names it and its axes; None is any."""
 
 
+PIXELS: tuple[str, Axes] = "uint8", (None, None, 3)
+"""A picture as graphs take and give it: (H, W, 3) RGB."""
+
+
 class Tensor(NamedTuple):
     """An input or output as the graph declares it: symbolic axes are names or None."""
 
