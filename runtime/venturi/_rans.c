@@ -1,4 +1,4 @@
-/* Interleaved rANS in C: the rows of _rans_numpy.py, bit for bit, with one symbol after the other.
+/* Interleaved rANS in C: what _rans_numpy.py does, bit for bit, with one symbol after the other.
  *
  * Loaded with ctypes, so it needs no header but C's own and the GIL is free while it runs. It keeps
  * no state of its own: threads may call it at once, each with buffers of its own. Words and states
@@ -12,12 +12,43 @@
 #define EXPORT __attribute__((visibility("default")))
 #endif
 
-enum { VERSION = 1, MAX_LANES = 256, MAX_FOLDS = 8, BUCKET_BITS = 8 };
-enum { OK = 0, OUT_OF_WORDS = 1, BAD_FOLD = 2, MISUSE = 3 };
+enum { VERSION = 2, MAX_LANES = 256, MAX_FOLDS = 8, BUCKET_BITS = 8 };
+enum { OK = 0, OUT_OF_WORDS = 1, BAD_FOLD = 2, NOT_ZERO = 3, MISUSE = 4 };
 
 static const uint32_t WORD = 65536;
 
 EXPORT int32_t venturi_rans_version(void) { return VERSION; }
+
+/* Find the entries of the tables that symbols stand for; those of empty tables, which are 0, have none.
+ *
+ * radius, zero: per table; cost: per entry.
+ * entries, escapes: room for one for each symbol; the numbers that stand for what no table has.
+ * result: how many entries, how many escapes, and what the entries cost.
+ */
+EXPORT int32_t venturi_rans_entries(const int32_t *symbols, const uint8_t *index, int64_t count,
+                                    const int32_t *radius, const int64_t *zero, int64_t tables,
+                                    const int64_t *cost, int64_t *entries, int64_t *escapes,
+                                    int64_t *result) {
+    int64_t found = 0, escaped = 0, total = 0;
+    for (int64_t at = 0; at < count; at++) {
+        const int64_t table = index[at], symbol = symbols[at];
+        if (table >= tables) return MISUSE;
+        const int64_t reach = radius[table], size = symbol < 0 ? -symbol : symbol;
+        if (!reach && symbol) return NOT_ZERO;
+        if (!reach) continue;
+        int64_t entry = zero[table] + symbol;
+        if (size > reach) {
+            entry = zero[table] + reach + 1;
+            escapes[escaped++] = 2 * (size - reach - 1) + (symbol < 0);
+        }
+        entries[found++] = entry;
+        total += cost[entry];
+    }
+    result[0] = found;
+    result[1] = escaped;
+    result[2] = total;
+    return OK;
+}
 
 /* Code entries[0..ends[segments - 1]) backwards.
  *
@@ -70,28 +101,35 @@ EXPORT int32_t venturi_rans_encode(const int64_t *entries, const uint32_t *frequ
     return OK;
 }
 
-/* Decode the next segment: `symbols` entries, whose tables are index.
+/* Decode the next segment: `count` symbols, whose tables are index.
  *
- * control: lanes now, where the next word is, where the words end, folds to come; updated.
+ * control: lanes now, where the next word is, where the words end, folds to come, and how many
+ *     symbols of the segment are escaped; updated.
  * states: 256; rows: per fold to come the rows before it, the next one last; both updated.
  * words: the first 256 are room for what folds put back.
- * buckets: per table and 256 slots, the entry of the first of them.
+ * radius, zero: per table; buckets: per table and 256 slots, the entry of the first of them.
+ * symbols: 0 where the table is empty, radius + 1 where the symbol is escaped.
+ * escaped: room for one for each symbol; where those are.
  */
 EXPORT int32_t venturi_rans_decode(int64_t *control, uint32_t *states, uint32_t *rows,
-                                   uint16_t *words, const uint8_t *index, int64_t symbols,
-                                   const uint32_t *buckets, int64_t tables,
-                                   const uint32_t *frequency, const uint32_t *start,
-                                   int64_t *entries) {
-    int64_t width = control[0], position = control[1], folds = control[3];
+                                   uint16_t *words, const uint8_t *index, int64_t count,
+                                   const int32_t *radius, const int64_t *zero, int64_t tables,
+                                   const uint32_t *buckets, const uint32_t *frequency,
+                                   const uint32_t *start, int32_t *symbols, int64_t *escaped) {
+    int64_t width = control[0], position = control[1], folds = control[3], at = 0, escapes = 0;
     const int64_t end = control[2];
     if (width < 1 || width > MAX_LANES || position < 0 || position > end || folds < 0 ||
         folds > MAX_FOLDS)
         return MISUSE;
-    for (int64_t done = 0; done < symbols;) {
-        const int64_t left = symbols - done, row = left < width ? left : width;
-        for (int64_t lane = 0; lane < row; lane++) {
-            const uint32_t table = index[done + lane], slot = states[lane] & (WORD - 1);
+    for (;;) {
+        int64_t lane = 0;
+        for (; lane < width && at < count; at++) {
+            const uint32_t table = index[at], slot = states[lane] & (WORD - 1);
             if (table >= tables) return MISUSE;
+            if (!radius[table]) {
+                symbols[at] = 0;
+                continue;
+            }
             uint32_t entry = buckets[(table << BUCKET_BITS) + (slot >> (16 - BUCKET_BITS))];
             while (slot - start[entry] >= frequency[entry]) entry++; /* ends: their sum is 65536 */
             uint32_t state = frequency[entry] * (states[lane] >> 16) + slot - start[entry];
@@ -101,23 +139,25 @@ EXPORT int32_t venturi_rans_decode(int64_t *control, uint32_t *states, uint32_t 
                 else if (width > 1)
                     return OUT_OF_WORDS;
             }
-            states[lane] = state;
-            entries[done + lane] = entry;
+            states[lane++] = state;
+            symbols[at] = (int32_t)(entry - zero[table]);
+            if (symbols[at] > radius[table]) escaped[escapes++] = at;
         }
-        done += row;
+        if (!lane) break; /* a row has a symbol at least */
         if (folds && --rows[folds - 1] == 0) {
             width /= 2;
             folds--;
             if (width < 1 || position < width) return MISUSE;
-            for (int64_t lane = width; lane < 2 * width; lane++)
+            for (lane = width; lane < 2 * width; lane++)
                 if (states[lane] >> 16 != 1) return BAD_FOLD;
             position -= width;
-            for (int64_t lane = 0; lane < width; lane++)
+            for (lane = 0; lane < width; lane++)
                 words[position + lane] = (uint16_t)states[width + lane];
         }
     }
     control[0] = width;
     control[1] = position;
     control[3] = folds;
+    control[4] = escapes;
     return OK;
 }

@@ -1,4 +1,4 @@
-"""The rows of the entropy coder in C, where the installation could build them: same bytes, faster.
+"""The entropy coder's kernel in C, where the installation could build it: same bytes, faster.
 
 The library is optional and lies beside this file; FILE_NAME and load are all that others need.
 """
@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._rans_numpy import BAD_FOLD, MAX_LANES, OUT_OF_WORDS, Coded
-from venturi.errors import StreamError
+from venturi._rans_numpy import BAD_FOLD, MAX_LANES, NOT_ZERO, OUT_OF_WORDS, Coded, Entries
+from venturi.errors import InputError, StreamError
 from venturi.tables import Tables
 
 FILE_NAME = "_rans.so"
-VERSION = 1
+VERSION = 2
 
 _MAX_FOLDS = 8
 _POINTER = ctypes.c_void_p
 _NUMBER = ctypes.c_int64
 _ERRORS = {1: OUT_OF_WORDS, 2: BAD_FOLD}
+_NOT_ZERO = 3
 
 
 def load() -> ctypes.CDLL | None:
@@ -34,9 +35,11 @@ def load() -> ctypes.CDLL | None:
     if version() != VERSION:
         return None
     P, N = _POINTER, _NUMBER
+    library.venturi_rans_entries.argtypes = [P, P, N, P, P, N, P, P, P, P]
+    library.venturi_rans_entries.restype = ctypes.c_int32
     library.venturi_rans_encode.argtypes = [P, P, P, N, P, N, N, P, P, P, P]
     library.venturi_rans_encode.restype = ctypes.c_int32
-    library.venturi_rans_decode.argtypes = [P, P, P, P, P, N, P, N, P, P, P]
+    library.venturi_rans_decode.argtypes = [P, P, P, P, P, N, P, P, N, P, P, P, P, P]
     library.venturi_rans_decode.restype = ctypes.c_int32
     return library
 
@@ -46,6 +49,23 @@ class NativeKernel:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
+
+    def entries(
+        self, symbols: NDArray[np.int32], index: NDArray[np.uint8], tables: Tables
+    ) -> Entries:
+        """Find the entries of symbols; see _rans_numpy.entries."""
+        symbols, index = np.ascontiguousarray(symbols), np.ascontiguousarray(index)
+        found, escapes = (np.empty(index.size, np.int64) for _ in range(2))
+        result = np.zeros(3, np.int64)
+        status = self.library.venturi_rans_entries(
+            _at(symbols), _at(index), index.size, _at(tables.radius), _at(tables.zero_entry),
+            tables.radius.size, _at(tables.cost), _at(found), _at(escapes), _at(result),
+        )  # fmt: skip
+        if status == _NOT_ZERO:
+            raise InputError(NOT_ZERO)
+        assert status == 0, "the symbols are not those of the tables"
+        count, escaped, cost = result.tolist()
+        return Entries(found[:count], escapes[:escaped], cost)
 
     def encode(
         self, entries: NDArray[np.int64], ends: list[int], lanes: int, tables: Tables
@@ -84,30 +104,27 @@ class NativeDecoder:
         self._rows = np.array([*reversed(coded.rows)], np.uint32)
         # Folds put at most lanes - 1 words back before the first one.
         self._words = np.concatenate([np.zeros(MAX_LANES, np.uint16), coded.words])
-        self._control = np.array([lanes, MAX_LANES, self._words.size, folds], np.int64)
+        self._control = np.array([lanes, MAX_LANES, self._words.size, folds, 0], np.int64)
 
-    def decode(self, index: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the entries int64 (symbols,) of one segment whose tables are index.
-
-        Raises:
-            StreamError: the words end too early, or a lane that folds is not where it should be.
-        """
-        frequency, start, buckets = self._tables.native
-        index = np.ascontiguousarray(index, np.uint8)
-        entries = np.empty(index.size, np.int64)
+    def decode(self, index: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Decode one segment; see _rans_numpy.decode."""
+        tables = self._tables
+        frequency, start, buckets = tables.native
+        index = np.ascontiguousarray(index)
+        symbols, escaped = np.empty(index.size, np.int32), np.empty(index.size, np.int64)
         status = self._decode(
             _at(self._control), _at(self._states), _at(self._rows), _at(self._words),
-            _at(index), index.size, _at(buckets), self._tables.radius.size,
-            _at(frequency), _at(start), _at(entries),
+            _at(index), index.size, _at(tables.radius), _at(tables.zero_entry), tables.radius.size,
+            _at(buckets), _at(frequency), _at(start), _at(symbols), _at(escaped),
         )  # fmt: skip
         if status in _ERRORS:
             raise StreamError(_ERRORS[status])
         assert status == 0, "the library was called with what it does not take"
-        return entries
+        return symbols, escaped[: self._control[4]]
 
     def finished(self) -> bool:
         """Say whether everything was used and the one lane left is back at its beginning."""
-        lanes, position, end, folds = self._control.tolist()
+        lanes, position, end, folds, _ = self._control.tolist()
         return (lanes, position, folds) == (1, end, 0) and not self._states[0]
 
 

@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi.errors import StreamError
+from venturi.errors import InputError, StreamError
 from venturi.tables import PRECISION_BITS, TOTAL, Tables
 
 WORD_BITS = 16
@@ -30,7 +30,23 @@ MAX_LANES = 256
 
 _ADVICE = "get the stream from its source again, or the bundle that wrote it"
 OUT_OF_WORDS = f"the coded words end before the symbols do; {_ADVICE}"
+NOT_ZERO = "a symbol whose table has radius 0 is not 0; expected 0"
 BAD_FOLD = f"a lane of the entropy coder is not where it should be; {_ADVICE}"
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What symbols are in the flat arrays of the tables.
+
+    Attributes:
+        entries: int64 (coded,), of the symbols whose tables are not empty.
+        escapes: int64 (escaped,), the numbers that stand for magnitudes beyond the radius.
+        cost: of the entries, as the tables state it.
+    """
+
+    entries: NDArray[np.int64]
+    escapes: NDArray[np.int64]
+    cost: int
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,26 @@ class Coded:
 
 class NumpyKernel:
     """The reference kernel; safe to share between threads."""
+
+    def entries(
+        self, symbols: NDArray[np.int32], index: NDArray[np.uint8], tables: Tables
+    ) -> Entries:
+        """Find the entries of symbols int32 (n,), whose tables are uint8 (n,).
+
+        Raises:
+            InputError: a symbol is not 0 where its table is empty.
+        """
+        coded = _coded(index, tables)
+        value, index = symbols[coded], index[coded]
+        if np.count_nonzero(value) != np.count_nonzero(symbols):
+            raise InputError(NOT_ZERO)
+        radius = tables.radius[index]
+        entries = tables.zero_entry[index] + value
+        escaped = np.flatnonzero((value > radius) | (value < -radius))
+        magnitude, radius = np.abs(value[escaped].astype(np.int64)), radius[escaped]
+        entries[escaped] = tables.zero_entry[index[escaped]] + radius + 1
+        escapes = magnitude - radius - 1 << 1 | (value[escaped] < 0)
+        return Entries(entries, escapes, int(tables.cost[entries].sum()))
 
     def encode(
         self, entries: NDArray[np.int64], ends: list[int], lanes: int, tables: Tables
@@ -165,12 +201,26 @@ class NumpyDecoder:
         self._position = MAX_LANES
         self._folds = [*reversed(coded.rows)]
 
-    def decode(self, index: NDArray[np.uint8]) -> NDArray[np.int64]:
-        """Return the entries int64 (symbols,) of one segment whose tables are index.
+    def decode(self, index: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Decode one segment, whose tables are uint8 (n,).
+
+        Returns:
+            Symbols int32 (n,), and which of them are escaped, int64, ascending: each of these is
+            one more than its table's radius until its escape is known.
 
         Raises:
             StreamError: the words end too early, or a lane that folds is not where it should be.
         """
+        coded = _coded(index, self._tables)
+        index_coded = index[coded]
+        value = self._entries(index_coded) - self._tables.zero_entry[index_coded]
+        symbols = np.zeros(index.size, np.int32)
+        symbols[coded] = value
+        escaped = np.flatnonzero(value > self._tables.radius[index_coded])
+        return symbols, np.arange(index.size)[coded][escaped]
+
+    def _entries(self, index: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Return the entry of each lane's table, row after row."""
         keys = index.astype(np.int64) << PRECISION_BITS
         position = 0
         while position < keys.size:
@@ -246,3 +296,9 @@ class NumpyDecoder:
         self._words[self._position : self._position + half] = upper & WORD - 1
         self._states = self._states[:half]
         self._folds.pop()
+
+
+def _coded(index: NDArray[np.uint8], tables: Tables) -> NDArray[np.intp] | slice:
+    """Return where the symbols are whose tables are not empty."""
+    coded = np.flatnonzero((tables.radius > 0)[index])
+    return coded if coded.size < index.size else slice(None)

@@ -1,11 +1,11 @@
 """The entropy coder: symbols to bytes and back, by interleaved rANS over integer tables.
 
-    symbols, table of each ──► entries ──► kernel ──► states, rows, words ─┬─► payload
+    symbols, table of each ──► entries ──► states, rows, words ─┬─► payload
                           └──► escapes (magnitudes beyond the radius) ────┘
 
-The kernel codes entries of tables; the escapes are numbers that no table has. Two kernels make the
-same bytes: NumPy's is the reference; a small one in C is used where the installation could build
-it. VENTURI_KERNEL=numpy or =native in the environment chooses one. FORMAT.md has the payload.
+Entries are those of tables; the escapes are numbers that no table has. Two kernels make the same
+bytes: NumPy's is the reference; a small one in C is used where the installation could build it.
+VENTURI_KERNEL=numpy or =native in the environment chooses one. FORMAT.md has the payload.
 """
 
 import os
@@ -18,7 +18,7 @@ from venturi._rans_native import NativeKernel, load
 from venturi._rans_numpy import MAX_LANES, WORD, Coded, NumpyKernel
 from venturi._varint import read_varint, write_varint
 from venturi.errors import BundleError, InputError, StreamError
-from venturi.tables import PRECISION_BITS, Tables
+from venturi.tables import COST_UNIT, Tables
 
 Segment = tuple[NDArray[np.int32], NDArray[np.uint8]]
 
@@ -27,7 +27,6 @@ BYTES_PER_LANE = 128
 """A lane costs one byte, so the overhead stays under one per cent."""
 
 _HAS_ESCAPES = 0x10
-_COST_UNIT = 256
 _CHOICE = "VENTURI_KERNEL"
 _DAMAGED = "get the stream from its source again, or the bundle that wrote it"
 
@@ -80,11 +79,15 @@ def encode(
     """
     if lanes is not None and lanes not in LANES:
         raise InputError(f"lanes {lanes}; expected a power of two in 1..{MAX_LANES}")
-    parts = [_entries(symbols, index, tables) for symbols, index in segments]
-    entries = np.concatenate([np.zeros(0, np.int64), *(entry for entry, _ in parts)])
-    escapes = np.concatenate([np.zeros(0, np.int64), *(escape for _, escape in parts)])
-    ends = np.cumsum([entry.size for entry, _ in parts]).astype(np.int64).tolist()
-    coded = kernel.encode(entries, ends, lanes or _lanes(entries, tables), tables)
+    for symbols, index in segments:
+        _check(symbols, index, tables)
+    parts = [kernel.entries(symbols, index, tables) for symbols, index in segments]
+    none = np.zeros(0, np.int64)
+    entries = np.concatenate([none, *(part.entries for part in parts)])
+    escapes = np.concatenate([none, *(part.escapes for part in parts)])
+    ends = np.cumsum([part.entries.size for part in parts]).astype(np.int64).tolist()
+    most = lanes or _lanes(sum(part.cost for part in parts))
+    coded = kernel.encode(entries, ends, most, tables)
     return _pack(coded, _write_escapes(escapes))
 
 
@@ -114,16 +117,11 @@ class Decoder:
             StreamError: the payload is damaged, or was made with other tables.
             BundleError: there is no such table.
         """
-        coded = _coded(table_index, self._tables)
-        index = table_index[coded]
-        value = self._lanes.decode(index)
-        value -= self._tables.zero_entry[index]
-        radius = self._tables.radius[index]
-        escaped = np.flatnonzero(value > radius)
+        _check_index(table_index, self._tables)
+        symbols, escaped = self._lanes.decode(table_index)
         if escaped.size:
-            value[escaped] = self._take_escapes(radius[escaped])
-        symbols = np.zeros(table_index.size, np.int32)
-        symbols[coded] = value
+            radius = self._tables.radius[table_index[escaped]]
+            symbols[escaped] = self._take_escapes(radius)
         return symbols
 
     def finish(self) -> None:
@@ -146,8 +144,13 @@ class Decoder:
         return values
 
 
-def _coded(index: NDArray[np.uint8], tables: Tables) -> NDArray[np.intp] | slice:
-    """Return where the symbols are whose tables are not empty."""
+def _check(symbols: NDArray[np.int32], index: NDArray[np.uint8], tables: Tables) -> None:
+    _check_index(index, tables)
+    if symbols.shape != index.shape or symbols.dtype != np.int32:
+        raise InputError(f"symbols {symbols.dtype} {symbols.shape}; expected int32 {index.shape}")
+
+
+def _check_index(index: NDArray[np.uint8], tables: Tables) -> None:
     if index.ndim != 1 or index.dtype != np.uint8:
         raise InputError(f"table indices {index.dtype} {index.shape}; expected uint8 (symbols,)")
     if index.size and index.max() >= len(tables.radius):
@@ -155,32 +158,11 @@ def _coded(index: NDArray[np.uint8], tables: Tables) -> NDArray[np.intp] | slice
             f"entropy table {index.max()} was asked for; expected 0..{len(tables.radius) - 1}; "
             "get the bundle from its source again"
         )
-    coded = np.flatnonzero((tables.radius > 0)[index])
-    return coded if coded.size < index.size else slice(None)
 
 
-def _entries(
-    symbols: NDArray[np.int32], index: NDArray[np.uint8], tables: Tables
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the table entry of each coded symbol, and the numbers that stand for the escapes."""
-    coded = _coded(index, tables)
-    if symbols.shape != index.shape or symbols.dtype != np.int32:
-        raise InputError(f"symbols {symbols.dtype} {symbols.shape}; expected int32 {index.shape}")
-    value, index = symbols[coded], index[coded]
-    if np.count_nonzero(value) != np.count_nonzero(symbols):
-        raise InputError("a symbol whose table has radius 0 is not 0; expected 0")
-    radius = tables.radius[index]
-    entries = tables.zero_entry[index] + value
-    escaped = np.flatnonzero((value > radius) | (value < -radius))
-    magnitude, radius = np.abs(value[escaped].astype(np.int64)), radius[escaped]
-    entries[escaped] = tables.zero_entry[index[escaped]] + radius + 1
-    return entries, magnitude - radius - 1 << 1 | (value[escaped] < 0)
-
-
-def _lanes(entries: NDArray[np.int64], tables: Tables) -> int:
+def _lanes(cost: int) -> int:
     """Choose the lanes by the size to come, in whole numbers so that every machine agrees."""
-    cost = np.rint(_COST_UNIT * (PRECISION_BITS - np.log2(tables.frequency))).astype(np.int64)
-    size = int(cost[entries].sum()) // (8 * _COST_UNIT)
+    size = cost // (8 * COST_UNIT)
     return max(lanes for lanes in LANES if lanes == 1 or lanes * BYTES_PER_LANE <= size)
 
 

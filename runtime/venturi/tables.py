@@ -19,6 +19,7 @@ PRECISION_BITS = 16
 TOTAL = 1 << PRECISION_BITS
 MAX_TABLES = 256
 MAX_RADIUS = TOTAL // 2 - 1
+COST_UNIT = 256
 
 _ADVICE = "get the bundle from its source again, or export it again"
 
@@ -123,6 +124,12 @@ class Tables:
             parts += [struct.pack("<H", radius), row.astype("<u2").tobytes()]
         parts += [struct.pack("<HH", *self.hyper_index.shape), self.hyper_index.tobytes()]
         return b"".join(parts)
+
+    @cached_property
+    def cost(self) -> NDArray[np.int64]:
+        """What every entry costs, int64 (entries,), in 1/COST_UNIT bits."""
+        bits: NDArray[np.float64] = PRECISION_BITS - np.log2(self.frequency)
+        return np.rint(COST_UNIT * bits).astype(np.int64)
 
     @cached_property
     def slots(self) -> NDArray[np.unsignedinteger]:
