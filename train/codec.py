@@ -94,7 +94,9 @@ class Levels(nn.Module):
         anchor = self.get_buffer("anchor")
         place = quality.unsqueeze(1) * (len(anchor) - 1)
         weight = functional.relu(1.0 - (place - anchor).abs())
-        return torch.exp(weight @ self.log).unsqueeze(2).unsqueeze(3)
+        # Half a step of bfloat16 in the logarithm is a gain that is 1.5 % off.
+        with torch.autocast(quality.device.type, enabled=False):
+            return torch.exp(weight @ self.log).unsqueeze(2).unsqueeze(3)
 
 
 class Sizes(NamedTuple):
