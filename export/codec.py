@@ -53,7 +53,6 @@ from train.codec import (
     CodecNetwork,
     EntropyNetwork,
     Synthesis,
-    halves,
 )
 from train.denoiser import LEVEL_STRIDE
 from train.equalise import codec_streams, equalised
@@ -164,26 +163,35 @@ def _between_pixels_and(basis: Tensor) -> tuple[nn.Linear, nn.Linear]:
 
 
 class FirstGraph(nn.Module):
-    """The entropy network's first step, its integers frozen; planes of a constant become biases."""
+    """The entropy network's first step, its integers frozen; planes of a constant become biases.
+
+    Layers of 1×1 are products of matrices, which take and give channels first or last as what comes
+    before and after wants them: nothing is turned round, and places are picked as whole lines.
+    """
 
     def __init__(self, network: EntropyNetwork) -> None:
         super().__init__()
         n = network
         hyper, width = n.enter.weight.shape[1] - 1, n.up2.weight.shape[0] // 4
-        self.enter = _Frozen(n.enter, slice(0, hyper))
+        self.enter = _Pointwise(n.enter, slice(0, hyper))
         self.enter_quality = nn.Buffer(_plane(n.enter, hyper))
-        self.mix, self.mix1 = _Frozen(n.mix), _Frozen(n.mix1)
-        self.up1, self.up2 = _Frozen(n.up1, block=2), _Frozen(n.up2, block=2)
-        self.fuse = _Frozen(n.fuse, slice(0, width))
+        self.mix, self.mix1 = _Depthwise(n.mix), _Depthwise(n.mix1)
+        self.up1, self.up2 = _Pointwise(n.up1, block=2), _Pointwise(n.up2, block=2)
+        self.fuse = _Pointwise(n.fuse, slice(0, width))
         self.heads = _Heads(network)
 
     def forward(self, hyper_latent: Tensor, quality: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the second step begins with, mean int32 in 1/16 and scale index uint8."""
-        x = self.enter.activated(hyper_latent, self.enter_quality * quality)
-        x = functional.pixel_shuffle(self.up1.activated(self.mix.activated(x)), 2)
-        x = functional.pixel_shuffle(self.up2.activated(self.mix1.activated(x)), 2)
-        shared = self.fuse.sums(x)
-        return shared, *self.heads(self.fuse.activation(shared), 0)
+        height, width = hyper_latent.shape[2:]
+        sizes = [(factor * height, factor * width) for factor in (1, 2, 4)]
+        x = self.enter(_flat(hyper_latent))
+        x = _activation(x + self.enter_quality * quality)
+        x = _activation(self.up1.rows(self.mix(x, sizes[0]).T))
+        x = shuffled(x, sizes[0]).T
+        x = _activation(self.up2.rows(self.mix1(x, sizes[1]).T))
+        shared = self.fuse(shuffled(x, sizes[1]).T)
+        mean, index = self.heads(shared, sizes[2], 0)
+        return shared.view(1, len(shared), *sizes[2]), mean, index
 
 
 class SecondGraph(nn.Module):
@@ -193,42 +201,50 @@ class SecondGraph(nn.Module):
         super().__init__()
         n = network
         marker = n.fuse.weight.shape[1] - 1
-        self.known, self.around = _Frozen(n.known), _Frozen(n.around)
-        self.fuse = _Frozen(n.fuse, slice(marker - n.around.weight.shape[0], marker))
-        self.fuse.bias = nn.Buffer(STEP_MARK * _plane(n.fuse, marker).flatten())
+        self.known, self.around = _Pointwise(n.known), _Depthwise(n.around)
+        self.fuse = _Pointwise(n.fuse, slice(marker - n.around.weight.shape[0], marker))
+        self.fuse.bias = nn.Buffer(STEP_MARK * _plane(n.fuse, marker)[:, 0])
         self.heads = _Heads(network)
 
     def forward(self, shared: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean int32 in 1/16 and scale index uint8."""
-        c = self.known.activated(context.clamp(-CONTEXT_MAX, CONTEXT_MAX))
-        sums = shared + self.fuse.sums(self.around.activated(c))
-        mean, index = self.heads(self.fuse.activation(sums), 1)
+        height, width = context.shape[2:]
+        size = height, width
+        known = _flat(context).clamp(-CONTEXT_MAX, CONTEXT_MAX)
+        around = self.around(_activation(self.known(known)), size)
+        mean, index = self.heads(_flat(shared) + self.fuse(around), size, 1)
         return mean, index
 
 
 class _Heads(nn.Module):
-    """What both steps end with: features to means and scale indices, at one step's places."""
+    """What both steps end with: sums to means and scale indices, at one step's places."""
 
     def __init__(self, network: EntropyNetwork) -> None:
         super().__init__()
         n = network
-        self.mix2, self.deep = _Frozen(n.mix2), _Frozen(n.deep)
-        self.mean = nn.ModuleList(_Frozen(n.mean, half=half) for half in (0, 1))
-        self.index = nn.ModuleList(
-            _Frozen(n.index, half=half, extra_scale=1 / INDEX_UNIT) for half in (0, 1)
+        self.mix2, self.deep = _Depthwise(n.mix2), _Pointwise(n.deep)
+        self.mean, self.index = (
+            nn.ModuleList(_Pointwise(layer, half=half, extra_scale=scale) for half in (0, 1))
+            for layer, scale in ((n.mean, 1.0), (n.index, 1 / INDEX_UNIT))
         )
 
-    def forward(self, x: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        places = halves(self.deep.activated(self.mix2.activated(x)), step)
+    def forward(self, sums: Tensor, size: Size, step: int) -> tuple[Tensor, Tensor]:
+        height, width = size
+        x = _activation(self.deep.rows(self.mix2(_activation(sums), size).T))
+        places = [rows.T for rows in _row_halves(x, size, step)]
         mean, index = (
-            torch.floor(torch.cat([part(x) for part, x in zip(parts, places, strict=True)], 1))
+            torch.floor(torch.cat([part(x) for part, x in zip(parts, places, strict=True)]))
             for parts in (self.mean, self.index)
         )
-        return mean.to(torch.int32), index.clamp(0, SCALE_COUNT - 1).to(torch.uint8)
+        half = (1, len(mean), height, width // 2)
+        return (
+            mean.to(torch.int32).view(half),
+            index.clamp(0, SCALE_COUNT - 1).to(torch.uint8).view(half),
+        )
 
 
-class _Frozen(nn.Module):
-    """An :class:`IntegerConv` with constant integers."""
+class _Pointwise(nn.Module):
+    """A 1×1 :class:`IntegerConv` with constant integers, times their scale, a power of two."""
 
     def __init__(
         self,
@@ -240,34 +256,66 @@ class _Frozen(nn.Module):
         extra_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        weight, bias, scale = (tensor.detach() for tensor in layer.quantised())
+        weight, bias = (part[:, :, 0, 0] if part.ndim > 1 else part for part in _scaled(layer))
         if half is not None:
-            weight, bias, scale = (tensor.chunk(2)[half] for tensor in (weight, bias, scale))
+            weight, bias = (part.chunk(2)[half] for part in (weight, bias))
         order = block_major(len(weight), block)
-        self.weight = nn.Buffer(weight[order][:, inputs].contiguous())
-        self.bias = nn.Buffer(bias[order])
-        self.scale = nn.Buffer((scale[order] * extra_scale).view(1, -1, 1, 1))
-        self.padding, self.groups = layer.padding, layer.groups
-
-    def sums(self, x: Tensor) -> Tensor:
-        return functional.conv2d(
-            x, self.weight, self.bias, padding=self.padding, groups=self.groups
-        )
+        self.weight = nn.Buffer(extra_scale * weight[order][:, inputs])
+        self.bias = nn.Buffer(extra_scale * bias[order])
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.sums(x) * self.scale
+        """Map (inputs, places) to (outputs, places)."""
+        return torch.addmm(self.bias.unsqueeze(1), self.weight, x)
 
-    def activation(self, sums: Tensor) -> Tensor:
-        return torch.floor(sums * self.scale).clamp(0, ACTIVATION_MAX)
+    def rows(self, x: Tensor) -> Tensor:
+        """Map (places, inputs) to (places, outputs)."""
+        return torch.addmm(self.bias, x, self.weight.T)
 
-    def activated(self, x: Tensor, plane: Tensor | None = None) -> Tensor:
-        sums = self.sums(x)
-        return self.activation(sums if plane is None else sums + plane)
+
+class _Depthwise(nn.Module):
+    """One with a kernel for each channel, and what activates its sums."""
+
+    def __init__(self, layer: IntegerConv) -> None:
+        super().__init__()
+        self.weight, self.bias = (nn.Buffer(part) for part in _scaled(layer))
+        self.padding = layer.padding
+
+    def forward(self, x: Tensor, size: Size) -> Tensor:
+        """Map (channels, places) to the same shape."""
+        planes, count = x.view(1, -1, *size), len(self.bias)
+        y = functional.conv2d(planes, self.weight, self.bias, padding=self.padding, groups=count)
+        return _flat(_activation(y))
+
+
+def _scaled(layer: IntegerConv) -> tuple[Tensor, Tensor]:
+    """Return weights and biases as what they stand for: exact, scales being powers of two."""
+    weight, bias, scale = (tensor.detach() for tensor in layer.quantised())
+    return weight * scale.view(-1, 1, 1, 1), bias * scale
+
+
+def _flat(planes: Tensor) -> Tensor:
+    """Return (1, channels, height, width) as (channels, places)."""
+    return planes.reshape(planes.shape[1], -1)
+
+
+def _activation(sums: Tensor) -> Tensor:
+    # Clamped first, which onnxruntime fuses into a convolution.
+    return torch.floor(sums.clamp(0, ACTIVATION_MAX))
+
+
+def _row_halves(rows: Tensor, size: Size, step: int) -> list[Tensor]:
+    """Return what :func:`train.codec.halves` does, of rows of places."""
+    height, width = size
+    pairs = rows.view(height // 2, 2, width // 2, 2, -1)
+    return [
+        torch.stack((pairs[:, 0, :, column], pairs[:, 1, :, 1 - column]), 1).flatten(0, 2)
+        for column in ((0, 1), (1, 0))[step]
+    ]
 
 
 def _plane(layer: IntegerConv, channel: int) -> Tensor:
-    """Return the integer weights of one input channel of a 1×1 layer, (1, outputs, 1, 1)."""
-    return layer.quantised()[0].detach()[:, channel].reshape(1, -1, 1, 1).contiguous()
+    """Return the scaled weights of one input channel of a 1×1 layer, (outputs, 1)."""
+    return _scaled(layer)[0][:, channel, :, 0].contiguous()
 
 
 def prove_exact(network: EntropyNetwork) -> float:

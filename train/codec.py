@@ -268,15 +268,15 @@ class EntropyNetwork(nn.Module):
             quality: integers in [0, 255], (N,).
 
         Returns:
-            Whole numbers and halves of them, (N, 192, 4h, 4w).
+            Multiples of a half of the layer's scales, (N, 192, 4h, 4w).
         """
         plane = quality.view(-1, 1, 1, 1) + 0 * hyper_latent[:, :1]
         x = activate(self.enter(torch.cat((hyper_latent, plane), 1)))
         x = activate(self.up1(activate(self.mix(x))))
         x = activate(self.up2(activate(self.mix1(functional.pixel_shuffle(x, 2)))))
         x = functional.pixel_shuffle(x, 2)
-        weight, bias, _ = self.fuse.quantised()
-        return functional.conv2d(x, weight[:, : x.shape[1]], bias)
+        weight, bias, scale = self.fuse.quantised()
+        return functional.conv2d(x, weight[:, : x.shape[1]], bias) * scale.view(1, -1, 1, 1)
 
     def first(self, shared: Tensor) -> tuple[Tensor, Tensor]:
         """Return means in 1/16 and scale indices in [0, 63] of the first step's places.
@@ -294,14 +294,13 @@ class EntropyNetwork(nn.Module):
         """
         c = clamp_inwards(context, -CONTEXT_MAX, CONTEXT_MAX)
         c = activate(self.around(activate(self.known(c))))
-        weight, _, _ = self.fuse.quantised()
+        weight, _, scale = self.fuse.quantised()
         seen, marker = weight[:, -1 - c.shape[1] : -1], weight[:, -1].flatten()
         added = functional.conv2d(c, seen, STEP_MARK * marker)
-        return self._heads(shared + added, 1)
+        return self._heads(shared + added * scale.view(1, -1, 1, 1), 1)
 
     def _heads(self, sums: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        _, _, scale = self.fuse.quantised()
-        x = activate(self.deep(activate(self.mix2(activate(sums * scale.view(1, -1, 1, 1))))))
+        x = activate(self.deep(activate(self.mix2(activate(sums)))))
         places = halves(x, step)
         index = floor_through(self.index.halved(*places) / INDEX_UNIT)
         mean = floor_through(self.mean.halved(*places))
