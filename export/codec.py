@@ -133,7 +133,8 @@ class DecoderGraph(nn.Module):
         part, (height, width) = self.synthesis, latent.shape[2:]
         sizes = [(factor * height, factor * width) for factor in (1, 2, 4)]
         rows = as_rows(latent * part.inverse_gain(quality))
-        deep = residuals(part.coarse, self.stem(rows), sizes[0])
+        deep = self.stem(rows) * part.deep_modulation(quality).flatten()
+        deep = residuals(part.coarse, deep, sizes[0])
         x = shuffled(as_rows(self.up(as_planes(deep, sizes[0]))), sizes[0])
         x = residuals(part.fine, x * part.modulation(quality).flatten(), sizes[1])
         linear = shuffled(self.linear(rows + rows * self.share(deep)), sizes[0])

@@ -47,7 +47,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cv2.imwrite(str(pictures / f"{i}.png"), smooth)
     recipe = PhotoRecipe(
         data=str(pictures), steps=3, batch=2, crop=64, width=16, deep_width=16, latent=16, hyper=16,
-        analysis_depth=1, deep_depth=1, threads=1, seed=3,
+        analysis_depth=1, synthesis_depth=1, deep_depth=1, threads=1, seed=3,
     )  # fmt: skip
     trainer = Trainer(PhotoTask(recipe), folder / "run", "photo")
     trainer.train()

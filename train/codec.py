@@ -115,7 +115,7 @@ class Sizes(NamedTuple):
     latent: int = 256
     hyper: int = 96
     analysis_depth: int = 3
-    synthesis_depth: int = 1
+    synthesis_depth: int = 2
     deep_depth: int = 2
     filter_width: int = 32
     filter_depth: int = 1
@@ -210,6 +210,7 @@ class Synthesis(nn.Module):
         self.inverse_gain = Levels(sizes.latent)
         self.linear = nn.Conv2d(sizes.latent, 4 * PATCH, 1, bias=False)
         self.stem = pointwise(sizes.latent, deep_width)
+        self.deep_modulation = Levels(deep_width)
         self.coarse = blocks(deep_width, sizes.deep_depth)
         self.share = nn.Conv2d(deep_width, sizes.latent, 1)
         self.up = pointwise(deep_width, 4 * width)
@@ -224,7 +225,7 @@ class Synthesis(nn.Module):
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
         """Map dequantised latents (N, C, h, w) and qualities (N,) to images (N, 3, 16h, 16w)."""
         latent = latent * self.inverse_gain(quality)
-        deep = self.coarse(self.stem(latent))
+        deep = self.coarse(self.stem(latent) * self.deep_modulation(quality))
         x = functional.pixel_shuffle(self.up(deep), 2)
         x = self.fine(x * self.modulation(quality))
         share = self.share(deep).float()

@@ -87,7 +87,7 @@ class PhotoRecipe(Recipe):
     latent: int = 320
     hyper: int = 96
     analysis_depth: int = 3
-    synthesis_depth: int = 1
+    synthesis_depth: int = 2
     deep_depth: int = 2
     filter_width: int = 32
     filter_depth: int = 1
