@@ -175,7 +175,7 @@ class FirstGraph(nn.Module):
         n = network
         hyper, width = n.enter.weight.shape[1] - 1, n.up2.weight.shape[0] // 4
         self.enter = _Pointwise(n.enter, slice(0, hyper))
-        self.enter_quality = nn.Buffer(_plane(n.enter, hyper))
+        self.enter_quality = nn.Buffer(_Pointwise(n.enter, slice(hyper, None)).weight)
         self.mix, self.mix1 = _Depthwise(n.mix), _Depthwise(n.mix1)
         self.up1, self.up2 = _Pointwise(n.up1, block=2), _Pointwise(n.up2, block=2)
         self.fuse = _Pointwise(n.fuse, slice(0, width))
@@ -204,7 +204,7 @@ class SecondGraph(nn.Module):
         marker = n.fuse.weight.shape[1] - 1
         self.known, self.around = _Pointwise(n.known), _Depthwise(n.around)
         self.fuse = _Pointwise(n.fuse, slice(marker - n.around.weight.shape[0], marker))
-        self.fuse.bias = nn.Buffer(STEP_MARK * _plane(n.fuse, marker)[:, 0])
+        self.fuse.bias = nn.Buffer(STEP_MARK * _Pointwise(n.fuse, slice(marker, None)).weight[:, 0])
         self.heads = _Heads(network)
 
     def forward(self, shared: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
@@ -257,11 +257,11 @@ class _Pointwise(nn.Module):
         extra_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        weight, bias = (part[:, :, 0, 0] if part.ndim > 1 else part for part in _scaled(layer))
+        weight, bias = _scaled(layer)
         if half is not None:
             weight, bias = (part.chunk(2)[half] for part in (weight, bias))
         order = block_major(len(weight), block)
-        self.weight = nn.Buffer(extra_scale * weight[order][:, inputs])
+        self.weight = nn.Buffer(extra_scale * weight[order][:, inputs, 0, 0])
         self.bias = nn.Buffer(extra_scale * bias[order])
 
     def forward(self, x: Tensor) -> Tensor:
@@ -312,11 +312,6 @@ def _row_halves(rows: Tensor, size: Size, step: int) -> list[Tensor]:
         torch.stack((pairs[:, 0, :, column], pairs[:, 1, :, 1 - column]), 1).flatten(0, 2)
         for column in ((0, 1), (1, 0))[step]
     ]
-
-
-def _plane(layer: IntegerConv, channel: int) -> Tensor:
-    """Return the scaled weights of one input channel of a 1×1 layer, (outputs, 1)."""
-    return _scaled(layer)[0][:, channel, :, 0].contiguous()
 
 
 def prove_exact(network: EntropyNetwork) -> float:

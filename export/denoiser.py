@@ -10,11 +10,7 @@ import torch
 from export.bundle import Measured, write_bundle
 from export.graphs import Port, export_graph
 from export.int8 import calibration, frame_feeds, measure, write_int8
-from export.parity import (
-    pixel_difference,
-    require_pixels,
-    run_file,
-)
+from export.parity import pixel_difference, require_pixels, run_file
 from export.pixels import ShippedDenoiser
 from export.source import Source
 from train.camera import CameraTask, denoiser

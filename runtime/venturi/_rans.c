@@ -19,7 +19,7 @@ static const uint32_t WORD = 65536;
 
 EXPORT int32_t venturi_rans_version(void) { return VERSION; }
 
-/* Find the entries of the tables that symbols stand for; those of empty tables, which are 0, have none.
+/* Find the entries of the tables that symbols stand for; those of empty tables are 0 and have none.
  *
  * radius, zero: per table; cost: per entry.
  * entries, escapes: room for one for each symbol; the numbers that stand for what no table has.

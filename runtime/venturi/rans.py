@@ -1,7 +1,7 @@
 """The entropy coder: symbols to bytes and back, by interleaved rANS over integer tables.
 
-    symbols, table of each ──► entries ──► states, rows, words ─┬─► payload
-                          └──► escapes (magnitudes beyond the radius) ────┘
+    symbols, table of each ─┬─► entries ──► states, rows, words ─────────┬─► payload
+                            └─► escapes (magnitudes beyond the radius) ──┘
 
 Entries are those of tables; the escapes are numbers that no table has. Two kernels make the same
 bytes: NumPy's is the reference; a small one in C is used where the installation could build it.
