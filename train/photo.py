@@ -47,7 +47,8 @@ class PhotoTask:
         side = r.crop // 64
         return {
             "image": to_tensor(crops),
-            "quality": torch.rand(size, generator=torch_rng),
+            # The median of three: of everyday qualities more than of the ends.
+            "quality": torch.rand(size, 3, generator=torch_rng).median(1).values,
             "noise": torch.rand(size, r.latent, 4 * side, 4 * side, generator=torch_rng) - 0.5,
             "hyper_noise": torch.rand(size, r.hyper, side, side, generator=torch_rng) - 0.5,
         }
