@@ -325,7 +325,7 @@ def _costs(
 
 
 def _arithmetic(options: Options, image: Picture, data: bytes) -> dict[str, float]:
-    """Return kMAC per pixel of each graph in one call, the two entropy graphs taken together."""
+    """Return kMAC per pixel of each graph in one call, the entropy graphs taken together."""
     calls: tuple[Callable[[Codec], object], ...] = (
         lambda codec: codec.compress(image, quality=EVERYDAY),
         lambda codec: codec.decompress(data),

@@ -204,6 +204,12 @@ def of_rows(layer: nn.Conv2d) -> nn.Linear:
     return linear(weight, bias)
 
 
+def kept(layer: nn.Conv2d) -> nn.Linear:
+    """Return a 1 × 1 convolution to shares, by which numbers grow, as a layer to their factors."""
+    made = of_rows(layer)
+    return linear(made.weight.detach(), made.bias.detach() + 1)
+
+
 def _square(layer: nn.Conv2d, *, after: bool) -> Tensor:
     """Return a kernel as 2 × 2, with zeros after or before its rows and columns."""
     weight = layer.weight.detach()

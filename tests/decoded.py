@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from venturi import Codec, latents, stream
 from venturi.rans import Decoder
 
-SEGMENTS = 3
+SEGMENTS = 4
 """Of a chunk."""
 
 Pixels = NDArray[np.uint8]

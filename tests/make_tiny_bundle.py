@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from venturi.latents import ORDER, STEPS
 from venturi.manifest import FileEntry, Manifest
 from venturi.tables import TOTAL, Tables
 
@@ -46,6 +47,7 @@ def make_codec(folder: Path) -> None:
         "encoder.onnx": _encoder(),
         "entropy-first.onnx": _first(),
         "entropy-second.onnx": _second(),
+        "entropy-third.onnx": _third(),
         "decoder.onnx": _decoder(),
     }
     for name, model in graphs.items():
@@ -206,29 +208,46 @@ def _first() -> bytes:
         ("Floor", "share", "more", {}),
         ("Add", "wide more", "fuller", {}),
         ("Add", "fuller two", "shared", {}),
+        ("Squeeze", "shared at0", "shared_planes", {}),
+        ("Transpose", "shared_planes", "features", _TURNED_BACK),
         *_to_index("shared", 0),
         ("Mul", "index zero", "guess", {}),
         ("Cast", "guess", "mean", {"to": TensorProto.INT32}),
     ]
-    outputs = [_latent("shared", "f"), _half("mean", "i"), _half("scale_index", "u")]
+    outputs = [_latent("shared", "f"), _features(), *_choice("quarter_height")]
     return _model("first", nodes, [_hyper(), ("quality", "f", [1])], outputs,
                   constants | _INDEX_CONSTANTS, _places())  # fmt: skip
 
 
 def _second() -> bytes:
-    near = np.tile(np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / 4, (LATENTS, 1, 1, 1))
-    constants: dict[str, ArrayLike] = {"near": near, "one": 1.0}
     nodes: list[Node] = [
-        ("Sub", "shared one", "sharper", {}),
-        *_to_index("sharper", 1),
+        ("Transpose", "features", "features_planes", _TURNED),
+        ("Unsqueeze", "features_planes at0", "level", {}),
+        *_to_later_choice("level", 1),
+    ]
+    inputs = [_features(), _taken_latent("context", "f", "quarter_height")]
+    return _model("second", nodes, inputs, _choice("quarter_height"),
+                  _LATER_CONSTANTS | _INDEX_CONSTANTS, _places())  # fmt: skip
+
+
+def _third() -> bytes:
+    inputs = [_latent("shared", "f"), _taken_latent("context", "f", "half_height")]
+    return _model("third", _to_later_choice("shared", 2), inputs, _choice("half_height"),
+                  _LATER_CONSTANTS | _INDEX_CONSTANTS, _places())  # fmt: skip
+
+
+_LATER_CONSTANTS: dict[str, ArrayLike] = {"near": _blur(LATENTS), "one": 1.0}
+
+
+def _to_later_choice(level: str, step: int) -> list[Node]:
+    """To the choice of a step that guesses from what stands at its places in the steps before."""
+    return [
+        ("Sub", f"{level} one", "sharper", {}),
+        *_to_index("sharper", step),
         ("Conv", "context near", "around", {"pads": [1, 1, 1, 1], "group": LATENTS}),
         ("Floor", "around", "guess", {}),
-        *_taken("guess", "guessed", 1),
-        ("Cast", "guessed", "mean", {"to": TensorProto.INT32}),
+        ("Cast", "guess", "mean", {"to": TensorProto.INT32}),
     ]
-    outputs = [_half("mean", "i"), _half("scale_index", "u")]
-    return _model("second", nodes, [_latent("shared", "f"), _latent("context", "f")], outputs,
-                  constants | _INDEX_CONSTANTS, _places())  # fmt: skip
 
 
 _INDEX_CONSTANTS: dict[str, ArrayLike] = {"low": 0.0, "high": len(RADII) - 1.0}
@@ -244,34 +263,30 @@ def _to_index(level: str, step: int) -> list[Node]:
     ]
 
 
-def _taken(whole: str, half: str, step: int) -> list[Node]:
-    """Take one step's places: of each row, the even or the odd columns."""
+def _taken(whole: str, taken: str, step: int) -> list[Node]:
+    """Take one step's places: those of each quarter, of each quarter of the channels."""
     nodes: list[Node] = []
-    for part, second in (("front", 0), ("back", 1)):
-        own = f"{half}_{part}"
-        nodes.append(("Slice", f"{whole} {part} {part}_end axis_1", own, {}))
-        for row in (0, 1):
-            column = (row + second + step) % 2
+    for group in range(4):
+        own = f"{taken}_{group}"
+        nodes.append(("Slice", f"{whole} group{group} group{group + 1} axis_1", own, {}))
+        parts = []
+        for quarter in STEPS[step]:
+            row, column = divmod(ORDER[group] ^ ORDER[quarter], 2)
+            parts.append(f"{own}_{quarter}")
             nodes += [
-                ("Slice", f"{own} at{row} end axis_2 by_2", f"{own}_row{row}", {}),
-                ("Slice", f"{own}_row{row} at{column} end axis_3 by_2", f"{own}_at{row}", {}),
-                ("Unsqueeze", f"{own}_at{row} axis_3", f"{own}_{row}", {}),
+                ("Slice", f"{own} at{row} end axis_2 by_2", f"{parts[-1]}_rows", {}),
+                ("Slice", f"{parts[-1]}_rows at{column} end axis_3 by_2", parts[-1], {}),
             ]
-        nodes += [
-            ("Concat", f"{own}_0 {own}_1", f"{own}_rows", {"axis": 3}),
-            ("Slice", f"{own} at0 end axis_3 by_2", f"{own}_alike", {}),
-            ("Shape", f"{own}_alike", f"{own}_shape", {}),
-            ("Reshape", f"{own}_rows {own}_shape", f"{own}_taken", {}),
-        ]
-    return [*nodes, ("Concat", f"{half}_front_taken {half}_back_taken", half, {"axis": 1})]
+        nodes.append(("Concat", " ".join(parts), f"{own}_all", {"axis": 2}))
+    groups = " ".join(f"{taken}_{group}_all" for group in range(4))
+    return [*nodes, ("Concat", groups, taken, {"axis": 1})]
 
 
 def _places() -> list[TensorProto]:
-    middle = LATENTS // 2
     found = {
-        "front": [0], "front_end": [middle], "back": [middle], "back_end": [LATENTS],
         "at0": [0], "at1": [1], "end": [2**31 - 1], "by_2": [2],
         "axis_1": [1], "axis_2": [2], "axis_3": [3],
+        **{f"group{group}": [LATENTS * group // 4] for group in range(5)},
     }  # fmt: skip
     return [numpy_helper.from_array(np.array(v, np.int64), name) for name, v in found.items()]
 
@@ -448,8 +463,16 @@ def _latent(name: str, kind: str) -> Value:
     return name, kind, [1, LATENTS, "latent_height", "latent_width"]
 
 
-def _half(name: str, kind: str) -> Value:
-    return name, kind, [1, LATENTS, "latent_height", "half_width"]
+def _features() -> Value:
+    return "features", "f", ["latent_height", "latent_width", LATENTS]
+
+
+def _taken_latent(name: str, kind: str, height: str) -> Value:
+    return name, kind, [1, LATENTS, height, "half_width"]
+
+
+def _choice(height: str) -> list[Value]:
+    return [_taken_latent("mean", "i", height), _taken_latent("scale_index", "u", height)]
 
 
 def _hyper() -> Value:

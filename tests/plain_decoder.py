@@ -13,7 +13,7 @@ import hashlib
 import json
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 CHUNK = 1024
+ORDER = 0, 3, 1, 2
+QUARTERS = [0], [1], [2, 3]
+ENTROPY = "entropy_first", "entropy_second", "entropy_third"
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,11 @@ class Chunk:
     """What one payload holds.
 
     Attributes:
-        symbols: those of the three segments, in the order of coding.
+        symbols: those of the four segments, in the order of coding.
         latents: int16 (M, 4 h, 4 w), in 1/16.
     """
 
-    symbols: tuple[list[int], list[int], list[int]]
+    symbols: tuple[list[int], ...]
     latents: NDArray[np.int16]
 
 
@@ -192,14 +195,11 @@ class PlainDecoder:
         files = {
             role: (bundle / entry["path"]).read_bytes() for role, entry in manifest["files"].items()
         }
-        roles = "decoder", "entropy_first", "entropy_second", "tables"
-        decoder_side = (files[role] for role in roles)
+        decoder_side = (files[role] for role in ("decoder", *ENTROPY, "tables"))
         digests = b"".join(hashlib.sha256(content).digest() for content in decoder_side)
         self.fingerprint = hashlib.sha256(digests).digest()[:8]
         self.tables = Tables(files["tables"])
-        self.first, self.second = (
-            ReferenceEvaluator(files[role]) for role in ("entropy_first", "entropy_second")
-        )
+        self.first, self.second, self.third = (ReferenceEvaluator(files[role]) for role in ENTROPY)
         self.latent_channels = int(manifest["parameters"]["latent_channels"])
         self.hyper_channels = int(manifest["parameters"]["hyper_channels"])
 
@@ -222,31 +222,31 @@ class PlainDecoder:
         assert all(-127 <= symbol <= 127 for symbol in z)
         hyper = np.array(z, np.float32).reshape(1, self.hyper_channels, h, w)
         latents = np.zeros((self.latent_channels, 4 * h, 4 * w), np.int16)
-        quality_in = np.array([q], np.float32)
-        shared, mean, table = map(
-            np.asarray, self.first.run(None, {"hyper_latent": hyper, "quality": quality_in})
+        shared, features, *choice = _run(
+            self.first, hyper_latent=hyper, quality=np.array([q], np.float32)
         )
-        halves = [self._half(coded, latents, mean, table, 0)]
-        context = latents[None].astype(np.float32)
-        mean, table = map(np.asarray, self.second.run(None, {"shared": shared, "context": context}))
-        halves.append(self._half(coded, latents, mean, table, 1))
+        symbols = [self._step(coded, latents, choice, 0)]
+        choice = _run(self.second, features=features, context=taken(latents, [0]))
+        symbols.append(self._step(coded, latents, choice, 1))
+        choice = _run(self.third, shared=shared, context=taken(latents, [0, 1]))
+        symbols.append(self._step(coded, latents, choice, 2))
         coded.end()
-        return Chunk((z, halves[0], halves[1]), latents)
+        return Chunk((z, *symbols), latents)
 
-    def _half(
-        self,
-        coded: Payload,
-        latents: NDArray[np.int16],
-        mean: NDArray[np.int32],
-        table: NDArray[np.uint8],
-        step: int,
+    def _step(
+        self, coded: Payload, latents: NDArray[np.int16], choice: list[NDArray[Any]], step: int
     ) -> list[int]:
         """Decode the places of a step into the latents; return their symbols."""
-        half = coded.segment([int(number) for number in table.flatten()])
-        places = places_of_step(latents.shape, step)
-        for place, symbol, middle in zip(places, half, mean.flatten().tolist(), strict=True):
+        mean, table = (numbers.flatten().tolist() for numbers in choice)
+        symbols = coded.segment(table)
+        places = places_of(latents.shape, QUARTERS[step])
+        for place, symbol, middle in zip(places, symbols, mean, strict=True):
             latents[place] = min(max(16 * symbol + middle, -32768), 32767)
-        return half
+        return symbols
+
+
+def _run(graph: ReferenceEvaluator, **inputs: NDArray[Any]) -> list[NDArray[Any]]:
+    return [np.asarray(output) for output in graph.run(None, inputs)]
 
 
 def chunk_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
@@ -257,14 +257,24 @@ def chunk_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
             yield -(-sides[0] // 64), -(-sides[1] // 64)
 
 
-def places_of_step(shape: tuple[int, ...], step: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (channel, row, column) of the latents that a step codes, in their order."""
+def places_of(shape: tuple[int, ...], quarters: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield (channel, row, column) of the latents of quarters, in the order of coding."""
     channels, height, width = shape
     for c in range(channels):
-        for i in range(height):
-            for j in range(width):
-                if (i + j + (1 if c >= channels // 2 else 0)) % 2 == step:
+        group = next(g for g in range(4) if c < channels * (g + 1) // 4)
+        for quarter in quarters:
+            place = ORDER[group] ^ ORDER[quarter]
+            for i in range(place // 2, height, 2):
+                for j in range(place % 2, width, 2):
                     yield c, i, j
+
+
+def taken(latents: NDArray[np.int16], quarters: Sequence[int]) -> NDArray[np.float32]:
+    """Return the latents of quarters as the graphs take them, (1, M, height, width / 2)."""
+    channels, height, width = latents.shape
+    values = [latents[place] for place in places_of(latents.shape, quarters)]
+    size = 1, channels, len(quarters) * height // 2, width // 2
+    return np.array(values, np.float32).reshape(size)
 
 
 def main(bundle: str, stream: str) -> None:

@@ -102,7 +102,7 @@ def test_what_was_measured_is_named(whole: dict[str, Any]) -> None:
     row = whole["rows"][0]
     point_of_sweep = [row[key] for key in ("size", "threads", "device", "precision")]
     assert point_of_sweep == ["128x64", 1, "cpu", "fp32"]
-    entropy = "entropy-first", "entropy-second"
+    entropy = "entropy-first", "entropy-second", "entropy-third"
     assert set(row["split_ms"]) == {"encoder", *entropy, "coding", "conversion", "total"}
     assert set(row["providers"]) == {"encoder", *entropy}
     assert row["memory_mb"] is None or row["memory_mb"] > 10

@@ -143,11 +143,14 @@ class Cropping:
         return [output[..., :-1] for output in self.session.run(names, inputs)]
 
 
-@pytest.mark.parametrize("role", ["encoder", "entropy-first", "entropy-second", "decoder"])
+@pytest.mark.parametrize(
+    "role", ["encoder", "entropy-first", "entropy-second", "entropy-third", "decoder"]
+)
 def test_a_graph_that_gives_another_shape_is_refused(role: str) -> None:
     codec = Codec(TINY, threads=1)
-    owner = codec._coder if role.startswith("entropy") else codec
-    graph = getattr(owner, f"_{role.removeprefix('entropy-')}")
+    graphs = codec._coder._graphs._asdict()
+    graphs = {f"entropy-{step}": graph for step, graph in graphs.items()}
+    graph = (graphs | {"encoder": codec._encoder, "decoder": codec._decoder})[role]
     graph._session = Cropping(graph._session)
     with pytest.raises(BundleError, match=rf"{role}\.onnx: it gave the shapes"):
         codec.decompress(codec.compress(np.zeros((9, 9, 3), np.uint8)))

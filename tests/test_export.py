@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from export import __main__ as command
 from export import codec as export_codec
-from export import int8
+from export import entropy, int8
 from export.graphs import OPSET, block_major
 from export.layers import in_patches, permuted, strided
 from export.parity import ParityError, require
@@ -31,7 +31,7 @@ from venturi import Codec
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
 
 SIZES = Sizes(16, 16, 16, 16, analysis_depth=1, synthesis_depth=1, deep_depth=1)
-GRAPHS = ("encoder.onnx", "entropy-first.onnx", "entropy-second.onnx", "decoder.onnx")
+GRAPHS = ("encoder.onnx", *entropy.FILES.values(), "decoder.onnx")
 VARIANT = ("encoder-int8.onnx", "decoder-int8.onnx")
 
 
@@ -173,12 +173,12 @@ def test_export_without_a_checkpoint_says_so(
 
 def test_exactness_is_proven_and_the_proof_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     model = CodecNetwork(SIZES)
-    assert export_codec.prove_exact(model.entropy) < 2**24
+    assert entropy.prove_exact(model.entropy) < 2**24
     # Layers that scaled their weights as if sums could be a thousand times larger are found out.
     for name, value in (("_PRODUCT_BUDGET", 2**33), ("WEIGHT_MAX", 2**20), ("MAX_SHIFT", 30)):
         monkeypatch.setattr(integer, name, value)
     with pytest.raises(ParityError, match="partial sum"):
-        export_codec.prove_exact(model.entropy)
+        entropy.prove_exact(model.entropy)
 
 
 def test_parity_refuses_nan() -> None:

@@ -1,30 +1,35 @@
-"""The checkerboard of the two coding steps, and the search for a quality."""
+"""The places of the three coding steps, and the search for a quality."""
 
 import numpy as np
 import pytest
 import torch
 
+from tests import plain_decoder
 from train import codec
 from venturi import _search, latents
-from venturi.latents import gather, scatter
+from venturi.latents import gather, scattered
 
 
-@pytest.mark.parametrize("channels", [2, 3, 12])
-def test_gather_takes_what_the_mask_of_the_format_says(channels: int) -> None:
+@pytest.mark.parametrize("channels", [4, 5, 12])
+def test_gather_takes_what_the_format_says(channels: int) -> None:
     values = np.arange(channels * 8 * 12).reshape(channels, 8, 12)
-    half, row, column = np.indices(values.shape)
-    mask = (row + column + (half >= channels // 2)) % 2 == 0
-    for step, wanted in ((0, values[mask]), (1, values[~mask])):
+    for step, quarters in enumerate(plain_decoder.QUARTERS):
+        wanted = [values[place] for place in plain_decoder.places_of(values.shape, quarters)]
         np.testing.assert_array_equal(gather(values, step).reshape(-1), wanted)
 
 
 def test_training_takes_the_same_places() -> None:
-    values = np.random.default_rng(0).integers(-9, 9, (6, 8, 12)).astype(np.int16)
+    values = np.random.default_rng(0).integers(-9, 9, (8, 8, 12)).astype(np.int16)
     whole = torch.from_numpy(values)[None]
-    halves = [codec.gather(whole, step) for step in (0, 1)]
-    for step, half in enumerate(halves):
-        np.testing.assert_array_equal(half[0].numpy(), gather(values, step))
-    assert torch.equal(codec.scattered(*halves), whole)
+    taken = [codec.gather(whole, step) for step in (0, 1, 2)]
+    for step, part in enumerate(taken):
+        np.testing.assert_array_equal(part[0].numpy(), gather(values, step))
+    assert torch.equal(codec.scattered(taken), whole)
+    for count in (1, 2):
+        known = codec.scattered(taken[:count])
+        places = codec.scattered([torch.ones_like(part) for part in taken[:count]])
+        assert places.sum() == count * places.numel() / 4
+        assert torch.equal(known, whole * places)
 
 
 def test_training_rounds_as_the_encoder_does() -> None:
@@ -38,13 +43,9 @@ def test_training_rounds_as_the_encoder_does() -> None:
     assert residual.grad.tolist() == [1.0] * 8
 
 
-def test_scatter_puts_back_what_gather_took() -> None:
-    values = np.random.default_rng(0).integers(0, 99, (4, 8, 8))
-    joined = np.zeros_like(values)
-    scatter(gather(values, 0), joined, 0)
-    assert (joined == 0).sum() >= values.size // 2
-    scatter(gather(values, 1), joined, 1)
-    np.testing.assert_array_equal(joined, values)
+def test_scattered_puts_back_what_gather_took() -> None:
+    values = np.random.default_rng(0).integers(0, 99, (8, 8, 8))
+    np.testing.assert_array_equal(scattered([gather(values, step) for step in (0, 1, 2)]), values)
 
 
 @pytest.mark.parametrize("target", [0.001, 3.3, 40.0, 77.0, 99.9])

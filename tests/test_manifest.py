@@ -33,8 +33,8 @@ def test_is_frozen() -> None:
 
 
 def test_fingerprint_is_of_what_decodes_in_order() -> None:
-    names = ("decoder.onnx", "entropy-first.onnx", "entropy-second.onnx", "tables.bin")
-    files = [TINY / name for name in names]
+    entropy = [f"entropy-{step}.onnx" for step in ("first", "second", "third")]
+    files = [TINY / name for name in ("decoder.onnx", *entropy, "tables.bin")]
     digests = b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)
     assert Manifest.load(TINY).fingerprint == hashlib.sha256(digests).digest()[:8]
 

@@ -150,14 +150,25 @@ def test_the_entropy_network_is_the_same_in_float64() -> None:
     hyper = torch.from_numpy(rng.integers(-HYPER_MAX, HYPER_MAX + 1, (1, 16, 3, 2))).float()
     context = torch.from_numpy(rng.integers(-4000, 4000, (1, 32, 12, 8))).float()
     quality = torch.tensor([200.0])
-    mean, index = network.second(network.shared(hyper, quality), context)
-    assert torch.equal(mean, mean.round())
-    assert torch.equal(index, index.round())
-    assert 0 <= float(index.min()) <= float(index.max()) <= 63
+    found = every_step(network, hyper, quality, context)
+    for step, (mean, index) in enumerate(found):
+        assert mean.shape == index.shape == (1, 32, (6, 6, 12)[step], 4)
+        assert torch.equal(mean, mean.round())
+        assert torch.equal(index, index.round())
+        assert 0 <= float(index.min()) <= float(index.max()) <= 63
     for layer in network.modules():
         if isinstance(layer, IntegerConv):
             assert float(layer.largest_sum().max()) < ACCUMULATOR_LIMIT
-    exact = network.double()
-    other = exact.second(exact.shared(hyper.double(), quality.double()), context.double())
-    assert torch.equal(mean.double(), other[0])
-    assert torch.equal(index.double(), other[1])
+    other = every_step(network.double(), hyper.double(), quality.double(), context.double())
+    for one, two in zip(found, other, strict=True):
+        for mine, exact in zip(one, two, strict=True):
+            assert torch.equal(mine.double(), exact)
+
+
+def every_step(
+    network: EntropyNetwork, hyper: Tensor, quality: Tensor, context: Tensor
+) -> list[tuple[Tensor, Tensor]]:
+    shared = network.shared(hyper, quality)
+    features, mean, index = network.first(shared)
+    later = network.second(features, context), network.third(shared, context)
+    return [(mean, index), *later]

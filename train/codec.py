@@ -2,16 +2,18 @@
 
     image ──g_a──▶ latent y ─(× gain)─▶ round ─▶ y_hat ─(× inverse gain)──g_s──▶ image
                       │                   ▲
-                     h_a                  │ mean, scale index   (exact integers, in two steps:
-                      ▼                   │  the second step sees what the first has decoded)
+                     h_a                  │ mean, scale index   (exact integers, in three steps:
+                      ▼                   │  each one sees what those before have decoded)
                  hyper-latent z ─▶ round ─▶ entropy network
 
 Mean-scale hyperprior (Minnen et al., NeurIPS 2018), one model for every rate by gain vectors (Cui
-et al., CVPR 2021), a two-step entropy model over a checkerboard that alternates between the halves
-of the channels (Li et al., "Neural Video Compression with Diverse Contexts", CVPR 2023).
+et al., CVPR 2021), an entropy model that codes a quarter, a quarter and a half of the latent, at
+places that alternate between four groups of its channels (Li et al., "Neural Video Compression with
+Diverse Contexts", CVPR 2023, section 3.3, whose quadtree takes the half in two).
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -37,6 +39,10 @@ SCALE_MIN, SCALE_MAX = 0.11, 128.0
 BUCKETS = 8
 INDEX_UNIT = 16
 STEP_MARK = 64
+GROUPS = 4
+ORDER = 0, 3, 1, 2
+STEPS = (0,), (1,), (2, 3)
+"""Quarters of the latent that each step of the entropy model codes: see :func:`place_of`."""
 PATCH = 3 * 8 * 8
 BIT_PRICE, LEAN_MAX = 0.07, 0.45
 """By which the encoder's rounding leans towards cheaper symbols: see ``venturi.latents``."""
@@ -236,6 +242,28 @@ class Synthesis(nn.Module):
         return made
 
 
+class Seen(nn.Module):
+    """What has been decoded around a place, as features: exact integers, as all that follows.
+
+    Args:
+        latent: channels of the latent.
+        width: features.
+    """
+
+    def __init__(self, latent: int, width: int) -> None:
+        super().__init__()
+        self.known = IntegerConv(latent, width, input_max=CONTEXT_MAX)
+        self.around = IntegerConv(width, width, 5, depthwise=True)
+        nn.init.dirac_(self.around.weight, groups=width)
+        with torch.no_grad():
+            self.known.weight.mul_(ACTIVATION_UNIT / MEAN_UNIT / 8)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """Map y_hat in 1/16 where it is known, else 0, (N, latent, H, W), to (N, width, H, W)."""
+        c = clamp_inwards(context, -CONTEXT_MAX, CONTEXT_MAX)
+        return activate(self.around(activate(self.known(c))))
+
+
 class EntropyNetwork(nn.Module):
     """h_s and the context model, in exact integers: what is known to mean and scale index."""
 
@@ -246,23 +274,22 @@ class EntropyNetwork(nn.Module):
         self.up1 = IntegerConv(128, 4 * 96)
         self.mix1 = IntegerConv(96, 96, 3, depthwise=True)
         self.up2 = IntegerConv(96, 4 * 128)
-        self.known = IntegerConv(latent, 128, input_max=CONTEXT_MAX)
-        self.around = IntegerConv(128, 128, 5, depthwise=True)
+        self.early, self.late = Seen(latent, 96), Seen(latent, 128)
+        self.correct = IntegerConv(96, 192)
         self.fuse = IntegerConv(128 + 128 + 1, 192)
         self.mix2 = IntegerConv(192, 192, 3, depthwise=True)
         self.deep = IntegerConv(192, 192)
         self.mean = IntegerConv(192, latent, unit=MEAN_UNIT)
         self.index = IntegerConv(192, latent, unit=INDEX_UNIT)
-        for layer in (self.mix, self.mix1, self.mix2, self.around):
+        for layer in (self.mix, self.mix1, self.mix2):
             nn.init.dirac_(layer.weight, groups=layer.groups)
         with torch.no_grad():
-            self.known.weight.mul_(ACTIVATION_UNIT / MEAN_UNIT / 8)
-            self.mean.weight.mul_(0.1)
-            self.index.weight.mul_(0.1)
+            for layer in (self.correct, self.mean, self.index):
+                layer.weight.mul_(0.1)
             self.index.bias.fill_(20.0)
 
     def shared(self, hyper_latent: Tensor, quality: Tensor) -> Tensor:
-        """Return what both steps begin with: the hyper-latent's part of the fusing layer's sums.
+        """Return the hyper-latent's part of the fusing layer's sums.
 
         Args:
             hyper_latent: integers in [-127, 127], (N, hyper, h, w).
@@ -279,32 +306,40 @@ class EntropyNetwork(nn.Module):
         weight, bias, scale = self.fuse.quantised()
         return functional.conv2d(x, weight[:, : x.shape[1]], bias) * scale.view(1, -1, 1, 1)
 
-    def first(self, shared: Tensor) -> tuple[Tensor, Tensor]:
-        """Return means in 1/16 and scale indices in [0, 63] of the first step's places.
+    def first(self, shared: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the features that the first two steps decide by, and the first one's choice.
 
-        Integers in float32, (N, latent, 4h, 2w), as :func:`gather` takes them.
+        Returns:
+            Integers in float32: features in [0, 1023], (N, 192, 4h, 4w); means in 1/16 and scale
+            indices in [0, 63] of the step's places, as :func:`gather` takes them.
         """
-        return self._heads(shared, 0)
+        features = self._features(shared)
+        return features, *self._heads(features, 0)
 
-    def second(self, shared: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return those of the second step, whose context is what the first has decoded.
+    def second(self, features: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means and indices of the second step, which corrects what the first decided by.
 
         Args:
-            shared: see above.
+            features: see above.
             context: y_hat in 1/16 where it is known, else 0, (N, latent, 4h, 4w).
         """
-        c = clamp_inwards(context, -CONTEXT_MAX, CONTEXT_MAX)
-        c = activate(self.around(activate(self.known(c))))
+        return self._heads(activate(features + self.correct(self.early(context))), 1)
+
+    def third(self, shared: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return those of the third step, which sees half of the latents: see above."""
+        c = self.late(context)
         weight, _, scale = self.fuse.quantised()
         seen, marker = weight[:, -1 - c.shape[1] : -1], weight[:, -1].flatten()
         added = functional.conv2d(c, seen, STEP_MARK * marker)
-        return self._heads(shared + added * scale.view(1, -1, 1, 1), 1)
+        return self._heads(self._features(shared + added * scale.view(1, -1, 1, 1)), 2)
 
-    def _heads(self, sums: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        x = activate(self.deep(activate(self.mix2(activate(sums)))))
-        places = halves(x, step)
-        index = floor_through(self.index.halved(*places) / INDEX_UNIT)
-        mean = floor_through(self.mean.halved(*places))
+    def _features(self, sums: Tensor) -> Tensor:
+        return activate(self.deep(activate(self.mix2(activate(sums)))))
+
+    def _heads(self, features: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        places = at_places(features, step)
+        index = floor_through(self.index.parted(*places) / INDEX_UNIT)
+        mean = floor_through(self.mean.parted(*places))
         return mean, clamp_inwards(index, 0, SCALE_COUNT - 1)
 
 
@@ -365,8 +400,10 @@ class CodecNetwork(nn.Module):
             index = row.unsqueeze(2).unsqueeze(3)
             hyper_seen = hyper_hat if noise is None else hyper + noise[1]
             hyper_bits = bits(hyper_seen, index).sum((1, 2, 3))
-            coded = self.two_steps(latent, hyper_hat, byte)
-            seen = coded.symbol if noise is None else coded.residual + noise[0]
+            coded = self.code(latent, hyper_hat, byte)
+            seen = coded.symbol
+            if noise is not None:
+                seen = coded.residual + noise[0].view_as(coded.residual)
             latent_bits = bits(seen, coded.scale)
         image = self.synthesis(coded.latent, quality)
         return Coded(image, latent_bits.sum((1, 2, 3)), hyper_bits)
@@ -379,25 +416,29 @@ class CodecNetwork(nn.Module):
         """
         return clamp_inwards(SCALE_COUNT * self.hyper_level, 0, SCALE_COUNT - 1)
 
-    def two_steps(self, latent: Tensor, hyper_hat: Tensor, byte: Tensor) -> "Symbols":
-        """Code latents as the coder does, one half of a checkerboard after the other."""
+    def code(self, latent: Tensor, hyper_hat: Tensor, byte: Tensor) -> "Symbols":
+        """Code latents as the coder does, step by step."""
         shared = self.entropy.shared(hyper_hat, byte)
-        first = _symbols(latent, 0, *self.entropy.first(shared))
-        context = MEAN_UNIT * scattered(first.latent, torch.zeros_like(first.latent))
-        second = _symbols(latent, 1, *self.entropy.second(shared, context))
-        pairs = zip(first[:3], second[:3], strict=True)
-        residual, symbol, scale = (torch.cat(pair, 3) for pair in pairs)
-        return Symbols(residual, symbol, scale, scattered(first.latent, second.latent))
+        features, *choice = self.entropy.first(shared)
+        done = [_symbols(latent, 0, *choice)]
+        done.append(_symbols(latent, 1, *self.entropy.second(features, _context(done))))
+        done.append(_symbols(latent, 2, *self.entropy.third(shared, _context(done))))
+        return Symbols(
+            torch.cat([step.residual for step in done], 2),
+            torch.cat([step.symbol for step in done], 2),
+            torch.cat([step.scale for step in done], 2),
+            scattered([step.latent for step in done]),
+        )
 
 
 class Symbols(NamedTuple):
-    """What latents become, the places of both steps side by side but in the last.
+    """What latents become, in the order of coding.
 
     Attributes:
-        residual: latent minus mean, (N, latent, 4h, 4w).
+        residual: latent minus mean, as :func:`gather` takes it.
         symbol: whole numbers, made of it.
         scale: index of each one's.
-        latent: as it is decoded, its places where they were.
+        latent: as it is decoded; of all steps together, its places where they were.
     """
 
     residual: Tensor
@@ -407,7 +448,7 @@ class Symbols(NamedTuple):
 
 
 def _symbols(latent: Tensor, step: int, mean: Tensor, index: Tensor) -> Symbols:
-    """Return what a step codes, (N, latent, 4h, 2w) each."""
+    """Return what a step codes."""
     mean = mean / MEAN_UNIT
     residual = gather(latent, step) - mean
     # What the symbols cost is learned from the residual: those that the leaning has made 0 would
@@ -416,35 +457,60 @@ def _symbols(latent: Tensor, step: int, mean: Tensor, index: Tensor) -> Symbols:
     return Symbols(residual, symbol, index, symbol + mean)
 
 
-def halves(x: Tensor, step: int) -> tuple[Tensor, Tensor]:
-    """Return the places of a step in the first and in the second half of the latent's channels.
+def _context(done: Sequence[Symbols]) -> Tensor:
+    return MEAN_UNIT * scattered([step.latent for step in done])
 
-    A checkerboard: the first half has the places whose row + column is even in step 0 and odd in
-    step 1, the second half the others.
+
+def place_of(group: int, quarter: int) -> int:
+    """Return which place of a square of 2×2, counted 0, 1 above 2, 3, a quarter of the latent has.
+
+    Of each group of channels another one, and no two quarters the same.
+    """
+    return ORDER[group] ^ ORDER[quarter]
+
+
+def partner(place: int, one: int) -> int:
+    """Return whose quarter a group's place is; or the group that a quarter has at a place."""
+    return ORDER.index(place ^ ORDER[one])
+
+
+def at_places(x: Tensor, step: int) -> list[Tensor]:
+    """Return the places of a step, which has one or two quarters, for each group of channels.
 
     Args:
         x: (N, C, H, W), H and W even.
-        step: 0 or 1.
+        step: 0, 1 or 2.
 
     Returns:
-        Twice (N, C, H, W / 2).
+        Four times (N, C, H / 2, W / 2), or twice as high, its quarters one below the other.
     """
-    top, bottom = x[:, :, 0::2], x[:, :, 1::2]
-    even = torch.stack((top[..., 0::2], bottom[..., 1::2]), 3).flatten(2, 3)
-    odd = torch.stack((top[..., 1::2], bottom[..., 0::2]), 3).flatten(2, 3)
-    return (odd, even) if step else (even, odd)
+    squares = [x[:, :, place >> 1 :: 2, place & 1 :: 2] for place in range(GROUPS)]
+    return [
+        torch.cat([squares[place_of(group, quarter)] for quarter in STEPS[step]], 2)
+        for group in range(GROUPS)
+    ]
 
 
 def gather(latent: Tensor, step: int) -> Tensor:
-    """Take the places of a step from (N, C, H, W): (N, C, H, W / 2)."""
-    first, second = latent.chunk(2, 1)
-    return torch.cat((halves(first, step)[0], halves(second, step)[1]), 1)
+    """Take the places of a step from (N, M, H, W): (N, M, H / 2, W / 2), or twice as high."""
+    groups = enumerate(latent.chunk(GROUPS, 1))
+    return torch.cat([at_places(part, step)[group] for group, part in groups], 1)
 
 
-def scattered(first: Tensor, second: Tensor) -> Tensor:
-    """Put the places of both steps, (N, C, H, W / 2) each, back into (N, C, H, W)."""
-    (a0, b0), (a1, b1) = first.chunk(2, 1), second.chunk(2, 1)
-    even, odd = torch.cat((a0, b1), 1), torch.cat((a1, b0), 1)
-    top = torch.stack((even[:, :, 0::2], odd[:, :, 0::2]), 4).flatten(3)
-    bottom = torch.stack((odd[:, :, 1::2], even[:, :, 1::2]), 4).flatten(3)
-    return torch.stack((top, bottom), 3).flatten(2, 3)
+def scattered(taken: Sequence[Tensor]) -> Tensor:
+    """Put what :func:`gather` took in the first steps back into (N, M, H, W), 0 elsewhere."""
+    quarters = [
+        part.chunk(GROUPS, 1)
+        for step, values in enumerate(taken)
+        for part in values.chunk(len(STEPS[step]), 2)
+    ]
+    nothing = torch.zeros_like(quarters[0][0])
+    squares = []
+    for place in range(GROUPS):
+        here = [partner(place, group) for group in range(GROUPS)]
+        known = [
+            quarters[quarter][group] if quarter < len(quarters) else nothing
+            for group, quarter in enumerate(here)
+        ]
+        squares.append(torch.cat(known, 1))
+    return functional.pixel_shuffle(torch.stack(squares, 2).flatten(1, 2), 2)

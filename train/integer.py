@@ -117,9 +117,9 @@ class IntegerConv(nn.Module):
         y = functional.conv2d(x, weight, bias, padding=self.padding, groups=self.groups)
         return y * scale.view(1, -1, 1, 1)
 
-    def halved(self, *inputs: Tensor) -> Tensor:
-        """Return a 1×1 layer's first half of outputs for one input, the second for another."""
-        parts = zip(inputs, *(tensor.chunk(2) for tensor in self.quantised()), strict=True)
+    def parted(self, *inputs: Tensor) -> Tensor:
+        """Return a 1×1 layer's outputs: an equal part of them for each input."""
+        parts = zip(inputs, *(of.chunk(len(inputs)) for of in self.quantised()), strict=True)
         return torch.cat(
             [
                 functional.conv2d(x, w, bias) * scale.view(1, -1, 1, 1)

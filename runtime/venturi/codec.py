@@ -19,7 +19,14 @@ from venturi._model import Model
 from venturi._pixels import Pixels, Planes, check_image, from_pixels, to_planes, whole
 from venturi.bundle import whereabouts
 from venturi.errors import InputError, StreamError
-from venturi.latents import HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, Latent, LatentCoder
+from venturi.latents import (
+    HYPER_STRIDE,
+    LATENT_STRIDE,
+    MEAN_SCALE,
+    EntropyGraphs,
+    Latent,
+    LatentCoder,
+)
 from venturi.manifest import FP32, Manifest
 from venturi.sessions import PIXELS, Graph, Signature, planes
 from venturi.tables import Tables
@@ -105,9 +112,8 @@ class Codec(Model):
         }
         self._encoder, self._decoder = graphs["encoder"], graphs["decoder"]
         tables = Tables.from_bytes(loaded.files["tables"])
-        self._coder = LatentCoder(
-            graphs["entropy_first"], graphs["entropy_second"], tables, self.manifest
-        )
+        entropy = EntropyGraphs(*(graphs[f"entropy_{step}"] for step in EntropyGraphs._fields))
+        self._coder = LatentCoder(entropy, tables, self.manifest)
 
     def compress(
         self,
@@ -395,7 +401,7 @@ class Codec(Model):
 def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
     latents = planes(manifest.parameters["latent_channels"])
     hypers = planes(manifest.parameters["hyper_channels"])
-    image, quality, shared = ("float", planes(3)), ("float", None), ("float", None)
+    image, quality, own = ("float", planes(3)), ("float", None), ("float", None)
     latent, hyper = ("float", latents), ("float", hypers)
     choice: Signature = {"mean": ("int32", latents), "scale_index": ("uint8", latents)}
     return {
@@ -405,9 +411,10 @@ def _signatures(manifest: Manifest) -> dict[str, tuple[Signature, Signature]]:
         ),
         "entropy_first": (
             {"hyper_latent": hyper, "quality": quality},
-            {"shared": shared, **choice},
+            {"shared": own, "features": own, **choice},
         ),
-        "entropy_second": ({"shared": shared, "context": latent}, choice),
+        "entropy_second": ({"features": own, "context": latent}, choice),
+        "entropy_third": ({"shared": own, "context": latent}, choice),
         "decoder": ({"latent": latent, "quality": quality}, {"image": PIXELS}),
     }
 

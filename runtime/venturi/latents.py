@@ -3,17 +3,20 @@
     hyper-latent ─▶ round ─────────────────────────▶ segment 0
                       │
                       ▼
-                entropy-first.onnx ──▶ mean, table ─▶ segment 1: one half of a checkerboard
-                      │ shared                           │ what has been decoded
+                entropy-first.onnx ──▶ mean, table ─▶ segment 1: a quarter of the latents
+                      │ shared, features                 │ what has been decoded
                       ▼                                  ▼
-                entropy-second.onnx ─▶ mean, table ─▶ segment 2: the other half
+                entropy-second.onnx ─▶ mean, table ─▶ segment 2: another quarter
+                      │ shared                           │
+                      ▼                                  ▼
+                entropy-third.onnx ──▶ mean, table ─▶ segment 3: the other half
 
-Everything that chooses a table or a mean is an integer and comes from these two graphs on the CPU,
+Everything that chooses a table or a mean is an integer and comes from these graphs on the CPU,
 so a payload decodes to the same latents on every machine.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +36,10 @@ HYPER_MAX = 127
 Latent = NDArray[np.int16]
 """int16 (M, h, w): decoded latents in 1/MEAN_SCALE."""
 
+ORDER = 0, 3, 1, 2
+STEPS = (0,), (1,), (2, 3)
+"""Quarters of the latents that each step codes: see :func:`gather`."""
+
 _RATIO = HYPER_STRIDE // LATENT_STRIDE
 _LATENT_LIMIT = np.iinfo(np.int16).max // MEAN_SCALE
 _SYMBOL_LIMIT = 2**24
@@ -40,16 +47,24 @@ _BIT_PRICE = 0.07
 _LEAN_MAX = 0.45
 
 
+class EntropyGraphs(NamedTuple):
+    """A bundle's entropy graphs, one for each step."""
+
+    first: Graph
+    second: Graph
+    third: Graph
+
+
 class LatentCoder:
     """Codes chunks with a bundle's entropy graphs and tables; safe to share between threads."""
 
-    def __init__(self, first: Graph, second: Graph, tables: Tables, manifest: Manifest) -> None:
+    def __init__(self, graphs: EntropyGraphs, tables: Tables, manifest: Manifest) -> None:
         """Take the parts of a bundle.
 
         Raises:
             BundleError: the tables are for another number of hyper-latent channels.
         """
-        self._first, self._second = first, second
+        self._graphs = graphs
         self._tables = tables
         self._channels = manifest.parameters["latent_channels"]
         expected = manifest.parameters["hyper_channels"]
@@ -78,23 +93,23 @@ class LatentCoder:
     def symbols(
         self, latent: Planes, hyper: Planes, quality: int
     ) -> tuple[list[tuple[NDArray[np.int32], NDArray[np.uint8]]], Latent]:
-        """Return a chunk's three segments of (symbol, table index), and its decoded latents."""
+        """Return a chunk's four segments of (symbol, table index), and its decoded latents."""
         table = self._hyper_table(quality, *hyper.shape[1:])
         rounded = np.clip(np.rint(hyper), -HYPER_MAX, HYPER_MAX)
         hyper_symbol = integers(rounded, np.int32, "encoder.onnx").reshape(-1)
         hyper_symbol *= self._is_coded[table]
         segments = [(hyper_symbol, table)]
-        decoded = np.zeros(latent.shape, np.int16)
+        done: list[Latent] = []
         clipped = np.clip(latent, -_LATENT_LIMIT, _LATENT_LIMIT)
-        for step, mean, index in self._steps(hyper_symbol, decoded, quality):
-            residual = gather(clipped, step) - mean * np.float32(1 / MEAN_SCALE)
+        for mean, index in self._steps(hyper_symbol, done, quality, *latent.shape[1:]):
+            residual = gather(clipped, len(done)) - mean * np.float32(1 / MEAN_SCALE)
             lean = self._lean[index]
             residual -= np.clip(residual, -lean, lean)
             symbol = integers(np.rint(residual, out=residual), np.int32, "encoder.onnx")
             symbol *= self._is_coded[index]
             segments.append((symbol.reshape(-1), index.reshape(-1)))
-            scatter(_dequantised(symbol, mean), decoded, step)
-        return segments, decoded
+            done.append(_dequantised(symbol, mean))
+        return segments, scattered(done)
 
     def decode(self, payload: bytes, height: int, width: int, quality: int) -> Latent:
         """Decode a chunk.
@@ -116,27 +131,37 @@ class LatentCoder:
                 f"a hyper-latent lies beyond {HYPER_MAX}; expected what an encoder writes; "
                 "get the stream from its source again"
             )
-        decoded = np.zeros((self._channels, height, width), np.int16)
-        for step, mean, index in self._steps(hyper_symbol, decoded, quality):
+        done: list[Latent] = []
+        for mean, index in self._steps(hyper_symbol, done, quality, height, width):
             symbol = decoder.decode(index.reshape(-1)).reshape(index.shape)
-            scatter(_dequantised(symbol, mean), decoded, step)
+            done.append(_dequantised(symbol, mean))
         decoder.finish()
-        return decoded
+        return scattered(done)
 
     def _steps(
-        self, hyper_symbol: NDArray[np.int32], decoded: Latent, quality: int
-    ) -> Iterator[tuple[int, NDArray[np.int32], NDArray[np.uint8]]]:
-        """Yield step, means and table indices; the caller fills ``decoded`` before the next one."""
-        channels, height, width = decoded.shape
+        self,
+        hyper_symbol: NDArray[np.int32],
+        done: Sequence[Latent],
+        quality: int,
+        height: int,
+        width: int,
+    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.uint8]]]:
+        """Yield each step's means and table indices.
+
+        The caller puts the step's latents into ``done``, in their order, before the next one.
+        """
         hyper = hyper_symbol.astype(np.float32)
         hyper = hyper.reshape(1, -1, height // _RATIO, width // _RATIO)
-        halves: list[Shape | None] = [(1, channels, height, width // 2)] * 2
-        shared, mean, index = self._first.run(
-            hyper, np.array([quality], np.float32), shapes=[None, *halves]
+        quarters: list[Shape | None] = [(1, self._channels, height // 2, width // 2)] * 2
+        halves: list[Shape | None] = [(1, self._channels, height, width // 2)] * 2
+        shared, features, mean, index = self._graphs.first.run(
+            hyper, np.array([quality], np.float32), shapes=[None, None, *quarters]
         )
-        yield 0, mean[0], self._checked(index[0])
-        mean, index = self._second.run(shared, decoded[None].astype(np.float32), shapes=halves)
-        yield 1, mean[0], self._checked(index[0])
+        yield mean[0], self._checked(index[0])
+        mean, index = self._graphs.second.run(features, _context(done), shapes=quarters)
+        yield mean[0], self._checked(index[0])
+        mean, index = self._graphs.third.run(shared, _context(done), shapes=halves)
+        yield mean[0], self._checked(index[0])
 
     def _checked(self, index: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if index.max() >= len(self._is_coded):
@@ -164,30 +189,49 @@ def _lean(tables: Tables) -> Planes:
 
 
 def gather(values: NDArray[Any], step: int) -> NDArray[Any]:
-    """Take one half of a checkerboard: (M, H, W) to (M, H, W / 2), in the order of coding.
+    """Take the places of a step in the order of coding: (M, H / 2, W / 2), or twice as high.
 
-    Step 0 takes even places (row + column) in the first half of the channels and odd ones in the
-    second; step 1 takes the others.
+    A step has one or two quarters, one below the other. Of each quarter of the channels a quarter
+    of the latents has one place of each square of 2 × 2: ``ORDER[group] ^ ORDER[quarter]``, counted
+    0, 1 above 2, 3.
+
+    Args:
+        values: (M, H, W), H and W even.
+        step: 0, 1 or 2.
     """
     channels, height, width = values.shape
-    taken = np.empty((channels, height, width // 2), values.dtype)
-    for part, place in _checkerboard(channels, step):
-        taken[part] = values[(*part, place)]
+    taken = np.empty((channels, len(STEPS[step]) * (height // 2), width // 2), values.dtype)
+    for part, place in _parts(values, step):
+        taken[part] = values[place]
     return taken
 
 
-def scatter(taken: NDArray[Any], values: NDArray[Any], step: int) -> None:
-    """Put one half of a checkerboard back where :func:`gather` takes it."""
-    for part, place in _checkerboard(len(values), step):
-        values[(*part, place)] = taken[part]
+def scattered(taken: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put what :func:`gather` took in all steps back together, (M, H, W)."""
+    channels, height, width = taken[-1].shape
+    values = np.empty((channels, height, 2 * width), taken[-1].dtype)
+    for step, given in enumerate(taken):
+        for part, place in _parts(values, step):
+            values[place] = given[part]
+    return values
 
 
-def _checkerboard(channels: int, step: int) -> Iterator[tuple[tuple[slice, slice], slice]]:
-    """Yield (channels and rows, columns), four parts; strides copy faster than a mask."""
-    halves = slice(0, channels // 2), slice(channels // 2, channels)
-    for second, half in enumerate(halves):
-        for row in (0, 1):
-            yield (half, slice(row, None, 2)), slice((row + second + step) % 2, None, 2)
+def _parts(
+    values: NDArray[Any], step: int
+) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice, slice]]]:
+    """Yield what :func:`gather` makes, and what of; strides copy faster than a mask."""
+    channels, half = len(values), values.shape[1] // 2
+    for group in range(4):
+        of_group = slice(channels * group // 4, channels * (group + 1) // 4)
+        for number, quarter in enumerate(STEPS[step]):
+            row, column = divmod(ORDER[group] ^ ORDER[quarter], 2)
+            rows = slice(number * half, (number + 1) * half)
+            yield (of_group, rows), (of_group, slice(row, None, 2), slice(column, None, 2))
+
+
+def _context(done: Sequence[Latent]) -> Planes:
+    """Return float32 (1, M, quarters · H / 2, W / 2): the steps one below the other."""
+    return np.concatenate(done, 1, dtype=np.float32)[None]
 
 
 def _dequantised(symbol: NDArray[np.int32], mean: NDArray[np.int32]) -> Latent:

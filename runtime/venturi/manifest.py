@@ -21,19 +21,28 @@ FILE_NAME = "manifest.json"
 MAX_BYTES = 2**20
 MAX_FILE_BYTES = 2**31 - 1
 
+ENTROPY_ROLES = "entropy_first", "entropy_second", "entropy_third"
+
 ROLES: Mapping[str, frozenset[str]] = {
-    "codec": frozenset({"encoder", "entropy_first", "entropy_second", "decoder", "tables"}),
+    "codec": frozenset({"encoder", *ENTROPY_ROLES, "decoder", "tables"}),
     "denoiser": frozenset({"denoiser"}),
     "autoencoder": frozenset({"encoder", "decoder", "tables"}),
 }
-"""The files that each task has, no fewer; and no more, but for ``VARIANTS`` and a card."""
+"""The files that each task has, no fewer; and no more, but for those below and a card."""
+
+STILL = "still"
+"""The role that a recurrent denoiser may have: cleans frames before which nothing is known."""
+
+OPTIONAL: Mapping[str, frozenset[str]] = {"denoiser": frozenset({STILL})}
+"""The files that a task may have besides."""
 
 VARIANTS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "codec": {"int8": {"encoder": "encoder_int8", "decoder": "decoder_int8"}},
-    "denoiser": {"int8": {"denoiser": "denoiser_int8"}},
+    "denoiser": {"int8": {"denoiser": "denoiser_int8", STILL: "still_int8"}},
 }
-"""The files that a bundle may have besides, by task, precision and role: the same graphs in other
-arithmetic. Streams do not depend on it: what chooses their symbols' tables has no variant."""
+"""The files that a bundle may have besides, by task, precision and role, for each of these roles
+that it has or for none: the same graphs in other arithmetic. Streams do not depend on it: what
+chooses their symbols' tables has no variant."""
 
 FP32 = "fp32"
 """The precision that every bundle has."""
@@ -42,15 +51,16 @@ CARD, CARD_NAME = "card", "card.md"
 """The role and the name of the model card, which any bundle may have: Markdown, for people."""
 
 DECODER_ROLES: Mapping[str, tuple[str, ...]] = {
-    "codec": ("decoder", "entropy_first", "entropy_second", "tables"),
-    "denoiser": ("denoiser",),
+    "codec": ("decoder", *ENTROPY_ROLES, "tables"),
+    "denoiser": ("denoiser", STILL),
     "autoencoder": ("decoder", "tables"),
 }
-"""The files that a stream needs to be read, in the order in which the fingerprint takes them."""
+"""The files that a stream needs to be read, in the order in which the fingerprint takes those that
+are there."""
 
 PARAMETERS: Mapping[str, Mapping[str, range]] = {
     "codec": {
-        "latent_channels": range(2, 4097),
+        "latent_channels": range(4, 4097),
         "latent_stride": range(16, 17),
         "hyper_channels": range(1, 4097),
         "hyper_stride": range(64, 65),
@@ -173,13 +183,18 @@ class Manifest:
         self._check_parameters()
 
     def _check_files(self) -> None:
-        roles = ROLES[self.task]
-        variants = [set(files.values()) for files in VARIANTS.get(self.task, {}).values()]
-        extra = set(self.files) - roles - {CARD}
-        halves = [files for files in variants if files & extra and files - extra]
-        if halves or not roles <= set(self.files) or extra - set().union(*variants):
-            besides = f", besides {sorted(set().union(*variants, {CARD}))} or none of them"
-            raise _refusal("files", sorted(self.files), f"exactly {sorted(roles)}{besides}")
+        roles, optional = ROLES[self.task], OPTIONAL.get(self.task, frozenset())
+        variants = VARIANTS.get(self.task, {}).values()
+        exact = set(self.files) & (roles | optional)
+        there = set(self.files) - exact - {CARD}
+        needed = [{made for role, made in files.items() if role in exact} for files in variants]
+        whole: set[str] = set().union(*(files for files in needed if files <= there))
+        if not roles <= exact or there != whole:
+            possible = set().union(optional, {CARD}, *(files.values() for files in variants))
+            expected = f"exactly {sorted(roles)}, besides {sorted(possible)} or none of them"
+            raise _refusal("files", sorted(self.files), expected)
+        if STILL in self.files and not self.is_recurrent:
+            raise _refusal("files", sorted(self.files), f"{STILL!r} of a recurrent denoiser alone")
         if CARD in self.files and self.files[CARD].path != CARD_NAME:
             raise _refusal("files: card: path", self.files[CARD].path, f"{CARD_NAME!r}")
         paths = [entry.path for entry in self.files.values()]
@@ -209,7 +224,7 @@ class Manifest:
         """The arithmetic that the bundle can run in: ``fp32``, and ``int8`` where it has that."""
         variants = VARIANTS.get(self.task, {})
         return FP32, *(
-            name for name, files in variants.items() if set(files.values()) <= set(self.files)
+            name for name, files in variants.items() if set(files.values()) & set(self.files)
         )
 
     def variant(self, role: str, precision: str) -> str:
@@ -224,7 +239,8 @@ class Manifest:
     @property
     def fingerprint(self) -> bytes:
         """The 8 bytes by which a stream names the files that can read it."""
-        entries = (self.files[role] for role in DECODER_ROLES[self.task])
+        roles = (role for role in DECODER_ROLES[self.task] if role in self.files)
+        entries = (self.files[role] for role in roles)
         digests = b"".join(bytes.fromhex(entry.sha256) for entry in entries)
         return hashlib.sha256(digests).digest()[:8]
 
