@@ -33,6 +33,8 @@ def export(source: Source) -> Manifest:
     """
     if source.task not in EXPORTERS:
         raise ValueError(f"recipe {source.task!r}; expected one of {sorted(EXPORTERS)}")
+    if source.still and EXPORTERS[source.task] is not export_video:
+        raise ValueError(f"recipe {source.task!r} remembers nothing; expected no --still for it")
     return EXPORTERS[source.task](source)
 
 
@@ -51,9 +53,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_false",
         help="leave out the variant in 8 bits, for which a denoiser needs the photographs",
     )
+    parser.add_argument(
+        "--still",
+        metavar="BUNDLE",
+        help="of a denoiser with a memory: the bundle that cleans frames which have no past",
+    )
     arguments = parser.parse_args(argv)
     try:
-        source = Source.read(arguments.run, arguments.out, arguments.name, int8=arguments.int8)
+        source = Source.read(
+            arguments.run,
+            arguments.out,
+            arguments.name,
+            int8=arguments.int8,
+            still=arguments.still,
+        )
         manifest = export(source)
         if arguments.weights:
             source.save_weights(arguments.weights)

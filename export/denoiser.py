@@ -19,7 +19,8 @@ from train.equalise import denoiser_streams, equalised
 from train.photo import to_tensor
 from train.recipes import CameraRecipe
 from venturi._pixels import Pixels
-from venturi.manifest import Manifest
+from venturi.bundle import Bundle
+from venturi.manifest import STILL, Manifest
 
 FRAME = Port("frame", ("height", "width", 3))
 STRENGTH = Port("strength", (1,))
@@ -54,6 +55,7 @@ def write_denoiser(
     *,
     description: str,
     state: Mapping[str, int] | None = None,
+    still: Bundle | None = None,
 ) -> Manifest:
     """Write the bundle of a denoiser, still or recurrent.
 
@@ -64,18 +66,30 @@ def write_denoiser(
         write_rounded: given its path, writes the variant in 8 bits at another.
         description: one sentence for people.
         state: the parameters that a recurrent one has besides.
+        still: whose files a recurrent one takes for frames that have no past.
     """
     network.load_state_dict(source.weights)
     network.eval()
     files = {"denoiser": "denoiser.onnx"}
     if source.int8:
         files["denoiser_int8"] = "denoiser-int8.onnx"
+    margin, origin = -(-network.reach // STRIDE) * STRIDE, source.provenance()
+    taken: dict[str, bytes] = {}
+    if still is not None:
+        for role in list(files):
+            own = role.replace("denoiser", STILL)
+            files[own] = files[role].replace("denoiser", STILL)
+            taken[files[own]] = still.files[role]
+        margin = max(margin, still.manifest.parameters["margin"])
+        origin[STILL] = f"{still.manifest.name} {still.manifest.fingerprint.hex()}"
 
     def write_files(folder: Path) -> Measured:
         exact = folder / files["denoiser"]
         measured = write(exact)
         if source.int8:
             measured |= write_rounded(exact, folder / files["denoiser_int8"])
+        for path, content in taken.items():
+            (folder / path).write_bytes(content)
         return measured
 
     return write_bundle(
@@ -86,8 +100,8 @@ def write_denoiser(
         description=description,
         stride=STRIDE,
         files=files,
-        parameters={"margin": -(-network.reach // STRIDE) * STRIDE, **(state or {})},
-        provenance=source.provenance(),
+        parameters={"margin": margin, **(state or {})},
+        provenance=origin,
     )
 
 

@@ -21,6 +21,7 @@ class Source:
         folder: where the bundle goes.
         name: the bundle's name.
         int8: whether a codec or a denoiser gets its variant in 8 bits.
+        still: the bundle whose denoiser a recurrent one takes for frames that have no past.
     """
 
     task: str
@@ -30,9 +31,18 @@ class Source:
     folder: Path
     name: str
     int8: bool = True
+    still: str | None = None
 
     @classmethod
-    def read(cls, run: str, folder: Path | None, name: str | None, *, int8: bool = True) -> Self:
+    def read(
+        cls,
+        run: str,
+        folder: Path | None,
+        name: str | None,
+        *,
+        int8: bool = True,
+        still: str | None = None,
+    ) -> Self:
         """Read a run folder's last checkpoint, a checkpoint file or a shipped one by name.
 
         Raises:
@@ -48,6 +58,7 @@ class Source:
             folder=folder or _default_folder(path),
             name=name or state["task"],
             int8=int8,
+            still=still,
         )
 
     def save_weights(self, path: Path) -> None:

@@ -33,7 +33,10 @@ from train.equalise import equalised, video_streams
 from train.photo import to_tensor
 from train.recurrent import STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
 from train.video import VideoRecipe, VideoTask, recurrent
+from venturi.bundle import Bundle
 from venturi.manifest import Manifest
+
+INT8 = "int8"
 
 _STATE_TOLERANCE = 1e-4
 _SEQUENCES = 8
@@ -45,6 +48,7 @@ def export_video(source: Source) -> Manifest:
 
     Raises:
         ParityError: the file computes something else than the model.
+        ValueError: the bundle for frames without a past is not that of a still denoiser.
     """
     recipe = VideoRecipe(**source.recipe)
     network = recurrent(recipe)
@@ -55,7 +59,18 @@ def export_video(source: Source) -> Manifest:
         lambda exact, variant: write_variant(network, VideoTask(recipe), exact, variant),
         description="Blind denoiser for video, which remembers the frames before; strength knob.",
         state={"state_channels": network.state_channels, "state_stride": STATE_STRIDE},
+        still=_still(source),
     )
+
+
+def _still(source: Source) -> Bundle | None:
+    if source.still is None:
+        return None
+    found = Bundle.load(source.still, task="denoiser")
+    if found.manifest.is_recurrent or source.int8 > (INT8 in found.manifest.precisions):
+        wanted = f" that has {INT8!r}" if source.int8 else ""
+        raise ValueError(f"--still is {source.still!r}; expected a still denoiser's bundle{wanted}")
+    return found
 
 
 def write_variant(network: VideoNetwork, task: VideoTask, exact: Path, variant: Path) -> Measured:

@@ -1,18 +1,22 @@
 """The stream of frames, on a tiny recurrent bundle: a blur, and a running mean of 4x4 pixels."""
 
 import copy
+import dataclasses
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
 from venturi import BundleError, Denoiser, InputError, Manifest
 from venturi._cuts import THRESHOLD, is_cut, thumbnail
+from venturi.manifest import FileEntry
 from venturi.motion import glance, motion, moved
 
 DATA = Path(__file__).parent / "data"
@@ -216,6 +220,55 @@ def test_a_graph_without_its_state_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(BundleError, match=r"inputs are .*state"):
         Denoiser(tmp_path)
+
+
+def with_still(folder: Path, change: Callable[[dict[str, Any]], object] = lambda _: None) -> Path:
+    """Write the tiny recurrent bundle with a denoiser that copies frames which have no past."""
+    copying = onnx.load(DATA / "tiny_denoiser" / "denoiser.onnx")
+    (blur,) = (tensor for tensor in copying.graph.initializer if tensor.name == "blur")
+    nothing = np.zeros(tuple(blur.dims), np.float32)
+    nothing[:, :, 1, 1] = 1
+    blur.CopyFrom(onnx.numpy_helper.from_array(nothing, "blur"))
+    onnx.save(copying, folder / "still.onnx")
+    shutil.copy(TINY / "denoiser.onnx", folder)
+    values = json.loads(Manifest.load(TINY).to_json())
+    values["files"]["still"] = dataclasses.asdict(FileEntry.of(folder, "still.onnx"))
+    change(values)
+    (folder / "manifest.json").write_text(json.dumps(values), encoding="utf-8")
+    return folder
+
+
+def test_frames_without_a_past_have_a_graph_of_their_own(
+    denoiser: Denoiser, tmp_path: Path
+) -> None:
+    both = Denoiser(with_still(tmp_path), threads=1)
+    assert both.manifest.fingerprint != denoiser.manifest.fingerprint
+    stream, plain = both.stream(), denoiser.stream()
+    frames = [noisy(scene(), 0), noisy(scene(), 1), noisy(255 - scene(), 2), noisy(scene()[:-9], 3)]
+    for number, frame in enumerate(frames):
+        expected = plain.denoise(frame)
+        found = stream.denoise(frame)
+        # What it remembers is the same, so the frame after the first is too.
+        np.testing.assert_array_equal(found, expected if number == 1 else frame)
+    np.testing.assert_array_equal(both.denoise(frames[0]), frames[0])
+    both._core = 64
+    np.testing.assert_array_equal(both.stream().denoise(frames[0]), frames[0])
+
+
+def _still_alone(values: dict[str, Any]) -> None:
+    del values["parameters"]["state_channels"], values["parameters"]["state_stride"]
+
+
+def _half_rounded(values: dict[str, Any]) -> None:
+    values["files"]["denoiser_int8"] = {**values["files"]["denoiser"], "path": "other.onnx"}
+
+
+@pytest.mark.parametrize("change", [_still_alone, _half_rounded])
+def test_a_still_graph_where_none_belongs_is_refused(
+    change: Callable[[dict[str, Any]], object], tmp_path: Path
+) -> None:
+    with pytest.raises(BundleError, match="files"):
+        Denoiser(with_still(tmp_path, change))
 
 
 CHANGES: dict[str, Callable[[dict[str, int]], object]] = {

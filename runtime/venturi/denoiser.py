@@ -11,7 +11,7 @@ from venturi._cuts import is_cut, thumbnail
 from venturi._model import Model
 from venturi._pixels import Pixels, Planes, check_image, from_pixels, to_pixels, whole
 from venturi.errors import InputError
-from venturi.manifest import FP32
+from venturi.manifest import FP32, STILL
 from venturi.motion import Glance, Shift, glance, motion, moved
 from venturi.sessions import PIXELS, Graph, Signature
 from venturi.windows import Box, Window, windows
@@ -99,22 +99,28 @@ class Denoiser(Model):
             ImportError: onnxruntime is not installed.
         """
         loaded = self._load(bundle, "denoiser", device, threads, precision)
-        role = self.manifest.variant("denoiser", precision)
         self._core = _CORE
         inputs: Signature = {"frame": PIXELS, "strength": ("float", (1,))}
         outputs: Signature = {"clean": PIXELS}
+
+        def graph(role: str, inputs: Signature, outputs: Signature) -> Graph:
+            file = self.manifest.variant(role, precision)
+            return Graph(
+                loaded.files[file],
+                self.manifest.files[file].path,
+                device=device,
+                threads=threads,
+                inputs=inputs,
+                outputs=outputs,
+            )
+
+        has_still = STILL in self.manifest.files
+        self._still = graph(STILL, inputs, outputs) if has_still else None
         if self.manifest.is_recurrent:
             state = "float", (None, None, self.manifest.parameters["state_channels"])
             inputs = {**inputs, "past": PIXELS, "state": state}
             outputs = {**outputs, "next_past": PIXELS, "next_state": state}
-        self._graph = Graph(
-            loaded.files[role],
-            self.manifest.files[role].path,
-            device=device,
-            threads=threads,
-            inputs=inputs,
-            outputs=outputs,
-        )
+        self._graph = graph("denoiser", inputs, outputs)
 
     def denoise(self, image: Pixels, *, strength: float = 1.0) -> Pixels:
         """Clean a picture.
@@ -130,24 +136,25 @@ class Denoiser(Model):
         Raises:
             InputError: an argument is none of these.
         """
-        return self._denoise(image, strength, None)[0]
+        return self._denoise(image, strength, None, keep=False)[0]
 
     def stream(self) -> "DenoiserStream":
         """Return what cleans the frames of one video or camera, one after the other.
 
         A recurrent bundle (``manifest.is_recurrent``) carries what it has seen from frame to frame
-        and cleans better for it; any other cleans each frame by itself, as ``denoise`` does.
+        and cleans better for it; any other cleans each frame by itself, as ``denoise`` does. A
+        frame before which nothing is known takes both graphs of a bundle that has one for it.
         """
         return DenoiserStream(self)
 
     def _denoise(
-        self, image: Pixels, strength: float, state: State | None
+        self, image: Pixels, strength: float, state: State | None, *, keep: bool
     ) -> tuple[Pixels, State | None]:
         """Clean a picture, given the state that the frame before it left; None is the first.
 
         Returns:
-            The clean picture and the next state, which is None when the strength is 0 and when the
-            bundle is not recurrent.
+            The clean picture and the next state, which is None when it is not to be kept, when the
+            strength is 0 and when the bundle is not recurrent.
         """
         check_image(image)
         amount = real("strength", strength)
@@ -159,24 +166,25 @@ class Denoiser(Model):
             return np.array(image, order="C"), None
         out = np.empty(image.shape, np.uint8)
         padded = whole(image).aligned(self.manifest.stride)
-        next_state = self._empty_state(padded)
+        still = self._still if state is None else None
+        next_state = self._empty_state(padded) if keep else None
         if state is None:
             state = self._empty_state(padded)
         for window in windows(
             padded, padded, core=self._core, margin=self.manifest.parameters["margin"]
         ):
-            pixels = to_pixels(image, window.reach)
-            memory = [] if state is None else state.part(window.reach)
-            found = self._graph.run(
-                pixels,
-                np.array([amount], np.float32),
-                *memory,
-                shapes=[pixels.shape, *(part.shape for part in memory)],
-            )
+            frame = to_pixels(image, window.reach), np.array([amount], np.float32)
+            shape = frame[0].shape
+            clean = None if still is None else still.run(*frame, shapes=[shape])[0]
+            if clean is None or next_state is not None:
+                memory = [] if state is None else state.part(window.reach)
+                shapes = [shape, *(part.shape for part in memory)]
+                own, *left = self._graph.run(*frame, *memory, shapes=shapes)
+                clean = own if clean is None else clean
+                if next_state is not None:
+                    next_state.put(window, *left)
             kept = window.core.clipped(whole(image))
-            from_pixels(found[0][kept.within(window.reach).slices], out[kept.slices])
-            if next_state is not None:
-                next_state.put(window, *found[1:])
+            from_pixels(clean[kept.within(window.reach).slices], out[kept.slices])
         return out, next_state
 
     def _empty_state(self, padded: Box) -> State | None:
@@ -234,6 +242,6 @@ class DenoiserStream:
             state = None
         if state is not None and self._glance is not None:
             state = state.moved(motion(self._glance, seen))
-        clean, self._state = self._denoiser._denoise(frame, strength, state)
+        clean, self._state = self._denoiser._denoise(frame, strength, state, keep=True)
         self._shape, self._thumbnail, self._glance = frame.shape, small, seen
         return clean

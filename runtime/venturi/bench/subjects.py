@@ -5,6 +5,7 @@ clock, and is run on one of them at a time.
 """
 
 import inspect
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,13 +119,14 @@ class CodecSubject(_Bundled):
 
 
 class DenoiserSubject(_Bundled):
-    """Denoise pictures with noise of a known level."""
+    """Denoise pictures with noise of a known level, as frames of a stream for each thread."""
 
     kind = "denoiser"
     calls: tuple[str, ...] = ("denoise",)
 
     def __init__(self, spec: Spec) -> None:
         super().__init__(Denoiser, spec)
+        self._own = threading.local()
         self.settings = {"noise_levels": pictures.NOISE_LEVELS}
 
     def inputs(self, call: str, images: Sequence[Pixels]) -> list[Any]:
@@ -133,7 +135,9 @@ class DenoiserSubject(_Bundled):
 
     def run(self, call: str, value: Any) -> Any:
         """Clean one."""
-        return self.model.denoise(value)
+        if not hasattr(self._own, "stream"):
+            self._own.stream = self.model.stream()
+        return self._own.stream.denoise(value)
 
     def error(self, images: Sequence[Pixels]) -> Error | None:
         """Compare clean pictures with cleaned ones."""
