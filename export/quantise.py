@@ -27,6 +27,7 @@ TAIL = 1e-4
 """Share of the values of a tensor that may lie beyond each end of its range, and are clipped."""
 
 _WEIGHT_MAX = 127
+_BIAS_MAX = 2**30  # of steps: beside tiny weights a bias would not fit int32
 _STRIDE = 7  # of the values that are looked at; no factor of the sides or the channels
 
 Feed = Mapping[str, NDArray[Any]]
@@ -183,9 +184,11 @@ class _Writer:
                 made.input[place] = self._pair(name)
         if is_integer and node.op_type == "Conv":
             image, weight, *biases = node.input
-            step = self._weight(weight)
+            unit = self.scales[image].step
+            largest = [np.abs(self.weights[bias]) for bias in biases]
+            step = self._weight(weight, sum(largest) / (unit * _BIAS_MAX))
             for bias in biases:
-                self._bias(bias, self.scales[image].step * step)
+                self._bias(bias, unit * step)
             made.input[1:] = [f"{name}_rounded" for name in (weight, *biases)]
         if is_integer:
             self.integers.update(node.output)
@@ -205,11 +208,12 @@ class _Writer:
             self._node("DequantizeLinear", [f"{name}_uint8", *around], f"{name}_rounded")
         return f"{name}_rounded"
 
-    def _weight(self, name: str) -> NDArray[np.float32]:
-        """Write a convolution's weight; return the step of each channel."""
+    def _weight(self, name: str, least: NDArray[np.float32] | float) -> NDArray[np.float32]:
+        """Write a convolution's weight; return the step of each channel, at least so large."""
         weight = self.weights[name]
         largest = np.abs(weight).max(axis=(1, 2, 3))
         step = np.asarray(np.maximum(largest, 1e-8) / _WEIGHT_MAX, np.float32)
+        step = np.maximum(step, np.asarray(least, np.float32))
         integers = np.rint(weight / step[:, None, None, None]).astype(np.int8)
         self._integers(name, integers, step)
         return step
