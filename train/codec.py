@@ -484,17 +484,18 @@ def at_places(x: Tensor, step: int) -> list[Tensor]:
     Returns:
         Four times (N, C, H / 2, W / 2), or twice as high, its quarters one below the other.
     """
-    squares = [x[:, :, place >> 1 :: 2, place & 1 :: 2] for place in range(GROUPS)]
-    return [
-        torch.cat([squares[place_of(group, quarter)] for quarter in STEPS[step]], 2)
-        for group in range(GROUPS)
-    ]
+    return [_of_group(x, group, step) for group in range(GROUPS)]
 
 
 def gather(latent: Tensor, step: int) -> Tensor:
     """Take the places of a step from (N, M, H, W): (N, M, H / 2, W / 2), or twice as high."""
     groups = enumerate(latent.chunk(GROUPS, 1))
-    return torch.cat([at_places(part, step)[group] for group, part in groups], 1)
+    return torch.cat([_of_group(part, group, step) for group, part in groups], 1)
+
+
+def _of_group(x: Tensor, group: int, step: int) -> Tensor:
+    places = [place_of(group, quarter) for quarter in STEPS[step]]
+    return torch.cat([x[:, :, place >> 1 :: 2, place & 1 :: 2] for place in places], 2)
 
 
 def scattered(taken: Sequence[Tensor]) -> Tensor:

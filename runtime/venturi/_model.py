@@ -8,7 +8,7 @@ from typing import Self
 from venturi.bundle import Bundle
 from venturi.errors import InputError
 from venturi.manifest import FP32, Manifest
-from venturi.sessions import check_device
+from venturi.sessions import Graph, Signature, check_device
 
 
 class Model:
@@ -34,6 +34,28 @@ class Model:
         if precision != FP32:
             self._options["precision"] = precision
         return loaded
+
+    def _open_graph(
+        self,
+        bundle: Bundle,
+        role: str,
+        inputs: Signature,
+        outputs: Signature,
+        *,
+        device: str,
+        threads: int | None,
+        precision: str = FP32,
+    ) -> Graph:
+        """Open the graph that does a role's work in a precision of the bundle's."""
+        file = self.manifest.variant(role, precision)
+        return Graph(
+            bundle.files[file],
+            self.manifest.files[file].path,
+            device=device,
+            threads=threads,
+            inputs=inputs,
+            outputs=outputs,
+        )
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())

@@ -9,6 +9,7 @@ The graphs count codes in steps of rounding, so a symbol is a number of the code
 """
 
 import os
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +20,7 @@ from venturi._model import Model
 from venturi._pixels import Pixels, Planes, integers
 from venturi.bundle import whereabouts
 from venturi.errors import BundleError, InputError, StreamError
-from venturi.sessions import Graph, Signature, planes
+from venturi.sessions import Signature, planes
 from venturi.tables import Tables
 
 Code = NDArray[np.float32]
@@ -63,17 +64,9 @@ class Autoencoder(Model):
         image: Signature = {"image": ("float", planes(self.manifest.channels))}
         code: Signature = {"code": ("float", None)}
 
-        def graph(role: str, inputs: Signature) -> Graph:
-            return Graph(
-                loaded.files[role],
-                self.manifest.files[role].path,
-                device=device,
-                threads=threads,
-                inputs=inputs,
-                outputs=code if "image" in inputs else image,
-            )
-
-        self._encoder, self._decoder = graph("encoder", image), graph("decoder", code)
+        graph = partial(self._open_graph, loaded, device=device, threads=threads)
+        self._encoder = graph("encoder", image, code)
+        self._decoder = graph("decoder", code, image)
         self._tables = Tables.from_bytes(loaded.files["tables"])
         numbers = self.manifest.parameters["code_numbers"]
         if self._tables.hyper_index.shape != (1, numbers):

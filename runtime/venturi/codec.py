@@ -28,7 +28,7 @@ from venturi.latents import (
     LatentCoder,
 )
 from venturi.manifest import FP32, Manifest
-from venturi.sessions import PIXELS, Graph, Signature, planes
+from venturi.sessions import PIXELS, Signature, planes
 from venturi.tables import Tables
 from venturi.windows import Box, tiles, windows
 
@@ -99,16 +99,15 @@ class Codec(Model):
         self._core, self._drawn = _CORE, _DRAWN
         signatures = _signatures(self.manifest)
         graphs = {
-            role: Graph(
-                loaded.files[file],
-                self.manifest.files[file].path,
+            role: self._open_graph(
+                loaded,
+                role,
+                *signature,
                 device="cpu" if role.startswith("entropy") else device,
                 threads=threads,
-                inputs=inputs,
-                outputs=outputs,
+                precision=precision,
             )
-            for role, (inputs, outputs) in signatures.items()
-            for file in [self.manifest.variant(role, precision)]
+            for role, signature in signatures.items()
         }
         self._encoder, self._decoder = graphs["encoder"], graphs["decoder"]
         tables = Tables.from_bytes(loaded.files["tables"])

@@ -1,6 +1,7 @@
 """The denoiser: noisy pictures and frames to clean ones, with one bundle."""
 
 import os
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -13,7 +14,7 @@ from venturi._pixels import Pixels, Planes, check_image, from_pixels, to_pixels,
 from venturi.errors import InputError
 from venturi.manifest import FP32, STILL
 from venturi.motion import Glance, Shift, glance, motion, moved
-from venturi.sessions import PIXELS, Graph, Signature
+from venturi.sessions import PIXELS, Signature
 from venturi.windows import Box, Window, windows
 
 STRENGTH_MAX = 3.0
@@ -103,17 +104,9 @@ class Denoiser(Model):
         inputs: Signature = {"frame": PIXELS, "strength": ("float", (1,))}
         outputs: Signature = {"clean": PIXELS}
 
-        def graph(role: str, inputs: Signature, outputs: Signature) -> Graph:
-            file = self.manifest.variant(role, precision)
-            return Graph(
-                loaded.files[file],
-                self.manifest.files[file].path,
-                device=device,
-                threads=threads,
-                inputs=inputs,
-                outputs=outputs,
-            )
-
+        graph = partial(
+            self._open_graph, loaded, device=device, threads=threads, precision=precision
+        )
         has_still = STILL in self.manifest.files
         self._still = graph(STILL, inputs, outputs) if has_still else None
         if self.manifest.is_recurrent:
