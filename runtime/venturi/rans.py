@@ -23,8 +23,11 @@ from venturi.tables import COST_UNIT, Tables
 Segment = tuple[NDArray[np.int32], NDArray[np.uint8]]
 
 LANES = tuple(1 << doublings for doublings in range(MAX_LANES.bit_length()))
-BYTES_PER_LANE = 128
-"""A lane costs one byte, so the overhead stays under one per cent."""
+BYTES_PER_LANE = 512
+"""A lane costs one byte, so the overhead stays under a quarter of a per cent.
+
+With 128, files were 0.5 % longer. The kernel in C is as fast with either; NumPy's takes more rows.
+"""
 
 _HAS_ESCAPES = 0x10
 _CHOICE = "VENTURI_KERNEL"
