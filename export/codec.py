@@ -30,6 +30,7 @@ from export.rows import (
     Patches,
     Pointwise,
     Size,
+    Strongest,
     after,
     as_planes,
     as_rows,
@@ -53,6 +54,8 @@ TOLERANCE = 2e-4
 EXACT_LAYERS = "linear", "stem", "head", "hyper"
 """Convolutions of the encoder that its variant in 8 bits computes in float32, as all products of
 matrices are: the linear path, what enters and leaves the blocks beside it, and the hyper-latent."""
+PRODUCTS = ("rounded",)
+"""Products of matrices that the decoder's variant takes in 8 bits: see ``Strongest``."""
 
 FILES = {
     "encoder": "encoder.onnx",
@@ -102,17 +105,25 @@ class DecoderGraph(nn.Module):
         super().__init__()
         part = self.synthesis = synthesis
         basis = part.filter.get_buffer("basis")
-        linear_layer, head = (in_patches(layer, basis) for layer in (part.linear, part.head))
-        self.linear, self.stem = of_rows(permuted(linear_layer, 2, 2)), of_rows(part.stem)
-        self.head, self.kept = (
-            Pointwise(layer, for_int8=for_int8)
-            for layer in (of_rows(permuted(head, 2)), kept(part.share))
+        linear_layer, head_layer = (in_patches(layer, basis) for layer in (part.linear, part.head))
+        head = of_rows(permuted(head_layer, 2))
+        self.head = nn.Buffer(head.weight.detach().T.contiguous())
+        linear = of_rows(permuted(linear_layer, 2, 2))
+        # What the head adds at each of 2 × 2 places.
+        linear.bias.data = head.bias.detach().repeat(4)
+        self.linear, self.stem = (
+            Strongest(layer, for_int8=for_int8) for layer in (linear, of_rows(part.stem))
         )
         self.up, self.enter = permuted(part.up, 2), permuted(part.filter.enter, 2)
         self.pixels, analysis = _between_pixels_and(basis)
         end = part.filter
-        layers = (after(end.stem, analysis), kept(end.share), of_rows(end.offset))
-        self.filter_stem, self.filter_kept, self.offset = (
+        layers = (
+            kept(part.share),
+            after(end.stem, analysis),
+            kept(end.share),
+            of_rows(end.offset),
+        )
+        self.kept, self.filter_stem, self.filter_kept, self.offset = (
             Pointwise(layer, for_int8=for_int8) for layer in layers
         )
         self.between = AllBetween(end.between, analysis) if for_int8 else None
@@ -128,7 +139,7 @@ class DecoderGraph(nn.Module):
         x = shuffled(as_rows(self.up(as_planes(deep, sizes[0]))), sizes[0])
         x = residuals(part.fine, x * part.modulation(quality).flatten(), sizes[1])
         linear = shuffled(self.linear(rows * self.kept(deep, sizes[0])), sizes[0])
-        coefficients = shuffled(linear + self.head(x, sizes[1]), sizes[1])
+        coefficients = shuffled(torch.addmm(linear, x, self.head), sizes[1])
         told = shuffled(as_rows(self.enter(as_planes(x, sizes[1]))), sizes[1])
         found = self.filtered(coefficients, told, sizes[2])
         return self.patches.picture(self.pixels(found), sizes[2])
@@ -285,7 +296,8 @@ def write_variant(model: CodecNetwork, task: PhotoTask, folder: Path) -> dict[st
         write_transforms(alike, ready, wanted=model, for_int8=True)
         for role, inputs in seen.items():
             exact = EXACT_LAYERS if role == "encoder" else ()
-            write_int8(ready / FILES[role], folder / VARIANT[f"{role}_int8"], inputs, exact)
+            rounded = folder / VARIANT[f"{role}_int8"]
+            write_int8(ready / FILES[role], rounded, inputs, exact, PRODUCTS)
     pictures = task.validation_pictures()
     psnr, own = (
         _psnr_db(folder, names, pictures)

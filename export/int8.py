@@ -1,8 +1,9 @@
 """Graphs in 8 bits: calibrated on what the training sees, and the denoiser's measured.
 
 What goes past the features, and what is made of them at the end, stays in float32: of a denoiser
-only the decision what is noise is taken in 8 bits, of a codec what is added to its linear path. A
-codec's picture goes in without loss, since its pixels are whole numbers of 1/255.
+only the decision what is noise is taken in 8 bits, of a codec what is added to its linear path, and
+of this path in the decoder all but the largest coefficients. A codec's picture goes in without
+loss, since its pixels are whole numbers of 1/255.
 """
 
 from collections.abc import Collection, Sequence
@@ -67,15 +68,32 @@ def to_pixels(frames: Tensor) -> list[Pixels]:
     return list(levels.contiguous().numpy())
 
 
-def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str] = ()) -> None:
+def write_int8(
+    ready: Path,
+    path: Path,
+    seen: Sequence[Feed],
+    exact: Collection[str] = (),
+    products: Collection[str] = (),
+) -> None:
     """Write the variant in 8 bits of a file, with the ranges that these inputs lead to.
 
-    ``exact`` names the layers that stay in float32, wherever the names stand in a path.
+    Args:
+        ready: the file.
+        path: of the variant.
+        seen: inputs.
+        exact: names of layers that stay in float32, wherever they stand in a path.
+        products: likewise of constant matrices whose products are taken in 8 bits as well.
     """
     model = onnx.load(ready)
-    weights = [node.input[1] for node in model.graph.node if node.op_type == "Conv"]
-    kept = [name for name in weights if not set(exact).isdisjoint(name.split("."))]
-    made = quantised(model, scales(model, seen), kept)
+    kept, rounded = (
+        {
+            node.input[1]
+            for node in model.graph.node
+            if node.op_type == kind and not set(parts).isdisjoint(node.input[1].split("."))
+        }
+        for kind, parts in (("Conv", exact), ("MatMul", products))
+    )
+    made = quantised(model, scales(model, seen, rounded), kept, rounded)
     path.write_bytes(made.SerializeToString(deterministic=True))
 
 

@@ -47,14 +47,21 @@ class Scale(NamedTuple):
         return cls(np.float32(step), round(-low / step))
 
 
-def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
+def scales(
+    model: ModelProto, feeds: Sequence[Feed], products: Collection[str] = ()
+) -> dict[str, Scale]:
     """Return the scale of every tensor that may be in 8 bits.
 
     Args:
         model: in float32.
         feeds: inputs to run it on; one of the graph in float32 has the range [0, 1].
+        products: constant matrices, on the right of products that are taken in 8 bits.
     """
-    taking = [node for node in model.graph.node if node.op_type in {"Conv", "Add", *FOLLOWERS}]
+    taking = [
+        node
+        for node in model.graph.node
+        if node.op_type in {"Conv", "Add", *FOLLOWERS} or _is_product(node, products)
+    ]
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {port.name: port.type.tensor_type.elem_type for port in model.graph.input}
     wanted = {name for node in taking for name in (*node.input, *node.output)} - weights
@@ -64,8 +71,13 @@ def scales(model: ModelProto, feeds: Sequence[Feed]) -> dict[str, Scale]:
             if value.dtype == np.float32:  # shapes and pixels are moved as well
                 part = value.ravel()[::_STRIDE].copy()  # a view would keep it whole
                 seen.setdefault(name, []).append(part)
-    ranges = {name: np.quantile(np.concatenate(v), (TAIL, 1 - TAIL)) for name, v in seen.items()}
-    found = {name: Scale.of(float(low), float(high)) for name, (low, high) in ranges.items()}
+    multiplied = {node.input[0] for node in taking if _is_product(node, products)}
+    found: dict[str, Scale] = {}
+    for name, parts in seen.items():
+        # Products take coefficients: where a large one is clipped, everyone sees it.
+        tail = 0.0 if name in multiplied else TAIL
+        low, high = np.quantile(np.concatenate(parts), (tail, 1 - tail))
+        found[name] = Scale.of(float(low), float(high))
     floats = {name for name in wanted & set(inputs) if inputs[name] == TensorProto.FLOAT}
     found |= {name: Scale.of(0, 1) for name in sorted(floats)}
     found |= _given(model)
@@ -102,7 +114,10 @@ def _run_showing(
 
 
 def quantised(
-    model: ModelProto, scales: Mapping[str, Scale], exact: Collection[str] = ()
+    model: ModelProto,
+    scales: Mapping[str, Scale],
+    exact: Collection[str] = (),
+    products: Collection[str] = (),
 ) -> ModelProto:
     """Return the model with its convolutions in 8 bits.
 
@@ -110,10 +125,12 @@ def quantised(
         model: in float32.
         scales: of its tensors.
         exact: weights of convolutions that stay in float32 all the same.
+        products: constant matrices, on the right of products that take 8 bits too, and give
+            float32.
     """
     made = ModelProto()
     made.CopyFrom(model)
-    writer = _Writer(model, scales, exact)
+    writer = _Writer(model, scales, exact, products)
     for node in model.graph.node:
         writer.add(node)
     used = {name for node in writer.nodes for name in node.input}
@@ -127,6 +144,10 @@ def quantised(
 
 def _is_rounded(node: NodeProto, exact: Collection[str]) -> bool:
     return node.op_type == "Conv" and node.input[1] not in exact
+
+
+def _is_product(node: NodeProto, products: Collection[str]) -> bool:
+    return node.op_type == "MatMul" and node.input[1] in products
 
 
 def _read(model: ModelProto, exact: Collection[str], leading: Collection[str]) -> set[str]:
@@ -156,9 +177,13 @@ class _Writer:
     """Writes the nodes of a graph anew, with pairs of Q and DQ between them."""
 
     def __init__(
-        self, model: ModelProto, scales: Mapping[str, Scale], exact: Collection[str]
+        self,
+        model: ModelProto,
+        scales: Mapping[str, Scale],
+        exact: Collection[str],
+        products: Collection[str],
     ) -> None:
-        self.scales, self.exact = scales, exact
+        self.scales, self.exact, self.products = scales, exact, products
         self.weights = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
@@ -178,8 +203,9 @@ class _Writer:
         leads = node.output[0] in self.leading
         adds = node.op_type == "Add" and self.integers | self.read >= {*node.input}
         is_integer = follows or leads or adds or _is_rounded(node, self.exact)
+        is_product = _is_product(node, self.products)
         for place, name in enumerate(node.input):
-            values = is_integer and (adds or place == 0)  # else a shape
+            values = is_product or (is_integer and (adds or place == 0))  # else a shape
             if name not in self.weights and (values or name in self.integers):
                 made.input[place] = self._pair(name)
         if is_integer and node.op_type == "Conv":
@@ -190,6 +216,9 @@ class _Writer:
             for bias in biases:
                 self._bias(bias, unit * step)
             made.input[1:] = [f"{name}_rounded" for name in (weight, *biases)]
+        if is_product:
+            self._weight(node.input[1], 0.0, axis=1)
+            made.input[1] = f"{node.input[1]}_rounded"
         if is_integer:
             self.integers.update(node.output)
         self.nodes.append(made)
@@ -208,27 +237,33 @@ class _Writer:
             self._node("DequantizeLinear", [f"{name}_uint8", *around], f"{name}_rounded")
         return f"{name}_rounded"
 
-    def _weight(self, name: str, least: NDArray[np.float32] | float) -> NDArray[np.float32]:
-        """Write a convolution's weight; return the step of each channel, at least so large."""
+    def _weight(
+        self, name: str, least: NDArray[np.float32] | float, *, axis: int = 0
+    ) -> NDArray[np.float32]:
+        """Write a weight; return the step of each channel along an axis, at least so large."""
         weight = self.weights[name]
-        largest = np.abs(weight).max(axis=(1, 2, 3))
-        step = np.asarray(np.maximum(largest, 1e-8) / _WEIGHT_MAX, np.float32)
+        rest = tuple({*range(weight.ndim)} - {axis})
+        step = np.asarray(np.maximum(np.abs(weight).max(axis=rest), 1e-8) / _WEIGHT_MAX, np.float32)
         step = np.maximum(step, np.asarray(least, np.float32))
-        integers = np.rint(weight / step[:, None, None, None]).astype(np.int8)
-        self._integers(name, integers, step)
+        integers = np.rint(weight / np.expand_dims(step, rest)).astype(np.int8)
+        self._integers(name, integers, step, axis)
         return step
 
     def _bias(self, name: str, step: NDArray[np.float32]) -> None:
         self._integers(name, np.rint(self.weights[name] / step).astype(np.int32), step)
 
     def _integers(
-        self, name: str, integers: NDArray[np.signedinteger], step: NDArray[np.float32]
+        self,
+        name: str,
+        integers: NDArray[np.signedinteger],
+        step: NDArray[np.float32],
+        axis: int = 0,
     ) -> None:
         self._constant(f"{name}_integers", integers)
         self._constant(f"{name}_step", step)
         self._constant(f"{name}_zero", np.zeros(len(step), integers.dtype))
         names = [f"{name}_{part}" for part in ("integers", "step", "zero")]
-        self._node("DequantizeLinear", names, f"{name}_rounded", axis=0)
+        self._node("DequantizeLinear", names, f"{name}_rounded", axis=axis)
 
     def _node(self, operator: str, inputs: Sequence[str], output: str, **axis: Any) -> None:
         name = f"{operator}_{output}"

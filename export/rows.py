@@ -166,6 +166,32 @@ class Pointwise(nn.Module):
         return found
 
 
+class Strongest(nn.Module):
+    """A layer of rows, of which the first inputs are left alone where the others are rounded.
+
+    Of a transform's coefficients the first are the largest: 8 bits for all would be coarse.
+
+    Args:
+        layer: what it computes.
+        for_int8: keep a tenth of the inputs apart; else none.
+    """
+
+    def __init__(self, layer: nn.Linear, *, for_int8: bool) -> None:
+        super().__init__()
+        weight = layer.weight.detach().T.contiguous()
+        exact = -(-len(weight) // 10) if for_int8 else len(weight)
+        self.parts = [exact, len(weight) - exact]
+        self.exact, self.bias = nn.Buffer(weight[:exact]), nn.Buffer(layer.bias.detach())
+        self.rounded = nn.Buffer(weight[exact:]) if for_int8 else None
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map (places, inputs) to (places, outputs)."""
+        if self.rounded is None:
+            return torch.addmm(self.bias, rows, self.exact)
+        first, rest = rows.split_with_sizes(self.parts, 1)
+        return torch.addmm(self.bias, first, self.exact) + rest @ self.rounded
+
+
 def after(layer: nn.Conv2d, analysis: nn.Linear) -> nn.Linear:
     """Return a 1 × 1 convolution of coefficients as a layer of what they are made of."""
     own = of_rows(layer)

@@ -23,7 +23,7 @@ from export.denoiser import write_graph
 from export.parity import ParityError
 from export.pixels import ShippedDenoiser
 from export.quantise import Scale, quantised, scales
-from export.rows import MIDDLE
+from export.rows import MIDDLE, Strongest
 from tests.training import camera_recipe, options, picture, pictures
 from train import __main__ as train
 from train.camera import CameraTask
@@ -78,6 +78,7 @@ def network(seed: int = 0) -> DenoiserNetwork:
     with torch.no_grad():
         for stream in denoiser_streams(made):
             for maker in stream.makers:
+                assert isinstance(maker, torch.nn.Conv2d)
                 spread = torch.logspace(-1, 0.5, maker.out_channels)
                 maker.weight.mul_(spread.view(-1, 1, 1, 1))
     return made
@@ -293,6 +294,62 @@ def test_what_is_moved_for_convolutions_alone_is_rounded_before(in_float: bool) 
     )
     wanted = np.repeat(image.sum(2)[None, None], 2, axis=1)
     np.testing.assert_allclose(session.run(["found"], inputs)[0], wanted, atol=1e-5)
+
+
+def product() -> ModelProto:
+    """Return a model of a picture's colours times a matrix."""
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["h", "w", channels])
+        for name, channels in (("image", 3), ("found", 2))
+    ]
+    nodes = [
+        helper.make_node("Neg", ["image"], ["seen"]),
+        helper.make_node("MatMul", ["seen", "matrix"], ["found"]),
+    ]
+    matrix = numpy_helper.from_array(np.array([[1, 9], [2, -8], [4, 7]], np.float32), "matrix")
+    graph = helper.make_graph(nodes, "graph", ports[:1], ports[1:], [matrix])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def test_a_product_takes_8_bits_and_gives_more(tmp_path: Path) -> None:
+    model = product()
+    image = np.random.default_rng(0).normal(0, 1, (512, 128, 3)).clip(-2).astype(np.float32)
+    image[7, 0, 0] = 40  # one large value: nothing is clipped
+    found = scales(model, [{"image": image}], {"matrix"})
+    assert found["seen"].step * found["seen"].zero == pytest.approx(40, rel=0.01)
+    path = tmp_path / "product.onnx"
+    onnx.save(quantised(model, found, products={"matrix"}), path)
+    assert operators(path)["DequantizeLinear"] == 2
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "fused.onnx")
+    options.log_severity_level = 3  # it warns that such a file is for this machine only
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (made,) = session.run(None, {"image": image})
+    assert operators(tmp_path / "fused.onnx")["MatMulIntegerToFloat"] == 1
+    exact = -image @ numpy_helper.to_array(model.graph.initializer[0])
+    # Half a step of each value, times the weights, and half a step of these.
+    largest = 0.5 * found["seen"].step * np.array([7, 24]) + 0.5 * np.array([4, 9]) / 127 * 60
+    assert (np.abs(made - exact) < largest).all()
+    assert np.abs(made - exact).max() > 0
+    assert np.unique(made).size > 1000  # not rounded to 8 bits
+    untouched = quantised(model, {})
+    assert [node.op_type for node in untouched.graph.node] == ["Neg", "MatMul"]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("inputs", [4, 20])
+def test_the_first_coefficients_stay_exact(inputs: int) -> None:
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(inputs, 12)
+    rows = torch.rand(6, inputs)
+    whole, parted = (Strongest(layer, for_int8=so) for so in (False, True))
+    torch.testing.assert_close(whole(rows), layer(rows))
+    torch.testing.assert_close(parted(rows), layer(rows))
+    assert parted.rounded is not None
+    parted.rounded.zero_()
+    rest = rows.clone()
+    rest[:, : -(-inputs // 10)] = 0
+    torch.testing.assert_close(parted(rows), layer(rows) - layer(rest) + layer.bias)
 
 
 @torch.no_grad()

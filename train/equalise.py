@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from train.blocks import Block
-from train.codec import CodecNetwork, PostFilter
+from train.codec import CodecNetwork, Levels, PostFilter
 from train.denoiser import Between, DenoiserNetwork, Residual
 from train.recurrent import VideoNetwork
 
@@ -29,12 +29,12 @@ class Stream(NamedTuple):
     """Channels that one or more layers add to and others read.
 
     Attributes:
-        makers: what adds to them.
+        makers: what adds to them, or multiplies them by levels.
         readers: what takes them; nothing does where they are only multiplied.
         factors: what makes the numbers that they are multiplied by.
     """
 
-    makers: Sequence[nn.Conv2d]
+    makers: Sequence[nn.Conv2d | Levels]
     readers: Sequence[nn.Conv2d]
     factors: Sequence[nn.Conv2d] = ()
 
@@ -75,7 +75,7 @@ def video_streams(network: VideoNetwork) -> list[Stream]:
 
 
 def codec_streams(network: CodecNetwork) -> list[Stream]:
-    """Return a codec's channels before and after the latent, but for the hyper-latent's."""
+    """Return a codec's channels in encoder and decoder, but for the hyper-latent's."""
     one, two = network.analysis, network.synthesis
     stacks = [_layers(stack, Block) for stack in (one.fine, one.coarse, two.coarse, two.fine)]
     first, deep, second, last = stacks
@@ -83,6 +83,7 @@ def codec_streams(network: CodecNetwork) -> list[Stream]:
         *(Stream([block.spatial], [block.project]) for stack in stacks for block in stack),
         _residual([one.stem], first, [one.down]),
         _residual([one.down], deep, [one.head]),
+        Stream([two.inverse_gain], [two.stem, two.linear]),
         _residual([two.stem], second, [two.up, two.share]),
         _residual([two.up], last, [two.head, two.filter.enter]),
         *_filter(two.filter),
@@ -152,6 +153,9 @@ def shares(size: Tensor) -> Tensor:
 def _scale(stream: Stream, factors: Tensor) -> None:
     """Multiply the channels of a stream."""
     for maker in stream.makers:
+        if isinstance(maker, Levels):
+            maker.log.add_(factors.log())
+            continue
         # A pixel shuffle follows a layer that has more channels than the stream.
         own = factors.repeat_interleave(maker.out_channels // len(factors))
         _multiply(maker, own)
