@@ -98,7 +98,7 @@ class DecoderGraph(nn.Module):
 
     Args:
         synthesis: in evaluation mode.
-        for_int8: compute the grids between the patches as :class:`export.rows.AllBetween` does.
+        for_int8: compute in a form that is to be rounded, as the classes of :mod:`export.rows` say.
     """
 
     def __init__(self, synthesis: Synthesis, *, for_int8: bool = False) -> None:

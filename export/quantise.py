@@ -20,7 +20,8 @@ MOVERS = frozenset({"Reshape", "Transpose"})
 FOLLOWERS = MOVERS | {"LeakyRelu"}
 """What is computed in 8 bits when its input is.
 
-Convolutions are, and sums of what they give and what they read; anything else is not.
+Convolutions are, and sums of what they give and what they read; of products with constant matrices
+those that are asked for, which give float32; anything else is not.
 """
 
 TAIL = 1e-4
@@ -119,7 +120,7 @@ def quantised(
     exact: Collection[str] = (),
     products: Collection[str] = (),
 ) -> ModelProto:
-    """Return the model with its convolutions in 8 bits.
+    """Return the model with its convolutions in 8 bits, and some of its products.
 
     Args:
         model: in float32.
@@ -212,12 +213,12 @@ class _Writer:
             image, weight, *biases = node.input
             unit = self.scales[image].step
             largest = [np.abs(self.weights[bias]) for bias in biases]
-            step = self._weight(weight, sum(largest) / (unit * _BIAS_MAX))
+            step = self._weight(weight, least=sum(largest) / (unit * _BIAS_MAX))
             for bias in biases:
                 self._bias(bias, unit * step)
             made.input[1:] = [f"{name}_rounded" for name in (weight, *biases)]
         if is_product:
-            self._weight(node.input[1], 0.0, axis=1)
+            self._weight(node.input[1], axis=1)
             made.input[1] = f"{node.input[1]}_rounded"
         if is_integer:
             self.integers.update(node.output)
@@ -238,7 +239,7 @@ class _Writer:
         return f"{name}_rounded"
 
     def _weight(
-        self, name: str, least: NDArray[np.float32] | float, *, axis: int = 0
+        self, name: str, *, least: NDArray[np.float32] | float = 0.0, axis: int = 0
     ) -> NDArray[np.float32]:
         """Write a weight; return the step of each channel along an axis, at least so large."""
         weight = self.weights[name]
