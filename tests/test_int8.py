@@ -471,6 +471,13 @@ def test_training_sees_the_rounding_that_the_variant_has(files: dict[str, Path])
     assert 0 < losses[1] < 10 * losses[0] < 100 * losses[1]
 
 
+def test_what_stays_exact_is_found_in_several_processes_as_in_one() -> None:
+    made = network()
+    alone, held = exact_layers(made), exact_layers(torch.nn.ModuleDict({"module": made}))
+    assert sorted(alone) == sorted(EXACT_LAYERS)
+    assert held == [f"module.{name}" for name in alone]
+
+
 def test_gradients_pass_through_the_rounding() -> None:
     values = torch.linspace(-1, 1, 64).view(1, 4, 4, 4).requires_grad_()
     rounded = round_activation(values)

@@ -268,11 +268,15 @@ def decided(
 
 
 def exact_layers(network: nn.Module) -> list[str]:
-    """Return the names of the convolutions that the variant in 8 bits leaves in float32."""
+    """Return the names of the convolutions that the variant in 8 bits leaves in float32.
+
+    Args:
+        network: a denoiser, or what holds one, as data parallelism does.
+    """
     return [
         name
         for name, layer in network.named_modules()
-        if isinstance(layer, nn.Conv2d) and name.partition(".")[0] in EXACT_LAYERS
+        if isinstance(layer, nn.Conv2d) and not set(name.split(".")).isdisjoint(EXACT_LAYERS)
     ]
 
 

@@ -35,8 +35,8 @@ class Rounded(nn.Module):
         unknown = sorted(set(exact) - set(self.layers))
         if unknown:
             raise ValueError(
-                f"layers {unknown} are not among {sorted(self.layers)}; expected a still denoiser, "
-                "trained in one process: leave --int8 out"
+                f"layers {unknown} are not among {sorted(self.layers)}; expected names of the "
+                "network's convolutions"
             )
         for name in exact:
             del self.layers[name]
