@@ -115,8 +115,8 @@ def test_pictures_with_camera_noise_are_soft_and_others_sharp() -> None:
     sharp = rng().integers(0, 256, (64, 64, 3)).astype(np.uint8)
     kinds = [Kind.random(rng(i)) for i in range(200)]
     blurs = np.array([kind.blur for kind in kinds])
-    assert 0.2 < (blurs > 0).mean() < 0.5
-    assert blurs.max() < 1.5
+    assert 0.3 < (blurs > 0).mean() < 0.6
+    assert 0.3 < blurs[blurs > 0].min() < blurs.max() < 2
     for kind in kinds[:40]:
         soft = kind.soften(sharp)
         assert soft.shape == sharp.shape

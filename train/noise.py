@@ -1,9 +1,10 @@
 """Noise as cameras make it, added to clean photographs.
 
-Half of the crops get plain Gaussian noise, which is what denoisers are compared on. The others get
-what a camera's pipeline leaves: shot and read noise in linear light, on the mosaic of one colour
-per pixel, spread by the interpolation of the missing colours, white balance and gamma, made coarser
-by the camera's own smoothing, and JPEG; on pictures as soft as a lens and a mosaic make them.
+Almost half of the crops get plain Gaussian noise, which is what denoisers are compared on. The
+others get what a camera's pipeline leaves: shot and read noise in linear light, on the mosaic of
+one colour per pixel, spread by the interpolation of the missing colours, white balance and gamma,
+made coarser by the camera's own smoothing, and JPEG; on pictures as soft as a lens and a mosaic
+make them.
 NumPy and OpenCV only: a batch costs a few milliseconds.
 """
 
@@ -25,9 +26,9 @@ SIGMA_MAX = 55.0
 LEVEL_STRIDE = 4
 """Pixels of a picture for each value of its noise level map."""
 
-_CLEAN_SHARE, _GAUSSIAN_SHARE = 0.04, 0.5
-_SOFT_SHARE, _SMOOTHED_SHARE, _JPEG_SHARE = 0.7, 0.7, 0.6
-_BLUR_MIN, _BLUR_MAX = 0.4, 1.3
+_CLEAN_SHARE, _GAUSSIAN_SHARE = 0.04, 0.44
+_SOFT_SHARE, _SMOOTHED_SHARE, _JPEG_SHARE = 0.9, 0.8, 0.6
+_BLUR_MIN, _BLUR_MAX = 0.4, 1.8
 _LEVEL_WINDOW = 9
 _DETAIL_WINDOW = 5
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
@@ -78,7 +79,7 @@ class Smoothing(NamedTuple):
         return cls(
             blur=math.exp(rng.uniform(math.log(0.4), math.log(2.0))),
             colour_blur=float(rng.uniform(0.3, 2.5)),
-            colour=float(rng.uniform(0.4, 1.0)),
+            colour=float(rng.uniform(0.3, 1.0)),
             fine=float(rng.uniform(0.0, 0.6)),
         )
 
