@@ -3,6 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -20,6 +22,7 @@ from train.denoiser import (
     DenoiserNetwork,
 )
 from train.loop import Trainer
+from train.photographs import detail
 from venturi import Denoiser
 
 
@@ -141,6 +144,39 @@ def test_batches_are_what_the_loss_expects(tmp_path: Path) -> None:
     strengths = torch.cat([task.batch(step, 0, 12)["strength"] for step in range(10)])
     assert 0.7 < float((strengths == 1).float().mean()) < 0.97
     assert 1 <= float(strengths.min()) <= float(strengths.max()) <= task.recipe.strength_max
+
+
+def test_crops_with_detail_are_preferred(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(4):
+        noise = np.random.default_rng(i).integers(0, 256, (64, 64, 3), np.uint8)
+        assert cv2.imwrite(str(folder / f"{i}.png"), noise if i % 2 else np.full_like(noise, 99))
+    task = CameraTask(camera_recipe(folder))
+    assert [detail(image) > 0 for image in task.pictures] == [False, True, False]
+    targets = torch.cat([task.batch(step, 0, 16)["target"] for step in range(20)])
+    textured = float((targets.std((1, 2, 3)) > 0).float().mean())
+    assert textured == pytest.approx(1 - (2 / 3) ** 2, abs=0.1)  # a third of single crops
+
+
+def test_a_crop_weighs_by_the_root_of_its_error(tmp_path: Path) -> None:
+    task = CameraTask(camera_recipe(pictures(tmp_path / "pictures")))
+    batch = task.batch(0, 0, 2)
+    error = torch.tensor([0.01, 0.03]).view(2, 1, 1, 1)
+
+    def spread(x: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
+        sign = torch.ones_like(x)
+        sign[..., ::2] = -1
+        return batch["target"] + error * sign, batch["level"]
+
+    def gathered(x: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
+        corner = torch.zeros_like(x)
+        corner[..., :16, :16] = 2  # four times the power, in a quarter of the crop
+        return batch["target"] + error * corner, batch["level"]
+
+    for wrong in (spread, gathered):
+        loss, _ = task.loss(wrong, batch)  # type: ignore[arg-type]
+        assert float(loss) == pytest.approx(0.02, rel=0.01)
 
 
 def test_an_estimate_too_low_costs_more(tmp_path: Path) -> None:

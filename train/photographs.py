@@ -93,6 +93,12 @@ def crop(
     return np.ascontiguousarray(part)
 
 
+def detail(image: Image) -> float:
+    """Return how much fine detail a uint8 (H, W, 3) picture has: its mean absolute Laplacian."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean())
+
+
 def centre(image: Image, size: int) -> Image:
     """Return the uint8 (size, size, 3) middle of a picture, enlarged first when it is smaller."""
     height, width = image.shape[:2]
