@@ -512,5 +512,5 @@ def test_a_fine_tuning_for_8_bits_runs_and_can_be_exported_without(
 
 
 def test_what_cannot_be_trained_for_8_bits_is_named() -> None:
-    with pytest.raises(ValueError, match="leave --int8 out"):
+    with pytest.raises(ValueError, match="expected names of the network's convolutions"):
         Rounded(torch.nn.Sequential(network()), EXACT_LAYERS)
