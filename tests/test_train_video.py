@@ -282,7 +282,7 @@ def test_the_first_frame_weighs_what_the_recipe_says(tmp_path: Path) -> None:
     for weight in (1.0, 2.0, 4.0):
         task = VideoTask(recipe(data, first_weight=weight))
         torch.manual_seed(0)
-        losses.append(float(task.loss(task.build(), task.batch(0, 0, 2))[0]))
+        losses.append(float(task.loss(task.build(), task.batch(1, 0, 2))[0]))
     # Of three frames: (w · first + rest) / (w + 2), so first and rest follow from any two.
     first = 4 * losses[1] - 3 * losses[0]
     rest = 3 * losses[0] - first
