@@ -54,8 +54,6 @@ TOLERANCE = 2e-4
 EXACT_LAYERS = "linear", "stem", "head", "hyper"
 """Convolutions of the encoder that its variant in 8 bits computes in float32, as all products of
 matrices are: the linear path, what enters and leaves the blocks beside it, and the hyper-latent."""
-PRODUCTS = ("rounded",)
-"""Products of matrices that the decoder's variant takes in 8 bits: see ``Strongest``."""
 
 FILES = {
     "encoder": "encoder.onnx",
@@ -296,8 +294,7 @@ def write_variant(model: CodecNetwork, task: PhotoTask, folder: Path) -> dict[st
         write_transforms(alike, ready, wanted=model, for_int8=True)
         for role, inputs in seen.items():
             exact = EXACT_LAYERS if role == "encoder" else ()
-            rounded = folder / VARIANT[f"{role}_int8"]
-            write_int8(ready / FILES[role], rounded, inputs, exact, PRODUCTS)
+            write_int8(ready / FILES[role], folder / VARIANT[f"{role}_int8"], inputs, exact)
     pictures = task.validation_pictures()
     psnr, own = (
         _psnr_db(folder, names, pictures)

@@ -26,6 +26,9 @@ LOSS_MAX_DB = 0.5
 
 _CROPS = 64
 _SIGMA = 25
+_PRODUCTS = {"rounded"}
+"""Constant matrices whose products are in 8 bits as well: of :class:`export.rows.Strongest`."""
+
 CPU = torch.device("cpu")
 
 
@@ -68,13 +71,7 @@ def to_pixels(frames: Tensor) -> list[Pixels]:
     return list(levels.contiguous().numpy())
 
 
-def write_int8(
-    ready: Path,
-    path: Path,
-    seen: Sequence[Feed],
-    exact: Collection[str] = (),
-    products: Collection[str] = (),
-) -> None:
+def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str] = ()) -> None:
     """Write the variant in 8 bits of a file, with the ranges that these inputs lead to.
 
     Args:
@@ -82,7 +79,6 @@ def write_int8(
         path: of the variant.
         seen: inputs.
         exact: names of layers that stay in float32, wherever they stand in a path.
-        products: likewise of constant matrices whose products are taken in 8 bits as well.
     """
     model = onnx.load(ready)
     kept, rounded = (
@@ -91,7 +87,7 @@ def write_int8(
             for node in model.graph.node
             if node.op_type == kind and not set(parts).isdisjoint(node.input[1].split("."))
         }
-        for kind, parts in (("Conv", exact), ("MatMul", products))
+        for kind, parts in (("Conv", exact), ("MatMul", _PRODUCTS))
     )
     made = quantised(model, scales(model, seen, rounded), kept, rounded)
     path.write_bytes(made.SerializeToString(deterministic=True))
