@@ -15,7 +15,7 @@ from export.pixels import ShippedDenoiser
 from export.source import Source
 from train.camera import CameraTask, denoiser
 from train.denoiser import STRIDE, DenoiserGraph, DenoiserNetwork
-from train.equalise import denoiser_streams, equalised
+from train.equalise import equalised, still_streams
 from train.photo import to_tensor
 from train.recipes import CameraRecipe
 from venturi._pixels import Pixels
@@ -116,7 +116,7 @@ def write_variant(
     frames, strengths = calibration(task)
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside) / "equalised.onnx"
-        alike = equalised(network, denoiser_streams, frames, strengths)
+        alike = equalised(network, still_streams, frames, strengths)
         write_graph(alike, ready, wanted=network, for_int8=True)
         write_int8(ready, variant, frame_feeds(frames, strengths))
     return measure(exact, variant, task)

@@ -24,7 +24,9 @@ from venturi._pixels import Pixels
 LOSS_MAX_DB = 0.5
 """A variant that loses more is broken; the goal is 0.15."""
 
-_CROPS = 64
+_CROPS = 256
+"""So many that some have much noise: what is clipped of these leaves specks of colour."""
+
 _SIGMA = 25
 _PRODUCTS = {"rounded"}
 """Constant matrices whose products are in 8 bits as well: of :class:`export.rows.Strongest`."""

@@ -29,7 +29,7 @@ from train import __main__ as train
 from train.camera import CameraTask
 from train.codec import CodecNetwork, Sizes
 from train.denoiser import EXACT_LAYERS, GRIDS, PATCH, DenoiserNetwork, exact_layers
-from train.equalise import codec_streams, denoiser_streams, equalised
+from train.equalise import codec_streams, equalised, still_streams
 from train.loop import Trainer
 from train.photo import to_tensor
 from train.quantised import Rounded, round_activation, round_weight
@@ -76,7 +76,7 @@ def network(seed: int = 0) -> DenoiserNetwork:
         if "between" in name and "share" in name:
             torch.nn.init.normal_(weight, std=0.05)
     with torch.no_grad():
-        for stream in denoiser_streams(made):
+        for stream in still_streams(made):
             for maker in stream.makers:
                 assert isinstance(maker, torch.nn.Conv2d)
                 spread = torch.logspace(-1, 0.5, maker.out_channels)
@@ -240,7 +240,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return files of one network in 8 bits: as it is, and with equal channels, "ready" before."""
     folder = tmp_path_factory.mktemp("files")
     plain = network()
-    made = {"plain": plain, "equal": equalised(plain, denoiser_streams, FRAMES, STRENGTHS)}
+    made = {"plain": plain, "equal": equalised(plain, still_streams, FRAMES, STRENGTHS)}
     found: dict[str, Path] = {}
     for name, one in made.items():
         exact, variant = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
@@ -356,13 +356,29 @@ def test_the_first_coefficients_stay_exact(inputs: int) -> None:
 def test_equal_channels_compute_the_same() -> None:
     before = network()
     frames, strengths = torch.rand(4, 3, 64, 64), torch.tensor([1.0, 1.0, 0.5, 2.0])
-    after = equalised(before, denoiser_streams, frames, strengths)
+    after = equalised(before, still_streams, frames, strengths)
     wanted, found = before(frames, strengths), after(frames, strengths)
     torch.testing.assert_close(found.clean, wanted.clean, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.level, wanted.level, atol=1e-4, rtol=1e-4)
     assert not torch.equal(after.stem.weight, before.stem.weight)
     for one in before.state_dict(), network().state_dict():
         assert torch.equal(one["stem.weight"], network().stem.weight)  # the argument is as it was
+
+
+@torch.no_grad()
+def test_what_is_added_to_coefficients_is_of_one_size() -> None:
+    """A patch's mean is a hundred times its finest detail, which 8 bits for both would lose."""
+
+    def uneven(made: DenoiserNetwork) -> float:
+        sizes = []
+        made.offset.register_forward_hook(lambda *seen: sizes.append(seen[2].abs().amax((0, 2, 3))))
+        made(FRAMES, STRENGTHS)
+        return float(sizes[0].max() / sizes[0].median())
+
+    before = network()
+    after = equalised(before, still_streams, FRAMES, STRENGTHS)
+    assert uneven(before) > 3
+    assert uneven(after) < 2
 
 
 @torch.no_grad()

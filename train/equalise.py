@@ -32,24 +32,42 @@ class Stream(NamedTuple):
         makers: what adds to them, or multiplies them by levels.
         readers: what takes them; nothing does where they are only multiplied.
         factors: what makes the numbers that they are multiplied by.
+        measured: makers whose channels tell what size they have; where none are named, it is the
+            size that readers see.
     """
 
     makers: Sequence[nn.Conv2d | Levels]
     readers: Sequence[nn.Conv2d]
     factors: Sequence[nn.Conv2d] = ()
+    measured: Sequence[nn.Conv2d] = ()
+
+
+def still_streams(network: DenoiserNetwork) -> list[Stream]:
+    """Return a still denoiser's channels: a denoiser's, and the coefficients themselves.
+
+    What is added to the mean of a patch is a hundred times what is added to its finest detail.
+    """
+    n, grids = network, _layers(network.between, Between)
+    first, *_ = _layers(n.estimator, nn.Conv2d)
+    added = [n.offset, *(grid.back for grid in grids)]
+    readers = [n.stem, first, *(grid.there for grid in grids), n.synthesis]
+    return [Stream([n.analysis, *added], readers, measured=added), *denoiser_streams(n)]
 
 
 def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
-    """Return a denoiser's channels, from the frame to the noise."""
+    """Return a denoiser's channels, from the coefficients of the frame to those of the noise.
+
+    What a leaky ReLU reads is rounded before it: there its negative numbers are large still.
+    """
     n = network
     estimator = _layers(n.estimator, nn.Conv2d)
     fine = [*_layers(n.fine_in, Residual), *_layers(n.fine_out, Residual)]
     coarse = _layers(n.coarse, Residual)
     grids = _layers(n.between, Between)
+    blocks = [(block.first, block.second) for block in (*fine, *coarse)]
     return [
-        *(Stream([grid.there], [], [grid.share]) for grid in grids),
-        *(Stream([one], [two]) for one, two in pairwise(estimator)),
-        *(Stream([block.first], [block.second]) for block in (*fine, *coarse)),
+        *(Stream([grid.there], [], [grid.share], measured=[grid.there]) for grid in grids),
+        *(Stream([a], [b], measured=[a]) for a, b in (*pairwise(estimator), *blocks)),
         Stream(
             [n.stem, n.claim, n.up, *(block.second for block in fine)],
             [
@@ -68,7 +86,7 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
 
 
 def video_streams(network: VideoNetwork) -> list[Stream]:
-    """Return a recurrent denoiser's channels; what it keeps stays as it is."""
+    """Return a recurrent denoiser's channels; what it keeps or compares stays as it is."""
     *rest, main, coarse = denoiser_streams(network)
     makers, readers = [*main.makers, network.recall], [*main.readers, network.trust, network.keep]
     return [*rest, Stream(makers, readers), coarse]
@@ -97,7 +115,7 @@ def _filter(part: PostFilter) -> list[Stream]:
     makers = [part.stem, part.enter, *(block.second for block in blocks)]
     shares = [part.share, *(grid.share for grid in grids)]
     return [
-        *(Stream([grid.there], [], [grid.share]) for grid in grids),
+        *(Stream([grid.there], [], [grid.share], measured=[grid.there]) for grid in grids),
         *(Stream([block.first], [block.second]) for block in blocks),
         Stream(makers, [part.offset, *shares, *(block.first for block in blocks)]),
     ]
@@ -127,13 +145,13 @@ def equalised(
 
     for stream in streams(made):
         hooks += [reader.register_forward_pre_hook(look) for reader in stream.readers]
-        hooks += [maker.register_forward_hook(look_after) for maker in stream.makers]
+        hooks += [maker.register_forward_hook(look_after) for maker in stream.measured]
     made(*inputs)
     for hook in hooks:
         hook.remove()
     for stream in streams(made):
-        seen = [taken[reader] for reader in stream.readers]
-        seen = seen or [given[maker] for maker in stream.makers]
+        seen = [given[maker] for maker in stream.measured]
+        seen = seen or [taken[reader] for reader in stream.readers]
         count = min(len(size) for size in seen)
         # A pixel unshuffle in front of a layer makes several channels of each.
         size = [each.view(count, -1).amax(1) for each in seen]
