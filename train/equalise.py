@@ -43,22 +43,29 @@ class Stream(NamedTuple):
 
 
 def still_streams(network: DenoiserNetwork) -> list[Stream]:
-    """Return a still denoiser's channels: a denoiser's, and the coefficients themselves.
+    """Return a still denoiser's channels, from the frame to the noise.
 
-    What is added to the mean of a patch is a hundred times what is added to its finest detail.
+    What is added to the mean of a patch is a hundred times what is added to its finest detail, and
+    what a leaky ReLU reads, which is rounded before it, has negative numbers that are large still.
     """
     n, grids = network, _layers(network.between, Between)
     first, *_ = _layers(n.estimator, nn.Conv2d)
     added = [n.offset, *(grid.back for grid in grids)]
     readers = [n.stem, first, *(grid.there for grid in grids), n.synthesis]
-    return [Stream([n.analysis, *added], readers, measured=added), *denoiser_streams(n)]
+    coefficients = Stream([n.analysis, *added], readers, measured=added)
+    return [coefficients, *_features(n, before_leaky=True)]
 
 
-def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
-    """Return a denoiser's channels, from the coefficients of the frame to those of the noise.
+def video_streams(network: VideoNetwork) -> list[Stream]:
+    """Return a recurrent denoiser's channels; what it keeps or compares stays as it is."""
+    # Compared before their leaky ReLU, as the still denoiser's are, they lose a half more here.
+    *rest, main, coarse = _features(network, before_leaky=False)
+    makers, readers = [*main.makers, network.recall], [*main.readers, network.trust, network.keep]
+    return [*rest, Stream(makers, readers), coarse]
 
-    What a leaky ReLU reads is rounded before it: there its negative numbers are large still.
-    """
+
+def _features(network: DenoiserNetwork, *, before_leaky: bool) -> list[Stream]:
+    """Return the channels between the coefficients of the frame and those of the noise."""
     n = network
     estimator = _layers(n.estimator, nn.Conv2d)
     fine = [*_layers(n.fine_in, Residual), *_layers(n.fine_out, Residual)]
@@ -67,7 +74,10 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
     blocks = [(block.first, block.second) for block in (*fine, *coarse)]
     return [
         *(Stream([grid.there], [], [grid.share], measured=[grid.there]) for grid in grids),
-        *(Stream([a], [b], measured=[a]) for a, b in (*pairwise(estimator), *blocks)),
+        *(
+            Stream([one], [two], measured=[one] if before_leaky else [])
+            for one, two in (*pairwise(estimator), *blocks)
+        ),
         Stream(
             [n.stem, n.claim, n.up, *(block.second for block in fine)],
             [
@@ -83,13 +93,6 @@ def denoiser_streams(network: DenoiserNetwork) -> list[Stream]:
             [n.up, *(block.first for block in coarse)],
         ),
     ]
-
-
-def video_streams(network: VideoNetwork) -> list[Stream]:
-    """Return a recurrent denoiser's channels; what it keeps or compares stays as it is."""
-    *rest, main, coarse = denoiser_streams(network)
-    makers, readers = [*main.makers, network.recall], [*main.readers, network.trust, network.keep]
-    return [*rest, Stream(makers, readers), coarse]
 
 
 def codec_streams(network: CodecNetwork) -> list[Stream]:
