@@ -3,8 +3,8 @@
 Almost half of the crops get plain Gaussian noise, which is what denoisers are compared on. The
 others get what a camera's pipeline leaves: shot and read noise in linear light, on the mosaic of
 one colour per pixel, spread by the interpolation of the missing colours, white balance and gamma,
-made coarser and taken out of smooth areas by the camera's own noise reduction, and JPEG; on
-pictures as soft as a lens and a mosaic make them.
+made coarser by the camera's own smoothing, and JPEG; on pictures as soft as a lens and a mosaic
+make them.
 NumPy and OpenCV only: a batch costs a few milliseconds.
 """
 
@@ -27,11 +27,10 @@ LEVEL_STRIDE = 4
 """Pixels of a picture for each value of its noise level map."""
 
 _CLEAN_SHARE, _GAUSSIAN_SHARE = 0.04, 0.44
-_SOFT_SHARE, _SMOOTHED_SHARE, _SPARING_SHARE, _JPEG_SHARE = 0.9, 0.8, 0.5, 0.6
+_SOFT_SHARE, _SMOOTHED_SHARE, _JPEG_SHARE = 0.9, 0.8, 0.6
 _BLUR_MIN, _BLUR_MAX = 0.4, 1.8
 _LEVEL_WINDOW = 9
 _DETAIL_WINDOW = 5
-_REDUCTION_BLUR = 1.5
 _MEAN = np.full((1, 3), 1 / 3, np.float32)
 _GREEN = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
 _RED_BLUE = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
@@ -67,46 +66,25 @@ class Smoothing(NamedTuple):
         colour_blur: of the one that then spreads its colour.
         colour: what is left of the deviation of the colour, as a factor.
         fine: share of the noise's power that is not spread.
-        sparing: how many times the noise's deviation that of detail must be to keep its noise,
-            when noise is then reduced where there is none; 0 reduces it nowhere.
     """
 
     blur: float
     colour_blur: float
     colour: float
     fine: float
-    sparing: float = 0.0
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Smoothing":
         """Draw one: noise of real cameras is alike over several pixels (Zhou et al., AAAI 2020)."""
-        spares = rng.random() < _SPARING_SHARE
         return cls(
             blur=math.exp(rng.uniform(math.log(0.4), math.log(2.0))),
-            colour_blur=float(rng.uniform(0.3, 4.5)),
+            colour_blur=float(rng.uniform(0.3, 2.5)),
             colour=float(rng.uniform(0.3, 1.0)),
             fine=float(rng.uniform(0.0, 0.6)),
-            sparing=math.exp(rng.uniform(math.log(0.5), math.log(4.0))) if spares else 0.0,
         )
 
-    def of(self, noise: Plane, picture: Plane) -> Plane:
-        """Return float32 (H, W, 3) noise smoothed as beside that picture."""
-        spread = self._spread(noise)
-        if self.sparing == 0:
-            return spread
-        quiet = cv2.GaussianBlur(spread, (0, 0), _REDUCTION_BLUR)
-        kept = self._kept(spread.mean(2), picture.mean(2))
-        return np.asarray(quiet + kept[..., None] * (spread - quiet), np.float32)
-
-    def _kept(self, noise: Plane, picture: Plane) -> Plane:
-        """Return the shares that a Wiener filter of local statistics keeps (Lee, PAMI 1980)."""
-        window = (_DETAIL_WINDOW, _DETAIL_WINDOW)
-        detail = cv2.blur(np.square(picture), window) - np.square(cv2.blur(picture, window))
-        wanted = self.sparing**2 * cv2.blur(np.square(noise), (_LEVEL_WINDOW, _LEVEL_WINDOW))
-        return np.asarray(detail / (detail + wanted + np.float32(1e-9)), np.float32)
-
-    def _spread(self, noise: Plane) -> Plane:
-        """Make noise coarser, its brightness as strong as it was."""
+    def of(self, noise: Plane) -> Plane:
+        """Return float32 (H, W, 3) noise smoothed, its brightness as strong as it was."""
         coarse = _spread(noise, self.blur)
         mixed = np.float32(self.fine**0.5) * noise + np.float32((1 - self.fine) ** 0.5) * coarse
         grey = mixed.mean(2, keepdims=True)
@@ -184,7 +162,7 @@ def camera(
     noise = rng.standard_normal(mosaic.shape, np.float32)
     noise *= np.sqrt(sensor.shot * mosaic + sensor.read)
     colour = _demosaic(noise * pattern, row, column)
-    linear += colour if smoothing is None else smoothing.of(colour, linear)
+    linear += colour if smoothing is None else smoothing.of(colour)
     linear *= len(_GAMMA) - 1
     np.clip(linear, 0, len(_GAMMA) - 1, out=linear)
     return np.take(_GAMMA, linear.astype(np.int32))
