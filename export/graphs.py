@@ -1,5 +1,6 @@
 """From a PyTorch module to an ONNX file: named, dynamic, without paths, reproducible."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,12 +56,32 @@ def export_graph(
     )
     assert program is not None
     model = program.model_proto
+    _name_sizes(model, inputs)
     _name_axes(model, {port.name: port for port in (*inputs, *outputs)})
     _clean(model)
     spread(model)
     _number(model)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _name_sizes(model: ModelProto, inputs: Sequence[Port]) -> None:
+    """Give the sizes between inputs and outputs in terms of the ports' axes.
+
+    By equal expressions onnxruntime knows that tensors are of one size, and adds them in the layout
+    of its convolutions, and within these (:class:`NchwcTransformer`); else it brings both back.
+    """
+    axes: dict[str, str] = {}
+    for value, port in zip(model.graph.input, inputs, strict=True):
+        for dim, axis in zip(value.type.tensor_type.shape.dim, port.axes, strict=True):
+            if dim.dim_param and isinstance(axis, str):
+                axes.setdefault(dim.dim_param, axis)
+    for value in model.graph.value_info:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.dim_param = re.sub(
+                    r"[A-Za-z_]\w*", lambda name: axes.get(name[0], name[0]), dim.dim_param
+                )
 
 
 def _name_axes(model: ModelProto, ports: Mapping[str, Port]) -> None:
@@ -83,7 +104,7 @@ def _clean(model: ModelProto) -> None:
     model.producer_name, model.producer_version = "venturi", ""
     model.doc_string = model.graph.doc_string = ""
     del model.metadata_props[:], model.graph.metadata_props[:]
-    del model.functions[:], model.graph.value_info[:]
+    del model.functions[:]
     model.graph.name = "graph"
     for node in model.graph.node:
         node.doc_string = ""
@@ -92,7 +113,7 @@ def _clean(model: ModelProto) -> None:
             attribute.doc_string = ""
             if node.op_type == "DepthToSpace" and attribute.name == "mode":
                 attribute.s = b"DCR"
-    for value in (*model.graph.input, *model.graph.output):
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         del value.metadata_props[:]
     for tensor in model.graph.initializer:
         del tensor.metadata_props[:]

@@ -4,6 +4,9 @@ The bytes of a picture become rows of 4 × 4 patches by moves of 12 bytes, layer
 products of matrices, pixel shuffles move whole lines, and larger convolutions see the rows through
 a transposition, which onnxruntime takes out again where it computes in 8 bits. So next to nothing
 is spent on moving planes about.
+
+Planes in float32 are faster yet where one convolution follows another, since onnxruntime adds
+within its convolutions: the denoiser has rows at both ends only (:mod:`export.pixels`).
 """
 
 import functools
@@ -54,31 +57,40 @@ class Patches(nn.Module):
         )
         return levels
 
-    def picture(self, levels: Tensor, size: Size) -> Tensor:
-        """Return the picture that has patches of these levels: rounded and clipped."""
-        height, width = size
-        rows: Tensor = torch.onnx.ops.symbolic(
+    def bytes(self, levels: Tensor) -> Tensor:
+        """Return levels rounded and clipped, uint8."""
+        found: Tensor = torch.onnx.ops.symbolic(
             "QuantizeLinear",
             (levels, self.step, self.zero),
             dtype=torch.uint8,
             shape=levels.shape,
         )
-        lines = rows.view(height, width, LEVEL_STRIDE, _LINE).permute(0, 2, 1, 3)
+        return found
+
+    def picture(self, levels: Tensor, size: Size) -> Tensor:
+        """Return the picture that has patches of these levels: rounded and clipped."""
+        height, width = size
+        lines = self.bytes(levels).view(height, width, LEVEL_STRIDE, _LINE).permute(0, 2, 1, 3)
         return lines.reshape(LEVEL_STRIDE * height, LEVEL_STRIDE * width, 3)
 
 
 class AllBetween(nn.Module):
-    """The grids between the patches, all at once and made of the pixels, for 8 bits.
+    """The grids between the patches, all at once.
 
-    Pixels have no more than 8 bits, while the mean of a patch needs more beside its details. What
-    is moved along one axis only has kernels of one row or column; with zeros beside them they are
-    2 × 2 as the others, and give what nobody reads in a row or column more.
+    What is moved along one axis only has kernels of one row or column; with zeros beside them they
+    are 2 × 2 as the others, and give what nobody reads in a row or column more.
 
-    Beyond the frame the pixels are middle grey here, and for the network the coefficients are 0.
-    This differs by the bias of the analysis, along the border, by less than 8 bits do everywhere.
+    For 8 bits they are made of the pixels, which have no more, while the mean of a patch needs more
+    beside its details. Beyond the frame the pixels are middle grey then, and for the network the
+    coefficients are 0. This differs by the bias of the analysis, along the border, by less than
+    8 bits do everywhere.
+
+    Args:
+        between: the grids.
+        analysis: from pixels to coefficients; None is for grids made of the coefficients.
     """
 
-    def __init__(self, between: Iterable[nn.Module], analysis: nn.Linear) -> None:
+    def __init__(self, between: Iterable[nn.Module], analysis: nn.Linear | None = None) -> None:
         super().__init__()
         grids = [grid for grid in between if isinstance(grid, Between)]
         there, look = (
@@ -87,15 +99,18 @@ class AllBetween(nn.Module):
         )
         back = torch.cat([_square(grid.back, after=True) for grid in grids], 1)
         biases = [grid.share.bias.detach() for grid in grids if grid.share.bias is not None]
-        matrix, bias = analysis.weight.detach().double(), analysis.bias.detach().double()
-        of_pixels = torch.einsum("kcyx,cp->kpyx", there.double(), matrix)
-        self.there = convolution(of_pixels, torch.einsum("kcyx,c->k", there.double(), bias), 1)
+        constant = torch.zeros(len(there))
+        if analysis is not None:
+            matrix, bias = analysis.weight.detach().double(), analysis.bias.detach().double()
+            constant = torch.einsum("kcyx,c->k", there.double(), bias)
+            there = torch.einsum("kcyx,cp->kpyx", there.double(), matrix)
+        self.there = convolution(there, constant, 1)
         self.look = convolution(look, torch.cat(biases), 1)
         self.back = convolution(back, torch.zeros(PATCH), 0)
 
-    def forward(self, pixels: Tensor, features: Tensor) -> Tensor:
+    def forward(self, seen: Tensor, features: Tensor) -> Tensor:
         """Return the noise of all grids as coefficients of the first, (1, 48, H/4, W/4)."""
-        found: Tensor = self.back(self.there(pixels) * self.look(features))
+        found: Tensor = self.back(self.there(seen) * self.look(features))
         return found
 
 
@@ -145,6 +160,11 @@ def shuffled(rows: Tensor, size: Size) -> Tensor:
     return lines.reshape(4 * height * width, line // 2)
 
 
+def shuffled_planes(planes: Tensor, size: Size) -> Tensor:
+    """Return planes of 2 × 2 blocks as planes of the places in them, ``size``."""
+    return as_planes(shuffled(as_rows(planes), (size[0] // 2, size[1] // 2)), size)
+
+
 class Pointwise(nn.Module):
     """A layer of rows: a product of matrices, or the convolution that it is, to be rounded.
 
@@ -155,8 +175,7 @@ class Pointwise(nn.Module):
 
     def __init__(self, layer: nn.Linear, *, for_int8: bool) -> None:
         super().__init__()
-        weight = layer.weight.detach()[:, :, None, None]
-        self.layer = convolution(weight, layer.bias.detach(), 0) if for_int8 else layer
+        self.layer = of_planes(layer) if for_int8 else layer
 
     def forward(self, rows: Tensor, size: Size) -> Tensor:
         """Map (places, inputs) to (places, outputs)."""
@@ -228,6 +247,11 @@ def of_rows(layer: nn.Conv2d) -> nn.Linear:
     weight = layer.weight.detach()[:, :, 0, 0]
     bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach()
     return linear(weight, bias)
+
+
+def of_planes(layer: nn.Linear) -> nn.Conv2d:
+    """Return a layer of rows as the 1 × 1 convolution that it is."""
+    return convolution(layer.weight.detach()[:, :, None, None], layer.bias.detach(), 0)
 
 
 def kept(layer: nn.Conv2d) -> nn.Linear:
