@@ -13,18 +13,24 @@ from train.noise import (
     Sensor,
     Smoothing,
     camera,
-    corrupted,
     gaussian,
     jpeg,
     level,
     smoother,
 )
+from train.photographs import Image
 
 GREY = np.full((128, 128, 3), 128, np.uint8)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
+
+
+def corrupted(clean: Image, seed: int) -> tuple[Image, Image]:
+    """Return (clean, noisy) with noise of a random kind."""
+    generator = rng(seed)
+    return Kind.random(generator).pair(clean, generator)
 
 
 @pytest.mark.parametrize("sigma", [1.0, 5.0, 15.0, 25.0])
@@ -52,7 +58,7 @@ def test_every_kind_keeps_shape_and_input(shape: tuple[int, int, int]) -> None:
     clean = picture(shape[0], shape[1], 0)
     before = clean.copy()
     noisy = [gaussian(clean, 10, rng()), camera(clean, Sensor(0.01, 1e-4), rng()), jpeg(clean, 90)]
-    noisy += [image for seed in range(20) for image in corrupted(clean, rng(seed))[1:]]
+    noisy += [image for seed in range(20) for image in corrupted(clean, seed)[1:]]
     for image in noisy:
         assert image.shape == shape
         assert image.dtype == np.uint8
@@ -111,10 +117,22 @@ def test_smoothing_makes_noise_coarser_and_its_colour_fainter() -> None:
     np.testing.assert_allclose(same, noise, atol=1e-4)
 
 
+def test_sharpening_is_of_brightness_and_keeps_its_deviation() -> None:
+    noise = rng().standard_normal((256, 256, 3)).astype(np.float32)
+    plain = Smoothing(blur=1.5, colour_blur=2.0, colour=0.5, fine=0.2)
+    soft, sharp = (plain._replace(sharpening=amount).of(noise) for amount in (0.0, 1.0))
+    greys = [x.mean(2, keepdims=True) for x in (soft, sharp)]
+    assert greys[1].std() == pytest.approx(greys[0].std(), rel=1e-3)
+    assert correlation(sharp, 1) < correlation(soft, 1) - 0.1
+    np.testing.assert_allclose(sharp - greys[1], soft - greys[0], atol=1e-4)
+
+
 def test_pictures_with_camera_noise_are_soft_and_others_sharp() -> None:
     sharp = rng().integers(0, 256, (64, 64, 3)).astype(np.uint8)
     kinds = [Kind.random(rng(i)) for i in range(200)]
     blurs = np.array([kind.blur for kind in kinds])
+    assert all(kind.of_camera for kind in kinds if kind.blur > 0)
+    assert 0.4 < np.mean([kind.of_camera for kind in kinds]) < 0.65
     assert 0.3 < (blurs > 0).mean() < 0.6
     assert 0.3 < blurs[blurs > 0].min() < blurs.max() < 2
     for kind in kinds[:40]:
@@ -127,7 +145,7 @@ def test_pictures_with_camera_noise_are_soft_and_others_sharp() -> None:
 def test_corrupted_mixes_kinds_and_depends_on_the_generator_alone() -> None:
     picture_of_all = picture(64, 64, 1)
     np.random.default_rng(5).random()
-    first, again = ([corrupted(picture_of_all, rng(i)) for i in range(300)] for _ in range(2))
+    first, again = ([corrupted(picture_of_all, i) for i in range(300)] for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     deviations = np.array([(noisy - 1.0 * clean).std() for clean, noisy in first])
     untouched = (deviations == 0).mean()
@@ -178,5 +196,5 @@ def test_a_batch_is_cheap() -> None:
     clean = cv2.resize(picture(100, 100, 0), (128, 128))
     start = time.process_time()
     for i in range(64):
-        corrupted(np.asarray(clean, np.uint8), rng(i))
+        corrupted(np.asarray(clean, np.uint8), i)
     assert (time.process_time() - start) / 64 < 0.01

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from train.denoiser import DenoiserNetwork, exact_layers
-from train.noise import corrupted, gaussian, level, smoother
+from train.noise import Kind, gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import (
     Image,
@@ -25,7 +24,10 @@ from train.recipes import CameraRecipe
 from train.task import Metrics
 
 _CANDIDATES = 2
-"""The crop with the most detail of so many is taken: photographs made smaller are mostly smooth."""
+"""The crop with the most detail of so many is taken: photographs made smaller are mostly smooth.
+
+Not so with a camera's noise: at a sensor's own pixels, photographs are mostly smooth.
+"""
 
 _LEAST_ERROR = 1e-3
 _VALIDATION_SIGMAS = (15, 25, 50)
@@ -60,8 +62,10 @@ class CameraTask:
         strengths = np.ones(size, np.float32)
         levels = []
         for i in range(size):
-            found = (crop(self.pictures, rng, r.crop) for _ in range(_CANDIDATES))
-            clean, noisy = corrupted(max(found, key=detail), rng)
+            kind = Kind.random(rng)
+            candidates = 1 if kind.of_camera else _CANDIDATES
+            found = (crop(self.pictures, rng, r.crop) for _ in range(candidates))
+            clean, noisy = kind.pair(max(found, key=detail), rng)
             frames[i], targets[i] = noisy, clean
             levels.append(level(noisy, clean))
             if rng.random() < r.stronger_share:
@@ -109,8 +113,9 @@ class CameraTask:
             if self.recipe.int8:
                 rounded = self._rounded(model)
                 found[f"psnr_{sigma}_int8"] = self.gaussian_psnr_db(rounded, sigma, device)
-        pairs = [corrupted(p, step_generator(i)) for i, p in enumerate(pictures)]
-        clean, noisy = ([pair[part] for pair in pairs] for part in (0, 1))
+        generators = map(step_generator, range(len(pictures)))
+        mixed = [Kind.random(rng).pair(p, rng) for p, rng in zip(pictures, generators, strict=True)]
+        clean, noisy = ([pair[part] for pair in mixed] for part in (0, 1))
         found["psnr_mixed"] = _cleaned_psnr_db(model, noisy, clean, 1.0, device)
         found["psnr_mixed_stronger"] = _cleaned_psnr_db(
             model, noisy, clean, _VALIDATION_STRENGTH, device
@@ -151,4 +156,4 @@ def _difference(a: list[Image], b: list[Image]) -> Tensor:
 
 def psnr_db(square: Tensor) -> Tensor:
     """Return the PSNR of each picture, 80 dB at most, from squared errors."""
-    return -10 * torch.log10(functional.relu(square.mean((1, 2, 3)) - 1e-8) + 1e-8)
+    return -10 * torch.log10(nn.functional.relu(square.mean((1, 2, 3)) - 1e-8) + 1e-8)

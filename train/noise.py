@@ -3,8 +3,8 @@
 Almost half of the crops get plain Gaussian noise, which is what denoisers are compared on. The
 others get what a camera's pipeline leaves: shot and read noise in linear light, on the mosaic of
 one colour per pixel, spread by the interpolation of the missing colours, white balance and gamma,
-made coarser by the camera's own smoothing, and JPEG; on pictures as soft as a lens and a mosaic
-make them.
+made coarser by the camera's own smoothing, above all its colour, then sharpened, and JPEG; on
+pictures as soft as a lens and a mosaic make them.
 NumPy and OpenCV only: a batch costs a few milliseconds.
 """
 
@@ -59,28 +59,34 @@ class Sensor(NamedTuple):
 
 
 class Smoothing(NamedTuple):
-    """What a camera's own noise reduction, or resizing, leaves of the noise.
+    """What a camera's own noise reduction and sharpening, or resizing, leave of the noise.
 
     Attributes:
         blur: deviation of the Gaussian that spreads the noise, in pixels.
         colour_blur: of the one that then spreads its colour.
         colour: what is left of the deviation of the colour, as a factor.
         fine: share of the noise's power that is not spread.
+        sharpening: by how much of what a blur takes out of the brightness that is then sharpened.
     """
 
     blur: float
     colour_blur: float
     colour: float
     fine: float
+    sharpening: float = 0.0
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Smoothing":
-        """Draw one: noise of real cameras is alike over several pixels (Zhou et al., AAAI 2020)."""
+        """Draw one: noise of real cameras is alike over several pixels (Zhou et al., AAAI 2020).
+
+        Cameras smooth colour over more pixels than brightness, and sharpen brightness alone.
+        """
         return cls(
             blur=math.exp(rng.uniform(math.log(0.4), math.log(2.0))),
-            colour_blur=float(rng.uniform(0.3, 2.5)),
+            colour_blur=math.exp(rng.uniform(math.log(0.3), math.log(4.5))),
             colour=float(rng.uniform(0.3, 1.0)),
             fine=float(rng.uniform(0.0, 0.6)),
+            sharpening=float(rng.uniform(0.0, 1.2)),
         )
 
     def of(self, noise: Plane) -> Plane:
@@ -89,7 +95,8 @@ class Smoothing(NamedTuple):
         mixed = np.float32(self.fine**0.5) * noise + np.float32((1 - self.fine) ** 0.5) * coarse
         grey = mixed.mean(2, keepdims=True)
         colour = _spread(mixed - grey, self.colour_blur)
-        return np.asarray(grey + np.float32(self.colour) * colour, np.float32)
+        bright = _sharpened(grey, self.sharpening)
+        return np.asarray(bright + np.float32(self.colour) * colour, np.float32)
 
 
 class Kind(NamedTuple):
@@ -98,10 +105,12 @@ class Kind(NamedTuple):
     Attributes:
         blur: deviation of the blur by lens and mosaic, in pixels; 0 is none.
         add: from a clean uint8 (H, W, 3) picture to a noisy one; each call adds other noise.
+        of_camera: whether it is a camera's.
     """
 
     blur: float
     add: Callable[[Image, np.random.Generator], Image]
+    of_camera: bool = False
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Kind":
@@ -116,9 +125,13 @@ class Kind(NamedTuple):
         blur = float(rng.uniform(_BLUR_MIN, _BLUR_MAX)) if rng.random() < _SOFT_SHARE else 0.0
         smoothing = Smoothing.random(rng) if rng.random() < _SMOOTHED_SHARE else None
         if rng.random() >= _JPEG_SHARE:
-            return cls(blur, lambda clean, rng: camera(clean, sensor, rng, smoothing))
+            return cls(blur, lambda clean, rng: camera(clean, sensor, rng, smoothing), True)
         quality = int(rng.integers(75, 99))
-        return cls(blur, lambda clean, rng: jpeg(camera(clean, sensor, rng, smoothing), quality))
+
+        def add(clean: Image, rng: np.random.Generator) -> Image:
+            return jpeg(camera(clean, sensor, rng, smoothing), quality)
+
+        return cls(blur, add, True)
 
     def soften(self, picture: Image) -> Image:
         """Return a sharp uint8 (H, W, 3) picture as it comes with this kind of noise.
@@ -130,12 +143,10 @@ class Kind(NamedTuple):
             return picture
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), self.blur), np.uint8)
 
-
-def corrupted(picture: Image, rng: np.random.Generator) -> tuple[Image, Image]:
-    """Return (clean, noisy) of a sharp uint8 (H, W, 3) crop, with noise of a random kind."""
-    kind = Kind.random(rng)
-    clean = kind.soften(picture)
-    return clean, kind.add(clean, rng)
+    def pair(self, picture: Image, rng: np.random.Generator) -> tuple[Image, Image]:
+        """Return (clean, noisy) of a sharp uint8 (H, W, 3) picture."""
+        clean = self.soften(picture)
+        return clean, self.add(clean, rng)
 
 
 def gaussian(clean: Image, sigma: float, rng: np.random.Generator) -> Image:
@@ -229,6 +240,12 @@ def _spread(noise: Plane, blur: float) -> Plane:
     """Make noise coarser at the same deviation."""
     coarse = cv2.GaussianBlur(noise, (0, 0), blur)
     return np.asarray(coarse * (noise.std() / max(float(coarse.std()), 1e-9)), np.float32)
+
+
+def _sharpened(noise: Plane, amount: float) -> Plane:
+    """Sharpen (H, W, 1) noise by an unsharp mask, at the same deviation."""
+    sharp = noise + np.float32(amount) * (noise - cv2.GaussianBlur(noise, (0, 0), 1.0)[..., None])
+    return np.asarray(sharp * (noise.std() / max(float(sharp.std()), 1e-9)), np.float32)
 
 
 def _linear_table() -> Plane:
