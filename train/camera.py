@@ -1,5 +1,6 @@
 """The camera denoiser's task: clean crops, noise on them, and the way back."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from train.photographs import (
     split,
     step_generator,
 )
+from train.pipeline import pairs
 from train.quantised import Rounded
 from train.recipes import CameraRecipe
 from train.task import Metrics
@@ -103,7 +105,7 @@ class CameraTask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module, device: torch.device) -> Metrics:
-        """Return PSNR on held-out pictures: Gaussian noise, mixed noise, and none."""
+        """Return PSNR on held-out pictures: Gaussian noise, mixed noise, cameras', and none."""
         pictures = self._validation_pictures()
         found: Metrics = {}
         for sigma in _VALIDATION_SIGMAS:
@@ -120,6 +122,8 @@ class CameraTask:
         found["psnr_mixed_stronger"] = _cleaned_psnr_db(
             model, noisy, clean, _VALIDATION_STRENGTH, device
         )
+        clean, noisy = self._shots
+        found["psnr_cameras"] = _cleaned_psnr_db(model, noisy, clean, 1.0, device)
         found["psnr_clean"] = _cleaned_psnr_db(model, pictures, pictures, 1.0, device)
         return found
 
@@ -128,6 +132,13 @@ class CameraTask:
         """Return the mean PSNR on held-out pictures with Gaussian noise of a deviation (0–255)."""
         pictures = self._validation_pictures()
         return _cleaned_psnr_db(model, _with_gaussian(pictures, sigma), pictures, 1.0, device)
+
+    @functools.cached_property
+    def _shots(self) -> tuple[list[Image], list[Image]]:
+        """What cameras that are not trained on make of held-out pictures: (clean, noisy)."""
+        found = list(pairs(self.held_out, _VALIDATION_SIDE))
+        clean, noisy = ([pair[part] for pair in found] for part in (0, 1))
+        return clean, noisy
 
     def _rounded(self, model: nn.Module) -> nn.Module:
         return Rounded(model, exact_layers(model))
