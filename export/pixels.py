@@ -168,7 +168,7 @@ class ShippedDenoiser(nn.Module):
             return shared + offset, x
         between = self.between(seen, x)
         # Convolutions in float32 add what was there before them; in 8 bits sums are cheaper.
-        found = (shared + offset) + between if self.same else shared + (offset + between)
+        found = shared + (offset + between) if self.same is None else (shared + offset) + between
         return found, x
 
 

@@ -5,6 +5,7 @@ biases int32. They stand in the graph as pairs of QuantizeLinear and DequantizeL
 onnxruntime folds into integer operators as it loads the file.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,8 +21,9 @@ MOVERS = frozenset({"Reshape", "Transpose"})
 FOLLOWERS = MOVERS | {"LeakyRelu"}
 """What is computed in 8 bits when its input is.
 
-Convolutions are, and sums of what they give and what they read; of products with constant matrices
-those that are asked for, which give float32; anything else is not.
+Convolutions are, a plain ReLU with the one that it follows, and sums of what they give and what
+they read; of products with constant matrices those that are asked for, which give float32; anything
+else is not.
 """
 
 TAIL = 1e-4
@@ -61,7 +63,7 @@ def scales(
     taking = [
         node
         for node in model.graph.node
-        if node.op_type in {"Conv", "Add", *FOLLOWERS} or _is_product(node, products)
+        if node.op_type in {"Conv", "Relu", "Add", *FOLLOWERS} or _is_product(node, products)
     ]
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {port.name: port.type.tensor_type.elem_type for port in model.graph.input}
@@ -151,6 +153,14 @@ def _is_product(node: NodeProto, products: Collection[str]) -> bool:
     return node.op_type == "MatMul" and node.input[1] in products
 
 
+def _rectified(model: ModelProto, exact: Collection[str]) -> set[str]:
+    """Return what convolutions in 8 bits give to a ReLU alone: it is where rounding begins at 0."""
+    readers = Counter(name for node in model.graph.node for name in node.input)
+    given = {node.output[0] for node in model.graph.node if _is_rounded(node, exact)}
+    reads = {node.input[0] for node in model.graph.node if node.op_type == "Relu"}
+    return {name for name in given & reads if readers[name] == 1}
+
+
 def _read(model: ModelProto, exact: Collection[str], leading: Collection[str]) -> set[str]:
     """Return what convolutions in 8 bits read, before it is moved to them as well."""
     found: set[str] = set()
@@ -190,6 +200,7 @@ class _Writer:
         }
         self.leading = _leading(model, exact)
         self.read = _read(model, exact, self.leading)
+        self.rectified = _rectified(model, exact)
         self.given = _given(model)
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
@@ -200,14 +211,17 @@ class _Writer:
         """Write one node."""
         made = NodeProto()
         made.CopyFrom(node)
+        rectifies = node.op_type == "Relu" and node.input[0] in self.rectified
         follows = node.op_type in FOLLOWERS and node.input[0] in self.integers
         leads = node.output[0] in self.leading
         adds = node.op_type == "Add" and self.integers | self.read >= {*node.input}
-        is_integer = follows or leads or adds or _is_rounded(node, self.exact)
+        is_integer = rectifies or follows or leads or adds or _is_rounded(node, self.exact)
         is_product = _is_product(node, self.products)
         for place, name in enumerate(node.input):
             values = is_product or (is_integer and (adds or place == 0))  # else a shape
-            if name not in self.weights and (values or name in self.integers):
+            if rectifies or name in self.weights:
+                continue
+            if values or name in self.integers:
                 made.input[place] = self._pair(name)
         if is_integer and node.op_type == "Conv":
             image, weight, *biases = node.input

@@ -68,10 +68,10 @@ FRAMES = to_tensor([picture(64, 64, seed) for seed in range(6)])
 STRENGTHS = torch.ones(len(FRAMES))
 
 
-def network(seed: int = 0) -> DenoiserNetwork:
+def network(seed: int = 0, slope: float = 0.1) -> DenoiserNetwork:
     """Return a network that was not trained, with channels of very different sizes."""
     torch.manual_seed(seed)
-    made = DenoiserNetwork(16, 32, 1, 1, 2).eval()
+    made = DenoiserNetwork(16, 32, 1, 1, 2, slope).eval()
     for name, weight in made.named_parameters():
         if "between" in name and "share" in name:
             torch.nn.init.normal_(weight, std=0.05)
@@ -422,6 +422,22 @@ def test_every_other_convolution_runs_in_integers(files: dict[str, Path], tmp_pa
     # pixels are bytes again.
     assert after["DequantizeLinear"] == 3
     assert after["QuantizeLinear"] == 2
+
+
+@torch.no_grad()
+def test_a_plain_relu_belongs_to_its_convolution(tmp_path: Path) -> None:
+    plain = network(slope=0.0)
+    ready, variant = tmp_path / "ready.onnx", tmp_path / "variant.onnx"
+    write_graph(plain, ready, for_int8=True)
+    int8.write_int8(ready, variant, int8.frame_feeds(FRAMES, STRENGTHS))
+    before, after = operators(ready), optimised(variant, tmp_path)
+    assert before["Relu"] == 8  # three blocks, four of the estimator, and the level
+    assert after["QLinearConv"] == before["Conv"]
+    assert after["Relu"] == after["QLinearLeakyRelu"] == 0
+    assert after["DequantizeLinear"] == 3
+    wanted = plain(FRAMES, STRENGTHS).clean
+    found = int8.Exported(variant)(FRAMES, STRENGTHS).clean
+    assert beyond_rounding(found, wanted) < 0.05 * float((wanted - FRAMES).square().mean())
 
 
 def test_planes_stay_in_the_layout_of_convolutions(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ def blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Block(channels) for _ in range(count)))
 
 
+def activation(slope: float = SLOPE) -> nn.Module:
+    """Return a leaky ReLU, or a plain one for slope 0."""
+    return nn.LeakyReLU(slope) if slope else nn.ReLU()
+
+
 def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
     """Return a 1×1 convolution that starts orthogonal, so that it loses nothing it can keep."""
     layer = nn.Conv2d(inputs, outputs, 1)

@@ -40,7 +40,7 @@ _VALIDATION_SIDE = 256
 def denoiser(recipe: CameraRecipe) -> DenoiserNetwork:
     """Return the network of a recipe."""
     r = recipe
-    return DenoiserNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids)
+    return DenoiserNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids, r.slope)
 
 
 class CameraTask:

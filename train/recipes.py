@@ -104,6 +104,7 @@ class CameraRecipe(Recipe):
         level_weight: of the noise estimator's loss against the picture's.
         underestimation: weight of too low an estimate, that of too high a one being the rest of 1.
         width, deep_width, depth, deep_depth, grids: sizes of the network.
+        slope: of its leaky ReLU below zero; 0 is a plain one, which costs nothing in 8 bits.
         int8: round weights and activations to 8 bits, as the exported variant does: for a short
             fine-tuning of a trained denoiser, which makes that variant lose less.
     """
@@ -122,6 +123,7 @@ class CameraRecipe(Recipe):
     depth: int = 1
     deep_depth: int = 2
     grids: int = 3
+    slope: float = 0.1
     int8: bool = False
 
     def __post_init__(self) -> None:
@@ -138,3 +140,4 @@ class FastCameraRecipe(CameraRecipe):
 
     width: int = 32
     deep_width: int = 64
+    slope: float = 0.0

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.blocks import pointwise
+from train.blocks import SLOPE, pointwise
 from train.denoiser import LEVEL_STRIDE, PATCH, STRIDE, DenoiserNetwork, Past, Trace
 
 STATE_STRIDE = LEVEL_STRIDE
@@ -67,7 +67,7 @@ class VideoNetwork(DenoiserNetwork):
     """The recurrent denoiser, for training.
 
     Args:
-        width, deep_width, depth, deep_depth, grids: of the still denoiser.
+        width, deep_width, depth, deep_depth, grids, slope: of the still denoiser.
         state: features that are kept.
     """
 
@@ -79,8 +79,9 @@ class VideoNetwork(DenoiserNetwork):
         deep_depth: int = 2,
         grids: int = 0,
         state: int = 16,
+        slope: float = SLOPE,
     ) -> None:
-        super().__init__(width, deep_width, depth, deep_depth, grids)
+        super().__init__(width, deep_width, depth, deep_depth, grids, slope)
         self.state_channels = 1 + state
         self.recall = nn.Conv2d(PATCH + self.state_channels, width, 3, padding=1)
         self.trust = nn.Conv2d(width, PATCH, 1)

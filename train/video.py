@@ -46,6 +46,7 @@ class VideoRecipe(FastCameraRecipe):
     cut_share: float = 0.15
     first_weight: float = 3.0
     state: int = 16
+    slope: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,7 +64,7 @@ class VideoRecipe(FastCameraRecipe):
 def recurrent(recipe: VideoRecipe) -> VideoNetwork:
     """Return the network of a recipe."""
     r = recipe
-    return VideoNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids, r.state)
+    return VideoNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids, r.state, r.slope)
 
 
 class VideoTask(CameraTask):
