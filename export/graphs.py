@@ -69,7 +69,7 @@ def _name_sizes(model: ModelProto, inputs: Sequence[Port]) -> None:
     """Give the sizes between inputs and outputs in terms of the ports' axes.
 
     By equal expressions onnxruntime knows that tensors are of one size, and adds them in the layout
-    of its convolutions, and within these (:class:`NchwcTransformer`); else it brings both back.
+    of its convolutions, and within these (its ``NchwcTransformer``); else it brings both back.
     """
     axes: dict[str, str] = {}
     for value, port in zip(model.graph.input, inputs, strict=True):

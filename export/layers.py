@@ -56,15 +56,6 @@ def permuted(layer: nn.Conv2d, *shuffles: int) -> nn.Conv2d:
     return made
 
 
-def repeated(layer: nn.Conv2d, times: int) -> nn.Conv2d:
-    """Return a convolution that gives each of its channels several times, one after the other."""
-    made = nn.Conv2d(layer.in_channels, times * layer.out_channels, 1)
-    assert layer.bias is not None
-    made.weight.data = layer.weight.detach().repeat_interleave(times, 0)
-    made.bias = nn.Parameter(layer.bias.detach().repeat_interleave(times))
-    return made
-
-
 def in_patches(layer: nn.Conv2d, basis: Tensor) -> nn.Conv2d:
     """Return the convolution whose pixel shuffle by 2 gives coefficients of smaller patches.
 

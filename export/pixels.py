@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.graphs import block_major
-from export.layers import permuted, repeated
+from export.layers import permuted
 from export.rows import (
     LEVELS,
     MIDDLE,
@@ -89,7 +89,10 @@ class IntegerEntry(nn.Module):
         analysis, claim = _of_levels(network.analysis, MIDDLE), of_rows(network.claim)
         self.analysis = nn.Buffer(analysis.weight.detach())
         first, level = _ends(network.estimator)
-        self.level = repeated(level, _WORD)
+        levels = of_rows(level)
+        self.level = of_planes(  # each as often as its byte is beside the patch
+            linear(*(part.detach().repeat_interleave(_WORD, 0) for part in levels.parameters()))
+        )
         stem, byte = after(network.stem, analysis), claim.weight.detach() * _CLAIM_MAX / LEVELS
         weight = torch.cat((stem.weight.detach(), (byte / _WORD).expand(-1, _WORD)), 1)
         bias = stem.bias.detach() + claim.bias.detach() + MIDDLE * byte[:, 0]

@@ -154,7 +154,7 @@ def _is_product(node: NodeProto, products: Collection[str]) -> bool:
 
 
 def _rectified(model: ModelProto, exact: Collection[str]) -> set[str]:
-    """Return what convolutions in 8 bits give to a ReLU alone: it is where rounding begins at 0."""
+    """Return what convolutions in 8 bits give to a ReLU alone, and is rounded after it."""
     readers = Counter(name for node in model.graph.node for name in node.input)
     given = {node.output[0] for node in model.graph.node if _is_rounded(node, exact)}
     reads = {node.input[0] for node in model.graph.node if node.op_type == "Relu"}
@@ -217,11 +217,9 @@ class _Writer:
         adds = node.op_type == "Add" and self.integers | self.read >= {*node.input}
         is_integer = rectifies or follows or leads or adds or _is_rounded(node, self.exact)
         is_product = _is_product(node, self.products)
-        for place, name in enumerate(node.input):
+        for place, name in enumerate(() if rectifies else node.input):
             values = is_product or (is_integer and (adds or place == 0))  # else a shape
-            if rectifies or name in self.weights:
-                continue
-            if values or name in self.integers:
+            if name not in self.weights and (values or name in self.integers):
                 made.input[place] = self._pair(name)
         if is_integer and node.op_type == "Conv":
             image, weight, *biases = node.input

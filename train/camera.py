@@ -1,11 +1,13 @@
 """The camera denoiser's task: clean crops, noise on them, and the way back."""
 
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from train.denoiser import DenoiserNetwork, exact_layers
 from train.noise import Kind, gaussian, level, smoother
@@ -116,8 +118,9 @@ class CameraTask:
                 rounded = self._rounded(model)
                 found[f"psnr_{sigma}_int8"] = self.gaussian_psnr_db(rounded, sigma, device)
         generators = map(step_generator, range(len(pictures)))
-        mixed = [Kind.random(rng).pair(p, rng) for p, rng in zip(pictures, generators, strict=True)]
-        clean, noisy = ([pair[part] for pair in mixed] for part in (0, 1))
+        clean, noisy = _apart(
+            Kind.random(rng).pair(p, rng) for p, rng in zip(pictures, generators, strict=True)
+        )
         found["psnr_mixed"] = _cleaned_psnr_db(model, noisy, clean, 1.0, device)
         found["psnr_mixed_stronger"] = _cleaned_psnr_db(
             model, noisy, clean, _VALIDATION_STRENGTH, device
@@ -136,15 +139,18 @@ class CameraTask:
     @functools.cached_property
     def _shots(self) -> tuple[list[Image], list[Image]]:
         """What cameras that are not trained on make of held-out pictures: (clean, noisy)."""
-        found = list(pairs(self.held_out, _VALIDATION_SIDE))
-        clean, noisy = ([pair[part] for pair in found] for part in (0, 1))
-        return clean, noisy
+        return _apart(pairs(self.held_out, _VALIDATION_SIDE))
 
     def _rounded(self, model: nn.Module) -> nn.Module:
         return Rounded(model, exact_layers(model))
 
     def _validation_pictures(self) -> list[Image]:
         return [centre(picture, _VALIDATION_SIDE) for picture in self.held_out]
+
+
+def _apart(found: Iterable[tuple[Image, Image]]) -> tuple[list[Image], list[Image]]:
+    clean, noisy = zip(*found, strict=True)
+    return list(clean), list(noisy)
 
 
 def _with_gaussian(pictures: list[Image], sigma: int) -> list[Image]:
@@ -167,4 +173,4 @@ def _difference(a: list[Image], b: list[Image]) -> Tensor:
 
 def psnr_db(square: Tensor) -> Tensor:
     """Return the PSNR of each picture, 80 dB at most, from squared errors."""
-    return -10 * torch.log10(nn.functional.relu(square.mean((1, 2, 3)) - 1e-8) + 1e-8)
+    return -10 * torch.log10(functional.relu(square.mean((1, 2, 3)) - 1e-8) + 1e-8)

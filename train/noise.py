@@ -10,7 +10,7 @@ NumPy and OpenCV only: a batch costs a few milliseconds.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from train.photographs import Image
 
 Plane = NDArray[np.float32]
+Floating = TypeVar("Floating", bound=np.floating)
 
 SIGMA_MAX = 55.0
 """Largest deviation of Gaussian noise, on the 0–255 scale."""
@@ -93,10 +94,10 @@ class Smoothing(NamedTuple):
         """Return float32 (H, W, 3) noise smoothed, its brightness as strong as it was."""
         coarse = _spread(noise, self.blur)
         mixed = np.float32(self.fine**0.5) * noise + np.float32((1 - self.fine) ** 0.5) * coarse
-        grey = mixed.mean(2, keepdims=True)
-        colour = _spread(mixed - grey, self.colour_blur)
-        bright = _sharpened(grey, self.sharpening)
-        return np.asarray(bright + np.float32(self.colour) * colour, np.float32)
+        grey = np.asarray(mixed.mean(2), np.float32)
+        colour = _spread(mixed - grey[..., None], self.colour_blur)
+        bright = _as_strong(sharpened(grey, self.sharpening), grey)
+        return np.asarray(bright[..., None] + np.float32(self.colour) * colour, np.float32)
 
 
 class Kind(NamedTuple):
@@ -164,14 +165,14 @@ def camera(
     Interpolating the mosaic is linear, so the noise alone goes through it and the picture keeps its
     detail: the network shall learn to denoise, not to sharpen.
     """
-    linear = np.asarray(cv2.LUT(clean, _LINEAR), np.float32)
+    linear = np.asarray(cv2.LUT(clean, LINEAR), np.float32)
     row, column = (int(v) for v in rng.integers(2, size=2))
     pattern = np.ones(clean.shape[:2], np.float32)  # of the white balance
     pattern[row::2, column::2] = sensor.red
     pattern[1 - row :: 2, 1 - column :: 2] = sensor.blue
-    mosaic = _mosaic(linear, row, column) / pattern
-    noise = rng.standard_normal(mosaic.shape, np.float32)
-    noise *= np.sqrt(sensor.shot * mosaic + sensor.read)
+    seen = mosaic(linear, row, column) / pattern
+    noise = rng.standard_normal(seen.shape, np.float32)
+    noise *= np.sqrt(sensor.shot * seen + sensor.read)
     colour = _demosaic(noise * pattern, row, column)
     linear += colour if smoothing is None else smoothing.of(colour)
     linear *= len(_GAMMA) - 1
@@ -217,7 +218,18 @@ def smoother(clean: Plane, deviation: Plane, strength: float) -> Plane:
     return np.asarray(mean + detail * kept[..., None], np.float32)
 
 
-def _mosaic(linear: Plane, row: int, column: int) -> Plane:
+def sharpened(plane: Plane, amount: float) -> Plane:
+    """Return a float32 (H, W) plane after an unsharp mask."""
+    return np.asarray(plane + np.float32(amount) * (plane - cv2.GaussianBlur(plane, (0, 0), 1.0)))
+
+
+def coded(light: NDArray[Floating]) -> NDArray[Floating]:
+    """Return linear light in [0, 1] in the code of sRGB (IEC 61966-2-1)."""
+    large = 1.055 * light ** (1 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, light * 12.92, large).astype(light.dtype)
+
+
+def mosaic(linear: Plane, row: int = 0, column: int = 0) -> Plane:
     """Keep one colour per pixel: red at (row, column), blue diagonal from it, else green."""
     plane = np.ascontiguousarray(linear[..., 1])
     plane[row::2, column::2] = linear[row::2, column::2, 0]
@@ -238,14 +250,12 @@ def _demosaic(plane: Plane, row: int, column: int) -> Plane:
 
 def _spread(noise: Plane, blur: float) -> Plane:
     """Make noise coarser at the same deviation."""
-    coarse = cv2.GaussianBlur(noise, (0, 0), blur)
-    return np.asarray(coarse * (noise.std() / max(float(coarse.std()), 1e-9)), np.float32)
+    return _as_strong(np.asarray(cv2.GaussianBlur(noise, (0, 0), blur), np.float32), noise)
 
 
-def _sharpened(noise: Plane, amount: float) -> Plane:
-    """Sharpen (H, W, 1) noise by an unsharp mask, at the same deviation."""
-    sharp = noise + np.float32(amount) * (noise - cv2.GaussianBlur(noise, (0, 0), 1.0)[..., None])
-    return np.asarray(sharp * (noise.std() / max(float(sharp.std()), 1e-9)), np.float32)
+def _as_strong(changed: Plane, noise: Plane) -> Plane:
+    """Return changed noise at the deviation that it had."""
+    return np.asarray(changed * (noise.std() / max(float(changed.std()), 1e-9)), np.float32)
 
 
 def _linear_table() -> Plane:
@@ -255,9 +265,10 @@ def _linear_table() -> Plane:
 
 def _gamma_table(steps: int = 16384) -> Image:
     v = np.arange(steps) / (steps - 1)
-    coded = np.where(v <= 0.0031308, v * 12.92, 1.055 * v ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(coded * 255), np.uint8)
+    return np.asarray(np.rint(coded(v) * 255), np.uint8)
 
 
-_LINEAR = _linear_table()
+LINEAR = _linear_table()
+"""Linear light of each level in the code of sRGB."""
+
 _GAMMA = _gamma_table()

@@ -13,12 +13,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from train.noise import jpeg
+from train.noise import LINEAR, Plane, coded, jpeg, mosaic, sharpened
 from train.photographs import Image, centre, step_generator
-
-Plane = NDArray[np.float32]
 
 SHOTS = 24
 """Of which the mean is clean: what is left of their noise is 14 dB below it."""
@@ -78,18 +75,16 @@ class Camera(NamedTuple):
             noise = rng.standard_normal(light.shape, np.float32)
             yield self._developed(light + noise * np.sqrt(self.shot * light + self.read))
 
-    def _developed(self, mosaic: Plane) -> Image:
-        gains = np.full(mosaic.shape, _WHITE[1])
-        gains[0::2, 0::2], gains[1::2, 1::2] = _WHITE[0], _WHITE[2]
-        levels = (np.clip(mosaic * gains, -_FOOT, 1) + _FOOT) * _SCALE
+    def _developed(self, raw: Plane) -> Image:
+        gains = mosaic(np.full((*raw.shape, 3), _WHITE))
+        levels = (np.clip(raw * gains, -_FOOT, 1) + _FOOT) * _SCALE
         mixed = cv2.demosaicing(levels.astype(np.uint16), cv2.COLOR_BayerRGGB2RGB_EA)
         light = np.clip((mixed.astype(np.float32) / _SCALE - _FOOT) @ _MATRIX.T, 0, 1)
-        coded = _coded(light)
-        curved = coded * coded * (3 - 2 * coded)
-        toned = np.asarray(coded + self.contrast * (curved - coded), np.float32)
+        plain = coded(light)
+        curved = plain * plain * (3 - 2 * plain)
+        toned = np.asarray(plain + self.contrast * (curved - plain), np.float32)
         bright, red, blue = cv2.split(cv2.cvtColor(toned, cv2.COLOR_RGB2YCrCb))
-        bright = self.brightness.of(np.asarray(bright, np.float32))
-        bright = bright + self.sharpening * (bright - cv2.GaussianBlur(bright, (0, 0), 1.0))
+        bright = sharpened(self.brightness.of(np.asarray(bright, np.float32)), self.sharpening)
         colours = [self.colour.of(np.asarray(plane, np.float32)) for plane in (red, blue)]
         result = cv2.cvtColor(cv2.merge([bright, *colours]), cv2.COLOR_YCrCb2RGB)
         return jpeg(np.rint(np.clip(result, 0, 1) * 255).astype(np.uint8), self.quality)
@@ -119,15 +114,6 @@ def pairs(pictures: list[Image], side: int) -> Iterator[tuple[Image, Image]]:
 
 def _light(picture: Image) -> Plane:
     """Return what a sensor sees of a picture, float32 (H, W): red, green, green and blue."""
-    value = picture.astype(np.float32) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    raw = np.clip(_EXPOSURE * linear @ np.linalg.inv(_MATRIX).T, 0, 1) / _WHITE
-    mosaic = np.ascontiguousarray(raw[..., 1], np.float32)
-    mosaic[0::2, 0::2], mosaic[1::2, 1::2] = raw[0::2, 0::2, 0], raw[1::2, 1::2, 2]
-    return mosaic
-
-
-def _coded(light: Plane) -> Plane:
-    """Return light in the code of sRGB."""
-    large = 1.055 * np.power(light, 1 / 2.4) - 0.055
-    return np.asarray(np.where(light <= 0.0031308, light * 12.92, large), np.float32)
+    linear = _EXPOSURE * cv2.LUT(picture, LINEAR)
+    raw = np.clip(linear @ np.linalg.inv(_MATRIX).T, 0, 1) / _WHITE
+    return mosaic(np.asarray(raw, np.float32))

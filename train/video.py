@@ -93,8 +93,8 @@ class VideoTask(CameraTask):
             cut = int(rng.integers(1, r.frames)) if rng.random() < r.cut_share else None
             frames = sequence(self.pictures, rng, frames=r.frames, side=r.crop, cut=cut)
             kind = Kind.random(rng)
-            for clean in map(kind.soften, frames):
-                seen = kind.add(clean, rng)
+            for frame in frames:
+                clean, seen = kind.pair(frame, rng)
                 noisy.append(seen)
                 levels.append(level(seen, clean))
                 targets.append(_target(clean, levels[-1], float(strengths[i])))
