@@ -22,8 +22,9 @@ from train.denoiser import STRIDE, DenoiserNetwork
 from train.loop import Trainer
 from train.motion import SPEED_MAX, Cover, Scene, sequence
 from train.motion import Path as Way
-from train.noise import Kind, gaussian
+from train.noise import Gaussian
 from train.photographs import Image
+from train.pipeline import drawn
 from train.recurrent import STATE_LIMIT, STATE_STRIDE, Remembered, State, VideoNetwork
 from train.video import Remembering, VideoRecipe, VideoTask
 from venturi import Denoiser, denoiser
@@ -229,8 +230,10 @@ def test_noise_of_a_kind_is_other_noise_each_time() -> None:
     changed = 0
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        kind = Kind.random(rng)
-        one, two = (kind.add(clean, rng).astype(int) - clean for _ in range(2))
+        kind = drawn(rng)
+        one, two = (
+            noisy.astype(int) - seen for seen, noisy in (kind.pair(clean, rng) for _ in range(2))
+        )
         if one.any():
             assert one.std() == pytest.approx(two.std(), rel=0.3)
             assert (one != two).any()
@@ -330,8 +333,7 @@ def test_it_learns_to_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         return [Way((float(rng.integers(90)), 50.0)).draw(image, 0, side, rng)] * frames
 
     monkeypatch.setattr(video, "sequence", standing)
-    noisy = Kind(0.0, lambda clean, rng: gaussian(clean, 25, rng))
-    monkeypatch.setattr(Kind, "random", lambda rng: noisy)
+    monkeypatch.setattr(video, "drawn", lambda rng: Gaussian(25))
     monkeypatch.setattr(video, "_VALIDATION_SIDE", 64)
     small = recipe(
         pictures(tmp_path / "pictures"), steps=60, batch=4, width=32, state=16, learning_rate=5e-3,

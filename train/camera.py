@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.denoiser import DenoiserNetwork, exact_layers
-from train.noise import Kind, gaussian, level, smoother
+from train.judge import pairs
+from train.noise import gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import (
     Image,
@@ -22,7 +23,7 @@ from train.photographs import (
     split,
     step_generator,
 )
-from train.pipeline import pairs
+from train.pipeline import drawn
 from train.quantised import Rounded
 from train.recipes import CameraRecipe
 from train.task import Metrics
@@ -66,7 +67,7 @@ class CameraTask:
         strengths = np.ones(size, np.float32)
         levels = []
         for i in range(size):
-            kind = Kind.random(rng)
+            kind = drawn(rng)
             candidates = 1 if kind.of_camera else _CANDIDATES
             found = (crop(self.pictures, rng, r.crop) for _ in range(candidates))
             clean, noisy = kind.pair(max(found, key=detail), rng)
@@ -119,7 +120,7 @@ class CameraTask:
                 found[f"psnr_{sigma}_int8"] = self.gaussian_psnr_db(rounded, sigma, device)
         generators = map(step_generator, range(len(pictures)))
         clean, noisy = _apart(
-            Kind.random(rng).pair(p, rng) for p, rng in zip(pictures, generators, strict=True)
+            drawn(rng).pair(p, rng) for p, rng in zip(pictures, generators, strict=True)
         )
         found["psnr_mixed"] = _cleaned_psnr_db(model, noisy, clean, 1.0, device)
         found["psnr_mixed_stronger"] = _cleaned_psnr_db(

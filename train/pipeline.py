@@ -1,31 +1,61 @@
-"""A camera from light to JPEG, on which no denoiser is trained: to judge one on other noise.
+"""Cameras from light to JPEG, drawn at random: what their own pipelines make of noise.
 
-Training adds noise to finished pictures (:mod:`train.noise`), and a validation with the same noise
-tells only how well that is learned: it got better by 0.3 dB with a kind of noise that was worse on
-real cameras. Here noise goes through what follows it in a camera, picture and all: demosaicing
-along edges, white balance, a colour matrix, a tone curve, noise reduction that spares edges,
-sharpening and JPEG. The clean picture is the mean of many shots, as in data sets of real noise
-(Nam et al., CVPR 2016, section 3).
+Noise that is added to finished pictures (:mod:`train.noise`) lacks what follows it in a camera:
+demosaicing along edges, a colour matrix, a tone curve, noise reduction that spares edges,
+sharpening and resizing. Here it goes through them, picture and all (Brooks et al., "Unprocessing
+Images for Learned Raw Denoising", CVPR 2019, section 3). The clean picture is the mean of other
+shots, as in data sets of real noise (Nam et al., CVPR 2016, section 3), so that a denoiser learns
+to take away noise and not to undo the camera; training with one that has noise left leads to the
+same denoiser (Lehtinen et al., Noise2Noise, ICML 2018, section 2).
 """
 
+import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import cv2
 import numpy as np
 
-from train.noise import LINEAR, Plane, coded, jpeg, mosaic, sharpened
-from train.photographs import Image, centre, step_generator
+from train.noise import SIGMA_MAX, Gaussian, Kind, Plane
+from train.photographs import Image
 
-SHOTS = 24
-"""Of which the mean is clean: what is left of their noise is 14 dB below it."""
-
-_WHITE = np.array([2.0, 1.0, 1.6], np.float32)
-_MATRIX = np.array([[1.70, -0.50, -0.20], [-0.22, 1.55, -0.33], [0.02, -0.52, 1.50]], np.float32)
-_EXPOSURE = 0.9
-_LENS_BLUR = 0.6
-_MAGNIFIED = (1.5, 2.0, 2.5)
+_CLEAN_SHARE, _GAUSSIAN_SHARE = 0.04, 0.44
+_CLEAN_SHOTS = 3
+_SOFT_SHARE, _EDGES_SHARE, _REDUCED_SHARE = 0.9, 0.7, 0.8
+_RESIZED_SHARE, _JPEG_SHARE = 0.3, 0.8
+_RESIZED_MAX = 1.6
 _SCALE, _FOOT = 60000, 0.02  # of 16 bits; noise goes below black
+_TONES = 4096
+
+
+class Colour(NamedTuple):
+    """How a camera sees colours.
+
+    Attributes:
+        exposure: of white, as a share of full scale.
+        matrix: from its own red, green and blue to those of sRGB, (3, 3) with rows that sum to 1.
+        white: by how much its white balance multiplies each, (3,).
+        edges: whether the mosaic is interpolated along edges, else bilinearly.
+    """
+
+    exposure: float
+    matrix: Plane
+    white: Plane
+    edges: bool = True
+
+    def mosaic(self, picture: Image) -> Plane:
+        """Return what a sensor sees of a uint8 (H, W, 3) picture, float32 (H, W), full scale 1."""
+        linear = np.asarray(np.float32(self.exposure) * cv2.LUT(picture, _LINEAR), np.float32)
+        own = np.clip(cv2.transform(linear, np.linalg.inv(self.matrix)), 0, 1)
+        return mosaic(np.asarray(own / self.white, np.float32))
+
+    def light(self, raw: Plane) -> Plane:
+        """Return the linear light of a mosaic with noise, float32 (H, W, 3) in [0, 1]."""
+        balanced = np.clip(raw * mosaic(np.full((*raw.shape, 3), self.white)), -_FOOT, 1) + _FOOT
+        way = cv2.COLOR_BayerRGGB2RGB_EA if self.edges else cv2.COLOR_BayerRGGB2RGB
+        full = cv2.demosaicing((balanced * _SCALE).astype(np.uint16), way)
+        linear = np.asarray(full * np.float32(1 / _SCALE) - np.float32(_FOOT), np.float32)
+        return np.asarray(np.clip(cv2.transform(linear, self.matrix), 0, 1), np.float32)
 
 
 class Reduction(NamedTuple):
@@ -48,72 +78,177 @@ class Reduction(NamedTuple):
             cv2.addWeighted(filtered, self.share, plane, 1 - self.share, 0), np.float32
         )
 
+    def of_half(self, plane: Plane) -> Plane:
+        """Return it reduced at half of the resolution, where cameras treat colour."""
+        height, width = plane.shape
+        half = cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(self.of(np.asarray(half)), (width, height)), np.float32)
+
 
 class Camera(NamedTuple):
-    """A camera at one sensitivity.
+    """A camera at one sensitivity; a kind of noise (:class:`train.noise.Kind`).
 
     Attributes:
         shot, read: of the sensor's noise: variance = shot · light + read, of full scale 1.
-        brightness, colour: how their noise is reduced.
-        sharpening: amount of an unsharp mask of brightness.
+        blur: deviation of the blur by the lens, in pixels.
+        colour: how it sees colours.
         contrast: share of an S-shaped tone curve.
-        quality: of the JPEG.
+        brightness, colours: how their noise is reduced, colour at half of the resolution.
+        sharpening, radius: of an unsharp mask of brightness.
+        quality: of the JPEG; None is none.
+        shrinking: by how much a picture is made smaller in the end.
     """
 
     shot: float
     read: float
-    brightness: Reduction
-    colour: Reduction
-    sharpening: float
+    blur: float
+    colour: Colour
     contrast: float
-    quality: int
+    brightness: Reduction
+    colours: Reduction
+    sharpening: float
+    radius: float
+    quality: int | None
+    shrinking: float
+    of_camera: bool = True
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> Self:
+        """Draw a camera."""
+        shot, read = _sensitivity(rng)
+        red, blue = rng.uniform(1.2, 2.4, 2)
+        mixing = rng.uniform(0, 0.4, (3, 3)) * rng.uniform(0.3, 1)
+        np.fill_diagonal(mixing, 0)
+        reduced = float(rng.random() < _REDUCED_SHARE)
+        matrix = np.asarray(np.diag(1 + mixing.sum(1)) - mixing, np.float32)
+        return cls(
+            shot=shot,
+            read=read,
+            blur=float(rng.uniform(0.4, 1.8)) if rng.random() < _SOFT_SHARE else 0.0,
+            colour=Colour(
+                exposure=float(rng.uniform(0.5, 0.95)),
+                matrix=matrix,
+                white=np.array([red, 1, blue], np.float32),
+                edges=bool(rng.random() < _EDGES_SHARE),
+            ),
+            contrast=float(rng.uniform(0, 0.4)),
+            brightness=Reduction(
+                float(rng.uniform(0.8, 1.8)),
+                float(rng.uniform(0.02, 0.1)),
+                float(rng.uniform(0, 0.8)) * reduced,
+            ),
+            colours=Reduction(
+                float(rng.uniform(0.8, 2.2)), float(rng.uniform(0.05, 0.15)), reduced
+            ),
+            sharpening=float(rng.uniform(0, 1.2)),
+            radius=float(rng.uniform(0.8, 1.6)),
+            quality=int(rng.integers(80, 99)) if rng.random() < _JPEG_SHARE else None,
+            shrinking=float(rng.uniform(1, _RESIZED_MAX)) if rng.random() < _RESIZED_SHARE else 1.0,
+        )
+
+    def pair(self, picture: Image, rng: np.random.Generator) -> tuple[Image, Image]:
+        """Return (clean, noisy) of a sharp uint8 (H, W, 3) picture."""
+        noisy, *others = self.shots(picture, 1 + _CLEAN_SHOTS, rng)
+        return np.rint(np.mean(others, 0)).astype(np.uint8), noisy
 
     def shots(self, picture: Image, count: int, rng: np.random.Generator) -> Iterator[Image]:
-        """Yield uint8 (H, W, 3) shots of a still picture with sides that are even."""
-        light = _light(picture)
-        for _ in range(count):
-            noise = rng.standard_normal(light.shape, np.float32)
-            yield self._developed(light + noise * np.sqrt(self.shot * light + self.read))
+        """Yield shots of a sharp picture that stands still, uint8 (H, W, 3) as it is."""
+        height, width = picture.shape[:2]
+        size = tuple(round(side * self.shrinking) // 2 * 2 for side in (width, height))
+        large = cv2.resize(softened(picture, self.blur), size, interpolation=cv2.INTER_CUBIC)
+        raw = self.colour.mosaic(np.asarray(large, np.uint8))
+        for taken in exposures(raw, self.shot, self.read, count, rng):
+            made = self._developed(taken)
+            small = cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA)
+            whole = np.asarray(small, np.uint8)
+            yield whole if self.quality is None else jpeg(whole, self.quality)
 
     def _developed(self, raw: Plane) -> Image:
-        gains = mosaic(np.full((*raw.shape, 3), _WHITE))
-        levels = (np.clip(raw * gains, -_FOOT, 1) + _FOOT) * _SCALE
-        mixed = cv2.demosaicing(levels.astype(np.uint16), cv2.COLOR_BayerRGGB2RGB_EA)
-        light = np.clip((mixed.astype(np.float32) / _SCALE - _FOOT) @ _MATRIX.T, 0, 1)
-        plain = coded(light)
-        curved = plain * plain * (3 - 2 * plain)
-        toned = np.asarray(plain + self.contrast * (curved - plain), np.float32)
-        bright, red, blue = cv2.split(cv2.cvtColor(toned, cv2.COLOR_RGB2YCrCb))
-        bright = sharpened(self.brightness.of(np.asarray(bright, np.float32)), self.sharpening)
-        colours = [self.colour.of(np.asarray(plane, np.float32)) for plane in (red, blue)]
-        result = cv2.cvtColor(cv2.merge([bright, *colours]), cv2.COLOR_YCrCb2RGB)
-        return jpeg(np.rint(np.clip(result, 0, 1) * 255).astype(np.uint8), self.quality)
+        tones = toned(_CODED, self.contrast)
+        light = self.colour.light(raw)
+        plain = np.take(tones, np.rint(light * (_TONES - 1)).astype(np.int32))
+        bright, *colours = split(plain)
+        bright = sharpened(self.brightness.of(bright), self.sharpening, self.radius)
+        return merged(bright, *(self.colours.of_half(plane) for plane in colours))
 
 
-CAMERAS = (
-    Camera(0.0011, 4e-6, Reduction(1.2, 0.06, 0.5), Reduction(3.0, 0.10, 1), 0.5, 0.25, 96),
-    Camera(0.0024, 1.5e-5, Reduction(1.6, 0.09, 0.7), Reduction(5.0, 0.15, 1), 0.7, 0.35, 95),
-    Camera(0.0013, 6e-6, Reduction(1.0, 0.04, 0.3), Reduction(2.0, 0.06, 1), 0.3, 0.15, 97),
-)
-"""One that does little to its noise, one that does much, and one that does almost nothing."""
+def drawn(rng: np.random.Generator) -> Kind:
+    """Draw a kind of noise: none, Gaussian, or a camera's."""
+    choice = rng.random()
+    if choice < _CLEAN_SHARE + _GAUSSIAN_SHARE:
+        return Gaussian(0.0 if choice < _CLEAN_SHARE else float(rng.uniform(0, SIGMA_MAX)))
+    return Camera.random(rng)
 
 
-def pairs(pictures: list[Image], side: int) -> Iterator[tuple[Image, Image]]:
-    """Yield (clean, noisy), uint8 (side, side, 3), of the middle of each picture.
-
-    Photographs that were made smaller are magnified, since a sensor's own pixels are as soft.
-    """
-    for i, picture in enumerate(pictures):
-        camera, factor = CAMERAS[i % 3], _MAGNIFIED[i // 3 % 3]
-        part = centre(picture, round(side / factor))
-        large = cv2.resize(part, (side, side), interpolation=cv2.INTER_CUBIC)
-        soft = np.asarray(cv2.GaussianBlur(large, (0, 0), _LENS_BLUR), np.uint8)
-        shots = list(camera.shots(soft, SHOTS, step_generator(i)))
-        yield np.rint(np.mean(shots, 0)).astype(np.uint8), shots[0]
+def _sensitivity(rng: np.random.Generator) -> tuple[float, float]:
+    """Draw a sensor's shot and read noise, as measured on real ones (Brooks et al., 3.1)."""
+    log_shot = float(rng.uniform(math.log(1e-4), math.log(0.012)))
+    log_read = 2.18 * log_shot + 1.20 + 0.26 * float(rng.standard_normal())
+    return math.exp(log_shot), math.exp(log_read)
 
 
-def _light(picture: Image) -> Plane:
-    """Return what a sensor sees of a picture, float32 (H, W): red, green, green and blue."""
-    linear = _EXPOSURE * cv2.LUT(picture, LINEAR)
-    raw = np.clip(linear @ np.linalg.inv(_MATRIX).T, 0, 1) / _WHITE
-    return mosaic(np.asarray(raw, np.float32))
+def exposures(
+    raw: Plane, shot: float, read: float, count: int, rng: np.random.Generator
+) -> Iterator[Plane]:
+    """Yield a mosaic, float32 (H, W), as often with a sensor's noise: shot · raw + read."""
+    deviation = np.sqrt(np.float32(shot) * raw + np.float32(read))
+    for _ in range(count):
+        yield raw + deviation * rng.standard_normal(raw.shape, np.float32)
+
+
+def toned(plain: Plane, contrast: float) -> Plane:
+    """Return values in [0, 1] after a share of an S-shaped curve."""
+    return np.asarray(plain + np.float32(contrast) * (plain * plain * (3 - 2 * plain) - plain))
+
+
+def split(picture: Plane) -> list[Plane]:
+    """Return the brightness of a float32 (H, W, 3) picture, and its two colours."""
+    planes = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
+    return [np.asarray(plane, np.float32) for plane in planes]
+
+
+def merged(*planes: Plane) -> Image:
+    """Return the uint8 (H, W, 3) picture that has this brightness and these colours."""
+    result = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2RGB)
+    return np.rint(np.clip(result, 0, 1) * 255).astype(np.uint8)
+
+
+def softened(picture: Image, blur: float) -> Image:
+    """Return a uint8 (H, W, 3) picture blurred by a deviation in pixels; 0 leaves it."""
+    return picture if blur == 0 else np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.uint8)
+
+
+def sharpened(plane: Plane, amount: float, radius: float = 1.0) -> Plane:
+    """Return a float32 (H, W) plane after an unsharp mask."""
+    blurred = cv2.GaussianBlur(plane, (0, 0), radius)
+    return np.asarray(plane + np.float32(amount) * (plane - blurred))
+
+
+def jpeg(image: Image, quality: int) -> Image:
+    """Return what is left of a picture after JPEG."""
+    written, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert written
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
+def mosaic(picture: Plane) -> Plane:
+    """Keep one colour per pixel of float32 (H, W, 3): red, green, green and blue of 2 × 2."""
+    plane = np.ascontiguousarray(picture[..., 1])
+    plane[::2, ::2] = picture[::2, ::2, 0]
+    plane[1::2, 1::2] = picture[1::2, 1::2, 2]
+    return plane
+
+
+def _linear_table() -> Plane:
+    v = np.arange(256) / 255
+    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _coded_table() -> Plane:
+    light = np.arange(_TONES) / (_TONES - 1)
+    large = 1.055 * light ** (1 / 2.4) - 0.055
+    return np.where(light <= 0.0031308, light * 12.92, large).astype(np.float32)
+
+
+_LINEAR, _CODED = _linear_table(), _coded_table()
+"""Linear light of each level in the code of sRGB (IEC 61966-2-1), and the code of light."""

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from train.camera import CameraTask, psnr_db
 from train.denoiser import Denoised
 from train.motion import sequence
-from train.noise import Kind, Plane, gaussian, level, smoother
+from train.noise import Plane, gaussian, level, smoother
 from train.photo import to_tensor
 from train.photographs import Image, step_generator
+from train.pipeline import drawn
 from train.recipes import FastCameraRecipe
 from train.recurrent import State, VideoNetwork
 from train.task import Metrics
@@ -92,7 +93,7 @@ class VideoTask(CameraTask):
                 strengths[i] = rng.uniform(1.0, r.strength_max)
             cut = int(rng.integers(1, r.frames)) if rng.random() < r.cut_share else None
             frames = sequence(self.pictures, rng, frames=r.frames, side=r.crop, cut=cut)
-            kind = Kind.random(rng)
+            kind = drawn(rng)
             for frame in frames:
                 clean, seen = kind.pair(frame, rng)
                 noisy.append(seen)
