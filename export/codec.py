@@ -26,7 +26,7 @@ from export.parity import (
 from export.rows import (
     LEVELS,
     MIDDLE,
-    AllBetween,
+    AllOverlapping,
     Patches,
     Pointwise,
     Size,
@@ -117,14 +117,14 @@ class DecoderGraph(nn.Module):
         end = part.filter
         layers = (
             kept(part.share),
-            after(end.stem, analysis),
+            of_rows(after(end.stem, analysis)),
             kept(end.share),
             of_rows(end.offset),
         )
         self.kept, self.filter_stem, self.filter_kept, self.offset = (
             Pointwise(layer, for_int8=for_int8) for layer in layers
         )
-        self.between = AllBetween(end.between, analysis) if for_int8 else None
+        self.between = AllOverlapping(end.between, analysis) if for_int8 else None
         self.patches = Patches(MIDDLE)
 
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:

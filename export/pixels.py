@@ -40,8 +40,8 @@ _CLAIM_MAX = 0.75
 """The largest noise level, full scale 1, that can be claimed in 8 bits."""
 
 
-class Entry(nn.Module):
-    """The layers that see the frame, in float32.
+class FloatForm(nn.Module):
+    """What is computed in its own way in float32.
 
     Attributes:
         first: the estimator's first layer.
@@ -51,8 +51,10 @@ class Entry(nn.Module):
     def __init__(self, network: DenoiserNetwork) -> None:
         super().__init__()
         self.analysis = of_planes(_of_levels(network.analysis))
-        self.stem, self.claim = network.stem, network.claim
+        self.stem, self.claim, self.up = network.stem, network.claim, network.up
         self.first, self.level = _ends(network.estimator)
+        self.offset = of_planes(_offset(network))
+        self.between = AllBetween(network.between) if network.between else None
 
     def of(self, patches: Tensor, levels: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         """Return what convolutions read of a frame, and its coefficients: (1, 48, H/4, W/4).
@@ -76,8 +78,23 @@ class Entry(nn.Module):
         found: Tensor = self.stem(seen) + self.claim(shuffled_planes(claim, size))
         return found
 
+    def widened(self, deep: Tensor, size: Size) -> Tensor:
+        """Return what features at 1/8 add to those at 1/4, each to four places."""
+        return functional.interpolate(self.up(deep), scale_factor=2.0, mode="nearest")
 
-class IntegerEntry(nn.Module):
+    def noise(self, seen: Tensor, shared: Tensor, x: Tensor) -> Tensor:
+        """Return the noise of each coefficient, (1, 48, H/4, W/4).
+
+        Args:
+            seen: what convolutions read.
+            shared: each coefficient's share.
+            x: the last features.
+        """
+        found: Tensor = shared + self.offset(x)  # convolutions add what was there before them
+        return found if self.between is None else found + self.between(seen, x)
+
+
+class IntegerForm(nn.Module):
     """The same to be rounded: convolutions read the bytes of the frame as they are.
 
     The claim is a byte beside those of its patch. The coefficients, which are not rounded, are a
@@ -89,28 +106,38 @@ class IntegerEntry(nn.Module):
         analysis, claim = _of_levels(network.analysis, MIDDLE), of_rows(network.claim)
         self.analysis = nn.Buffer(analysis.weight.detach())
         first, level = _ends(network.estimator)
-        levels = of_rows(level)
-        self.level = of_planes(  # each as often as its byte is beside the patch
-            linear(*(part.detach().repeat_interleave(_WORD, 0) for part in levels.parameters()))
-        )
-        stem, byte = after(network.stem, analysis), claim.weight.detach() * _CLAIM_MAX / LEVELS
+        self.level = _repeated(level, _WORD, each=True)  # as often as its byte is beside the patch
+        stem, byte = of_rows(after(network.stem, analysis)), claim.weight.detach()
+        byte = byte * (_CLAIM_MAX / LEVELS)
         weight = torch.cat((stem.weight.detach(), (byte / _WORD).expand(-1, _WORD)), 1)
         bias = stem.bias.detach() + claim.bias.detach() + MIDDLE * byte[:, 0]
-        self.first, self.stem = of_planes(after(first, analysis)), of_planes(linear(weight, bias))
+        self.first, self.stem = after(first, analysis), of_planes(linear(weight, bias))
+        self.up = _repeated(network.up, 4)  # four places as one, which are moved together
+        self.offset = of_planes(_offset(network, _of_levels(network.analysis).bias.detach()))
+        self.between = AllBetween(network.between, analysis) if network.between else None
         self.patches = Patches()
 
     def of(self, patches: Tensor, levels: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-        """See :meth:`Entry.of`."""
+        """See :meth:`FloatForm.of`."""
         coefficients = functional.linear(levels, self.analysis)
         return as_planes(self.patches.centred(patches), size), as_planes(coefficients, size)
 
     def features(self, patches: Tensor, seen: Tensor, claim: Tensor, size: Size) -> Tensor:
-        """See :meth:`Entry.features`."""
+        """See :meth:`FloatForm.features`."""
         half = size[0] // 2, size[1] // 2
         claimed = self.patches.bytes(claim * (LEVELS / _CLAIM_MAX))
         both = torch.cat((patches, shuffled(as_rows(claimed), half)), 1)
         found: Tensor = self.stem(as_planes(self.patches.centred(both), size))
         return found
+
+    def widened(self, deep: Tensor, size: Size) -> Tensor:
+        """See :meth:`FloatForm.widened`."""
+        return shuffled_planes(self.up(deep), size)
+
+    def noise(self, seen: Tensor, shared: Tensor, x: Tensor) -> Tensor:
+        """See :meth:`FloatForm.noise`."""
+        added: Tensor = self.offset(x)
+        return shared + (added if self.between is None else added + self.between(seen, x))
 
 
 class ShippedDenoiser(nn.Module):
@@ -124,16 +151,8 @@ class ShippedDenoiser(nn.Module):
     def __init__(self, network: DenoiserNetwork, *, for_int8: bool = False) -> None:
         super().__init__()
         n = self.network = copy.deepcopy(network)
-        self.entry = (IntegerEntry if for_int8 else Entry)(n)
-        self.synthesis, offset = _to_levels(n.synthesis, of_rows(n.offset))
-        if for_int8:  # the share of the bias that coefficients lack
-            share, bias = of_rows(n.share), _of_levels(n.analysis).bias.detach()
-            offset.weight.data += bias.unsqueeze(1) * share.weight.detach()
-            offset.bias.data += bias * share.bias.detach()
-        self.offset, self.up = of_planes(offset), permuted(n.up, 2)
-        of_pixels = _of_levels(n.analysis, MIDDLE) if for_int8 else None
-        self.between = AllBetween(n.between, of_pixels) if n.between else None
-        self.same = None if for_int8 else _same(n.up.out_channels // 4)
+        self.form = (IntegerForm if for_int8 else FloatForm)(n)
+        self.synthesis = nn.Buffer(_to_levels(n.synthesis))
         self.patches = Patches()
 
     def forward(self, frame: Tensor, strength: Tensor) -> Tensor:
@@ -141,16 +160,16 @@ class ShippedDenoiser(nn.Module):
         size = places(frame)
         patches = self.patches.of(frame)
         levels = patches.float()
-        seen, coefficients = self.entry.of(patches, levels, size)
-        x = self.entry.features(patches, seen, self.claim(seen, strength), size)
+        seen, coefficients = self.form.of(patches, levels, size)
+        x = self.form.features(patches, seen, self.claim(seen, strength), size)
         found, _ = self.decide(seen, coefficients, x, size)
         noise = functional.linear(as_rows(found), self.synthesis * strength.clamp(max=1.0))
         return self.patches.picture(levels + noise, size)
 
     def claim(self, seen: Tensor, strength: Tensor) -> Tensor:
         """Return the noise level that is claimed, planes of 2 × 2 blocks at 1/8."""
-        x = self.network.estimator[1:-2](self.entry.first(seen))
-        return functional.relu(self.entry.level(x)) * strength.clamp(min=1.0).view(1, 1, 1, 1)
+        x = self.network.estimator[1:-2](self.form.first(seen))
+        return functional.relu(self.form.level(x)) * strength.clamp(min=1.0).view(1, 1, 1, 1)
 
     def decide(
         self, seen: Tensor, coefficients: Tensor, x: Tensor, size: Size
@@ -158,21 +177,14 @@ class ShippedDenoiser(nn.Module):
         """Return the noise of each coefficient, (1, 48, H/4, W/4), and the last features.
 
         Args:
-            seen, coefficients: of the frame, as :meth:`Entry.of` gives them.
+            seen, coefficients: of the frame, as :meth:`FloatForm.of` gives them.
             x: the first features.
             size: how many places there are.
         """
         n = self.network
         x = n.fine_in(x)
-        deep = shuffled_planes(self.up(n.coarse(n.down(x))), size)
-        x = n.fine_out(x + (deep if self.same is None else self.same(deep)))
-        shared, offset = coefficients * n.share(x), self.offset(x)
-        if self.between is None:
-            return shared + offset, x
-        between = self.between(seen, x)
-        # Convolutions in float32 add what was there before them; in 8 bits sums are cheaper.
-        found = shared + (offset + between) if self.same is None else (shared + offset) + between
-        return found, x
+        x = n.fine_out(x + self.form.widened(n.coarse(n.down(x)), size))
+        return self.form.noise(seen, coefficients * n.share(x), x), x
 
 
 class ShippedVideo(ShippedDenoiser):
@@ -205,15 +217,15 @@ class ShippedVideo(ShippedDenoiser):
         size = places(frame)
         patches = self.patches.of(frame)
         levels = patches.float()
-        looked, coefficients = self.entry.of(patches, levels, size)
+        looked, coefficients = self.form.of(patches, levels, size)
         kept = state.view(size[0] * size[1], self.network.state_channels)
         known = kept[:, :1]
         before = self.patches.of(past)
-        _, clean_before = self.entry.of(before, before.float(), size)
+        _, clean_before = self.form.of(before, before.float(), size)
         change = as_rows(coefficients - clean_before) * known
         spare = kept.new_zeros(size[0] * size[1], self.spare)
         memory = as_rows(self.recall(as_planes(torch.cat((change.abs(), kept, spare), 1), size)))
-        x = self.entry.features(patches, looked, self.claim(looked, strength), size)
+        x = self.form.features(patches, looked, self.claim(looked, strength), size)
         found, x = self.decide(looked, coefficients, x + as_planes(memory * known, size), size)
         features = as_rows(x)
         noise = functional.linear(as_rows(found) + change * self.trust(features), self.synthesis)
@@ -225,20 +237,40 @@ class ShippedVideo(ShippedDenoiser):
 
 def _of_levels(layer: nn.Conv2d, zero: int = 0) -> nn.Linear:
     """Return the analysis of patches less 0.5 as a layer of their levels minus ``zero``."""
-    assert layer.bias is not None
     weight = layer.weight.detach().double()
-    bias = layer.bias.detach().double() + (zero / LEVELS - 0.5) * weight.sum((1, 2, 3))
+    bias = (zero / LEVELS - 0.5) * weight.sum((1, 2, 3))
     return linear(weight.permute(0, 2, 3, 1).reshape(PATCH, PATCH) / LEVELS, bias)
 
 
-def _to_levels(synthesis: nn.Conv2d, offset: nn.Linear) -> tuple[Tensor, nn.Linear]:
-    """Return what makes of noise what it adds to the levels, and an offset that has its bias."""
+def _to_levels(synthesis: nn.Conv2d) -> Tensor:
+    """Return what makes of the noise of coefficients what it adds to the levels, (48, 48)."""
+    weight = synthesis.weight[:, :, 0, 0].detach().double()
+    return (-LEVELS * weight[block_major(PATCH, LEVEL_STRIDE)]).float()
+
+
+def _offset(network: DenoiserNetwork, missing: Tensor | None = None) -> nn.Linear:
+    """Return the layer of the offsets, with the bias of the synthesis in front of it.
+
+    Args:
+        network: whose.
+        missing: what coefficients lack, and shares are taken of, (48,).
+    """
+    offset, share, synthesis = of_rows(network.offset), of_rows(network.share), network.synthesis
     assert synthesis.bias is not None
-    weight, bias = (x.detach().double() for x in (synthesis.weight[:, :, 0, 0], synthesis.bias))
-    own = torch.linalg.solve(weight, bias)
-    order = block_major(PATCH, LEVEL_STRIDE)
-    made = linear(offset.weight.detach(), offset.bias.detach().double() + own)
-    return nn.Buffer((-LEVELS * weight[order]).float()), made
+    matrix, own = (x.detach().double() for x in (synthesis.weight[:, :, 0, 0], synthesis.bias))
+    weight, bias = offset.weight.detach(), offset.bias.detach() + torch.linalg.solve(matrix, own)
+    if missing is not None:
+        weight = weight + missing.unsqueeze(1) * share.weight.detach()
+        bias = bias + missing * share.bias.detach()
+    return linear(weight, bias)
+
+
+def _repeated(layer: nn.Conv2d, times: int, *, each: bool = False) -> nn.Conv2d:
+    """Return a 1 × 1 convolution that gives its channels several times, all or each in a row."""
+    rows = of_rows(layer)
+    order = torch.arange(layer.out_channels)
+    order = order.repeat_interleave(times) if each else order.repeat(times)
+    return of_planes(linear(rows.weight.detach()[order], rows.bias.detach()[order]))
 
 
 def _ends(estimator: nn.Sequential) -> tuple[nn.Conv2d, nn.Conv2d]:
@@ -247,13 +279,3 @@ def _ends(estimator: nn.Sequential) -> tuple[nn.Conv2d, nn.Conv2d]:
     assert isinstance(first, nn.Conv2d)
     assert isinstance(last, nn.Conv2d)
     return first, permuted(last, 2)
-
-
-def _same(channels: int) -> nn.Conv2d:
-    """Return a convolution that changes nothing.
-
-    onnxruntime adds planes in the layout of its convolutions only to what one of them gave.
-    """
-    made = nn.Conv2d(channels, channels, 1, groups=channels, bias=False)
-    made.weight.data = torch.ones_like(made.weight)
-    return made

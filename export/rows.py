@@ -10,13 +10,14 @@ within its convolutions: the denoiser has rows at both ends only (:mod:`export.p
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from train.blocks import Block
+from train.codec import Overlapping
 from train.denoiser import LEVEL_STRIDE, PATCH, Between, Residual
 
 Size = tuple[int, int]
@@ -78,12 +79,11 @@ class AllBetween(nn.Module):
     """The grids between the patches, all at once.
 
     What is moved along one axis only has kernels of one row or column; with zeros beside them they
-    are 2 × 2 as the others, and give what nobody reads in a row or column more.
+    are 2 × 2 as the others.
 
     For 8 bits they are made of the pixels, which have no more, while the mean of a patch needs more
-    beside its details. Beyond the frame the pixels are middle grey then, and for the network the
-    coefficients are 0. This differs by the bias of the analysis, along the border, by less than
-    8 bits do everywhere.
+    beside its details. Beyond the frame the pixels are level 128 then, and for the network the
+    coefficients are 0, which is half a level darker.
 
     Args:
         between: the grids.
@@ -92,31 +92,45 @@ class AllBetween(nn.Module):
 
     def __init__(self, between: Iterable[nn.Module], analysis: nn.Linear | None = None) -> None:
         super().__init__()
-        grids = [grid for grid in between if isinstance(grid, Between)]
+        grids = [grid for grid in between if isinstance(grid, Between | Overlapping)]
         there, look = (
-            torch.cat([_square(part, after=False) for part in parts])
-            for parts in ([grid.there for grid in grids], [grid.share for grid in grids])
+            torch.cat(_alike(layers, after=False))
+            for layers in ([grid.there for grid in grids], [grid.share for grid in grids])
         )
-        back = torch.cat([_square(grid.back, after=True) for grid in grids], 1)
+        back = torch.cat(_alike([grid.back for grid in grids], after=True), 1)
         biases = [grid.share.bias.detach() for grid in grids if grid.share.bias is not None]
-        constant = torch.zeros(len(there))
+        self.there = convolution(there, torch.zeros(len(there)), 0)
         if analysis is not None:
-            matrix, bias = analysis.weight.detach().double(), analysis.bias.detach().double()
-            constant = torch.einsum("kcyx,c->k", there.double(), bias)
-            there = torch.einsum("kcyx,cp->kpyx", there.double(), matrix)
-        self.there = convolution(there, constant, 1)
-        self.look = convolution(look, torch.cat(biases), 1)
+            self.there = after(self.there, analysis)
+        self.look = convolution(look, torch.cat(biases), 0)
         self.back = convolution(back, torch.zeros(PATCH), 0)
 
     def forward(self, seen: Tensor, features: Tensor) -> Tensor:
         """Return the noise of all grids as coefficients of the first, (1, 48, H/4, W/4)."""
-        found: Tensor = self.back(self.there(seen) * self.look(features))
-        return found
+        found = self.there(functional.pad(seen, (1, 0, 1, 0))) * self.look(features)
+        made: Tensor = self.back(functional.pad(found, (0, 1, 0, 1)))
+        return made
+
+
+class AllOverlapping(AllBetween):
+    """The same for the codec, whose grids have a place more along each axis.
+
+    There, what is moved along one axis only gives what nobody reads.
+    """
+
+    def forward(self, seen: Tensor, features: Tensor) -> Tensor:
+        """Return what changes in all grids as coefficients of the first, (1, 48, H, W)."""
+        around = 1, 1, 1, 1
+        found = self.there(functional.pad(seen, around)) * self.look(
+            functional.pad(features, around)
+        )
+        made: Tensor = self.back(found)
+        return made
 
 
 def of_grids(
     between: Iterable[nn.Module],
-    at_once: AllBetween | None,
+    at_once: AllOverlapping | None,
     pixels: Tensor,
     coefficients: Tensor,
     features: Tensor,
@@ -211,12 +225,18 @@ class Strongest(nn.Module):
         return torch.addmm(self.bias, first, self.exact) + rest @ self.rounded
 
 
-def after(layer: nn.Conv2d, analysis: nn.Linear) -> nn.Linear:
-    """Return a 1 × 1 convolution of coefficients as a layer of what they are made of."""
-    own = of_rows(layer)
-    weight = own.weight.detach().double()
-    bias = own.bias.detach().double() + weight @ analysis.bias.detach().double()
-    return linear(weight @ analysis.weight.detach().double(), bias)
+def after(layer: nn.Conv2d, analysis: nn.Linear) -> nn.Conv2d:
+    """Return a convolution of coefficients as one of what they are made of; neither is padded."""
+    assert layer.bias is not None
+    own, bias = layer.weight.detach().double(), layer.bias.detach().double()
+    matrix, constant = (part.detach().double() for part in (analysis.weight, analysis.bias))
+    made = convolution(
+        torch.einsum("ocyx,cp->opyx", own, matrix),
+        bias + torch.einsum("ocyx,c->o", own, constant),
+        0,
+    )
+    made.stride = layer.stride
+    return made
 
 
 def residuals(blocks: nn.Sequential, rows: Tensor, size: Size) -> Tensor:
@@ -260,9 +280,12 @@ def kept(layer: nn.Conv2d) -> nn.Linear:
     return linear(made.weight.detach(), made.bias.detach() + 1)
 
 
-def _square(layer: nn.Conv2d, *, after: bool) -> Tensor:
-    """Return a kernel as 2 × 2, with zeros after or before its rows and columns."""
-    weight = layer.weight.detach()
-    down, right = (2 - side for side in weight.shape[2:])
-    around = (0, right, 0, down) if after else (right, 0, down, 0)
-    return functional.pad(weight, around)
+def _alike(layers: Sequence[nn.Conv2d], *, after: bool) -> list[Tensor]:
+    """Return kernels as large as the largest, with zeros after or before rows and columns."""
+    weights = [layer.weight.detach() for layer in layers]
+    height, width = (max(weight.shape[axis] for weight in weights) for axis in (2, 3))
+    made = []
+    for weight in weights:
+        down, right = height - weight.shape[2], width - weight.shape[3]
+        made.append(functional.pad(weight, (0, right, 0, down) if after else (right, 0, down, 0)))
+    return made

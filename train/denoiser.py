@@ -35,6 +35,9 @@ LEVEL_STRIDE = 4
 PATCH = 3 * LEVEL_STRIDE**2
 """Coefficients of a patch."""
 
+GREY_PART = PATCH // 3
+"""The first of them, which are of its brightness."""
+
 EXACT_LAYERS = "analysis", "claim", "synthesis"
 """What the variant in 8 bits computes in float32: the way of the coefficients."""
 
@@ -42,7 +45,6 @@ GRIDS = (2, 2), (0, 2), (2, 0)
 """By how many pixels, down and to the right, grids of patches between the patches are moved."""
 
 _ESTIMATOR = 32
-_GREY_PART = PATCH // 3
 
 
 class Residual(nn.Module):
@@ -73,7 +75,9 @@ class Between(nn.Module):
     Donoho, 1995). The coefficients of the moved grid are made of those of the first by one layer,
     and their noise goes back by another, so the frame is not touched again. Nothing at first.
 
-    Only the grey ones: with all 48 it gained half as much again, for two and a half times the time.
+    Of the moved grid only the grey coefficients: with all 48 it gained half as much again, for two
+    and a half times the time. A moved patch is that of the place in which it ends, so what begins
+    in the last row or column has none.
 
     Args:
         width: channels of the features.
@@ -82,11 +86,13 @@ class Between(nn.Module):
 
     def __init__(self, width: int, down: int, right: int) -> None:
         super().__init__()
-        basis = _moved_basis(down, right)[:_GREY_PART]
+        basis = moved_basis(down, right)[:GREY_PART]
         kept, _, *size = basis.shape
-        kernel, around = (size[0], size[1]), (size[0] - 1, size[1] - 1)
-        self.there = nn.Conv2d(PATCH, kept, kernel, padding=around, bias=False)
-        self.share = nn.Conv2d(width, kept, kernel, padding=around)
+        kernel = size[0], size[1]
+        above, left = (side - 1 for side in kernel)
+        self.before, self.after = (left, 0, above, 0), (0, left, 0, above)
+        self.there = nn.Conv2d(PATCH, kept, kernel, bias=False)
+        self.share = nn.Conv2d(width, kept, 1)
         self.back = nn.Conv2d(kept, PATCH, kernel, bias=False)
         assert self.share.bias is not None
         nn.init.zeros_(self.share.weight)
@@ -97,7 +103,8 @@ class Between(nn.Module):
 
     def forward(self, coefficients: Tensor, features: Tensor) -> Tensor:
         """Return the noise of the moved grid as coefficients of the first, (N, 48, H/4, W/4)."""
-        found: Tensor = self.back(self.there(coefficients) * self.share(features))
+        seen = self.there(functional.pad(coefficients, self.before)) * self.share(features)
+        found: Tensor = self.back(functional.pad(seen, self.after))
         return found
 
 
@@ -171,17 +178,14 @@ class DenoiserNetwork(nn.Module):
         slope: float = SLOPE,
     ) -> None:
         super().__init__()
-        self.analysis = _patches(3, PATCH, LEVEL_STRIDE)
+        self.analysis = nn.Conv2d(3, PATCH, LEVEL_STRIDE, LEVEL_STRIDE, bias=False)
+        level = pointwise(_ESTIMATOR, 4)
         self.estimator = nn.Sequential(
-            pointwise(PATCH, width),
-            activation(slope),
-            _patches(width, _ESTIMATOR, 2),
+            _patches(PATCH, _ESTIMATOR, 2),
             activation(slope),
             _conv(_ESTIMATOR, _ESTIMATOR),
             activation(slope),
-            _conv(_ESTIMATOR, _ESTIMATOR),
-            activation(slope),
-            pointwise(_ESTIMATOR, 4),
+            level,
             nn.PixelShuffle(2),
         )
         self.stem = pointwise(PATCH, width)
@@ -189,16 +193,16 @@ class DenoiserNetwork(nn.Module):
         self.fine_in = _residuals(width, depth, slope)
         self.down = _patches(width, deep_width, 2)
         self.coarse = _residuals(deep_width, deep_depth, slope)
-        self.up = pointwise(deep_width, 4 * width)
+        self.up = pointwise(deep_width, width)
         self.fine_out = _residuals(width, depth, slope)
         self.share = pointwise(width, PATCH)
         self.offset = pointwise(width, PATCH)
         self.between = nn.ModuleList(Between(width, *moved) for moved in GRIDS[:grids])
         self.synthesis = pointwise(PATCH, PATCH)
-        self.reach = STRIDE * (4 + 2 * deep_depth + bool(grids)) + LEVEL_STRIDE * 4 * depth
+        self.reach = STRIDE * (3 + 2 * deep_depth + bool(grids)) + LEVEL_STRIDE * 4 * depth
         with torch.no_grad():
-            self.share.weight.mul_(0.1)
-            self.offset.weight.mul_(0.1)
+            for layer in (level, self.share, self.offset):
+                layer.weight.mul_(0.1)
             basis = cosines()
             self.analysis.weight.copy_(basis.view_as(self.analysis.weight))
             self.synthesis.weight.copy_(basis.T.unsqueeze(2).unsqueeze(3))
@@ -222,7 +226,7 @@ class DenoiserNetwork(nn.Module):
         x = self.stem(coefficients) + claim
         x = self.fine_in(x if past is None else x + past.memory(coefficients))
         deep = self.up(self.coarse(self.down(x)))
-        x = self.fine_out(x + functional.pixel_shuffle(deep, 2))
+        x = self.fine_out(x + functional.interpolate(deep, scale_factor=2.0, mode="nearest"))
         seen = decided(coefficients, x, self.share, self.offset, self.between)
         if past is not None:
             seen = seen + past.correction(coefficients, x)
@@ -292,7 +296,7 @@ def cosines() -> Tensor:
     return torch.kron(colours, torch.kron(waves, waves))
 
 
-def _moved_basis(down: int, right: int) -> Tensor:
+def moved_basis(down: int, right: int) -> Tensor:
     """Return how patches moved by pixels are made of those of the grid, (48, 48, 1 or 2, 1 or 2).
 
     Of a patch and the one before it where it moves, the pixels that they share with it.
