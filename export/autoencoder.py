@@ -15,6 +15,7 @@ from export.layers import Unrolled, permuted
 from export.parity import largest_difference, require
 from export.source import Source
 from export.tables import frequencies
+from train import checkpoint
 from train.autoencoders import (
     Autoencoder,
     ConvDecoder,
@@ -119,7 +120,7 @@ def export_autoencoder(source: Source) -> Manifest:
     recipe = recipe_type(**source.recipe)
     task = FamilyTask(recipe)
     model = task.build().eval()
-    model.load_state_dict(source.weights)
+    checkpoint.fill(model, source.weights)
     channels, height, width = task.data.shape
     steps = rounding_steps(model, task)
 

@@ -43,6 +43,7 @@ from export.rows import (
 )
 from export.source import Source
 from export.tables import COUNT_RADIUS, build
+from train import checkpoint
 from train.codec import HYPER_MAX, MEAN_UNIT, SCALE_COUNT, Analysis, CodecNetwork, Synthesis
 from train.denoiser import LEVEL_STRIDE
 from train.equalise import codec_streams, equalised
@@ -170,7 +171,7 @@ def export_codec(source: Source) -> Manifest:
     """
     recipe = PhotoRecipe(**source.recipe)
     model = CodecNetwork(sizes(recipe)).eval()
-    model.load_state_dict(source.weights)
+    checkpoint.fill(model, source.weights)
     task = PhotoTask(recipe)
     files = dict(FILES)
     if source.int8:

@@ -13,6 +13,7 @@ from export.int8 import calibration, frame_feeds, measure, write_int8
 from export.parity import pixel_difference, require_pixels, run_file
 from export.pixels import ShippedDenoiser
 from export.source import Source
+from train import checkpoint
 from train.camera import CameraTask, denoiser
 from train.denoiser import STRIDE, DenoiserGraph, DenoiserNetwork
 from train.equalise import equalised, still_streams
@@ -68,7 +69,7 @@ def write_denoiser(
         state: the parameters that a recurrent one has besides.
         still: whose files a recurrent one takes for frames that have no past.
     """
-    network.load_state_dict(source.weights)
+    checkpoint.fill(network, source.weights)
     network.eval()
     files = {"denoiser": "denoiser.onnx"}
     if source.int8:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.training import camera_recipe, killed, options, photo_recipe, pictures
 from train import __main__ as command
@@ -193,3 +193,14 @@ def test_the_hash_is_of_names_and_bytes() -> None:
         {"a": torch.zeros(2), "c": torch.ones(2)},
     ):
         assert checkpoint.weights_hash(weights) != checkpoint.weights_hash(other)
+
+
+def test_weights_of_another_network_are_told_apart() -> None:
+    one, other = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 2, bias=False)
+    checkpoint.fill(one, nn.Conv2d(3, 4, 1).state_dict())
+    with pytest.raises(ValueError, match=r"'weight' is \[4, 3, 2, 2\]; expected \[4, 3, 1, 1\]"):
+        checkpoint.fill(one, other.state_dict())
+    with pytest.raises(ValueError, match=r"'bias' is None; expected \[4\], as the recipe's"):
+        checkpoint.fill(one, {"weight": one.weight})
+    with pytest.raises(ValueError, match=r"'bias' is \[4\]; expected None.* train anew"):
+        checkpoint.fill(nn.Conv2d(3, 4, 1, bias=False), one.state_dict())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 KEEP = 2
 
@@ -42,6 +42,27 @@ def load(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "average" not in state:
         raise ValueError(f"{path} is no checkpoint of this project; expected one that train wrote")
     return state
+
+
+def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Give a network the weights of a checkpoint.
+
+    Raises:
+        ValueError: they are those of another network.
+    """
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        own, theirs = (
+            {name: list(value.shape) for name, value in state.items()}
+            for state in (network.state_dict(), weights)
+        )
+        name = next(name for name in own | theirs if own.get(name) != theirs.get(name))
+        raise ValueError(
+            f"the checkpoint's {name!r} is {theirs.get(name)}; expected {own.get(name)}, as the "
+            "recipe's network has it in this release; use the options and the release that it was "
+            "trained with, or train anew"
+        ) from error
 
 
 def find(start: str) -> Path:

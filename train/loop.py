@@ -82,7 +82,7 @@ class Trainer:
     def start_from(self, path: Path) -> None:
         """Take the averaged weights of another run's checkpoint as the starting point."""
         weights = checkpoint.load(path)["average"]
-        self.model.load_state_dict(weights)
+        checkpoint.fill(self.model, weights)
         self.average = Average(self.model, self.average.decay)
 
     def resume(self) -> bool:
@@ -91,7 +91,7 @@ class Trainer:
         if path is None:
             return False
         state = checkpoint.load(path)
-        self.model.load_state_dict(state["model"])
+        checkpoint.fill(self.model, state["model"])
         self.average.weights = {k: v.to(self.device) for k, v in state["average"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = int(state["step"])

@@ -147,7 +147,10 @@ class Camera(NamedTuple):
         )
 
     def pair(self, picture: Image, rng: np.random.Generator) -> tuple[Image, Image]:
-        """Return (clean, noisy) of a sharp uint8 (H, W, 3) picture."""
+        """Return (clean, noisy) of a sharp uint8 (H, W, 3) picture.
+
+        What is clean has noise of its own, by which their difference is a sixth too large.
+        """
         noisy, *others = self.shots(picture, 1 + _CLEAN_SHOTS, rng)
         return np.rint(np.mean(others, 0)).astype(np.uint8), noisy
 
@@ -218,7 +221,7 @@ def softened(picture: Image, blur: float) -> Image:
     return picture if blur == 0 else np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.uint8)
 
 
-def sharpened(plane: Plane, amount: float, radius: float = 1.0) -> Plane:
+def sharpened(plane: Plane, amount: float, radius: float) -> Plane:
     """Return a float32 (H, W) plane after an unsharp mask."""
     blurred = cv2.GaussianBlur(plane, (0, 0), radius)
     return np.asarray(plane + np.float32(amount) * (plane - blurred))
