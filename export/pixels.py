@@ -98,7 +98,8 @@ class IntegerForm(nn.Module):
     """The same to be rounded: convolutions read the bytes of the frame as they are.
 
     The claim is a byte beside those of its patch. The coefficients, which are not rounded, are a
-    product of rows, and lack the bias of the analysis.
+    product of rows and count from black, where the network's count from grey: the offset has the
+    shares of what lies between.
     """
 
     def __init__(self, network: DenoiserNetwork) -> None:
