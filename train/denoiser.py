@@ -180,11 +180,12 @@ class DenoiserNetwork(nn.Module):
         super().__init__()
         self.analysis = nn.Conv2d(3, PATCH, LEVEL_STRIDE, LEVEL_STRIDE, bias=False)
         level = pointwise(_ESTIMATOR, 4)
+        # Plain ReLU: half of the range is half a step in 8 bits, by which faint noise is misjudged.
         self.estimator = nn.Sequential(
             _patches(PATCH, _ESTIMATOR, 2),
-            activation(slope),
+            nn.ReLU(),
             _conv(_ESTIMATOR, _ESTIMATOR),
-            activation(slope),
+            nn.ReLU(),
             level,
             nn.PixelShuffle(2),
         )
