@@ -1,15 +1,13 @@
 """From a PyTorch module to an ONNX file: named, dynamic, without paths, reproducible."""
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto
 from torch import Tensor, nn
 
 from export.shuffle import spread
@@ -62,7 +60,6 @@ def export_graph(
     _name_axes(model, {port.name: port for port in (*inputs, *outputs)})
     _clean(model)
     spread(model)
-    _pad_within(model)
     _number(model)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
@@ -122,25 +119,6 @@ def _clean(model: ModelProto) -> None:
         del tensor.metadata_props[:]
         if tensor.external_data:
             raise ValueError(f"weight {tensor.name} lies outside the file; expected it inside")
-
-
-def _pad_within(model: ModelProto) -> None:
-    """Let convolutions pad, on any side, what is padded with zeros for them alone."""
-    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    readers = Counter(name for node in model.graph.node for name in node.input)
-    made_by = {node.output[0]: node for node in model.graph.node}
-    for node in model.graph.node:
-        pad = made_by.get(node.input[0]) if node.op_type == "Conv" else None
-        if pad is None or pad.op_type != "Pad" or readers[node.input[0]] > 1:
-            continue
-        source, around, *value = pad.input
-        sides = constants[around].reshape(2, -1)
-        assert not sides[:, :2].any()
-        assert all(not constants[name] for name in value if name)
-        attribute = next(item for item in node.attribute if item.name == "pads")
-        attribute.ints[:] = (np.array(attribute.ints) + sides[:, 2:].ravel()).tolist()
-        node.input[0] = source
-        model.graph.node.remove(pad)
 
 
 def _number(model: ModelProto) -> None:

@@ -165,7 +165,8 @@ class DenoiserNetwork(nn.Module):
         width, deep_width: channels at 1/4 and 1/8 of the resolution, multiples of 16 for speed.
         depth, deep_depth: residual blocks before and after the deep part, and in it.
         grids: how many of ``GRIDS`` are looked at besides.
-        slope: of the leaky ReLU below zero; a plain one costs nothing in 8 bits.
+        slope: of the leaky ReLU below zero, but for the estimator, whose is plain; a plain one
+            costs nothing in 8 bits.
     """
 
     def __init__(

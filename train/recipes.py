@@ -104,7 +104,8 @@ class CameraRecipe(Recipe):
         level_weight: of the noise estimator's loss against the picture's.
         underestimation: weight of too low an estimate, that of too high a one being the rest of 1.
         width, deep_width, depth, deep_depth, grids: sizes of the network.
-        slope: of its leaky ReLU below zero; 0 is a plain one, which costs nothing in 8 bits.
+        slope: of its leaky ReLU below zero, but for the estimator's, which is plain; 0 is a plain
+            one, which costs nothing in 8 bits.
         int8: round weights and activations to 8 bits, as the exported variant does: for a short
             fine-tuning of a trained denoiser, which makes that variant lose less.
     """
