@@ -26,7 +26,7 @@ from export.parity import (
 from export.rows import (
     LEVELS,
     MIDDLE,
-    AllOverlapping,
+    AllBetween,
     Patches,
     Pointwise,
     Size,
@@ -125,7 +125,7 @@ class DecoderGraph(nn.Module):
         self.kept, self.filter_stem, self.filter_kept, self.offset = (
             Pointwise(layer, for_int8=for_int8) for layer in layers
         )
-        self.between = AllOverlapping(end.between, analysis) if for_int8 else None
+        self.between = AllBetween(end.between, analysis) if for_int8 else None
         self.patches = Patches(MIDDLE)
 
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:

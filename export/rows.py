@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.blocks import Block
-from train.codec import Overlapping
 from train.denoiser import LEVEL_STRIDE, PATCH, Between, Residual
 
 Size = tuple[int, int]
@@ -79,7 +78,8 @@ class AllBetween(nn.Module):
     """The grids between the patches, all at once.
 
     What is moved along one axis only has kernels of one row or column; with zeros beside them they
-    are 2 × 2 as the others.
+    are 2 × 2 as the others, and give, where the grids overlap, what nobody reads in a row or column
+    more.
 
     For 8 bits they are made of the pixels, which have no more, while the mean of a patch needs more
     beside its details. Beyond the frame the pixels are level 128 then, and for the network the
@@ -92,45 +92,34 @@ class AllBetween(nn.Module):
 
     def __init__(self, between: Iterable[nn.Module], analysis: nn.Linear | None = None) -> None:
         super().__init__()
-        grids = [grid for grid in between if isinstance(grid, Between | Overlapping)]
+        grids = [grid for grid in between if isinstance(grid, Between)]
         there, look = (
             torch.cat(_alike(layers, after=False))
             for layers in ([grid.there for grid in grids], [grid.share for grid in grids])
         )
         back = torch.cat(_alike([grid.back for grid in grids], after=True), 1)
         biases = [grid.share.bias.detach() for grid in grids if grid.share.bias is not None]
-        self.there = convolution(there, torch.zeros(len(there)), 0)
+        padding = int(any(grid.overlapping for grid in grids))
+        self.there = convolution(there, torch.zeros(len(there)), padding)
         if analysis is not None:
             self.there = after(self.there, analysis)
-        self.look = convolution(look, torch.cat(biases), 0)
+        self.look = convolution(look, torch.cat(biases), padding)
         self.back = convolution(back, torch.zeros(PATCH), 0)
+        self.before, self.after = (
+            tuple(map(max, zip(*sides, strict=True)))
+            for sides in ([grid.before for grid in grids], [grid.after for grid in grids])
+        )
 
     def forward(self, seen: Tensor, features: Tensor) -> Tensor:
         """Return the noise of all grids as coefficients of the first, (1, 48, H/4, W/4)."""
-        found = self.there(functional.pad(seen, (1, 0, 1, 0))) * self.look(features)
-        made: Tensor = self.back(functional.pad(found, (0, 1, 0, 1)))
-        return made
-
-
-class AllOverlapping(AllBetween):
-    """The same for the codec, whose grids have a place more along each axis.
-
-    There, what is moved along one axis only gives what nobody reads.
-    """
-
-    def forward(self, seen: Tensor, features: Tensor) -> Tensor:
-        """Return what changes in all grids as coefficients of the first, (1, 48, H, W)."""
-        around = 1, 1, 1, 1
-        found = self.there(functional.pad(seen, around)) * self.look(
-            functional.pad(features, around)
-        )
-        made: Tensor = self.back(found)
+        found = self.there(functional.pad(seen, self.before)) * self.look(features)
+        made: Tensor = self.back(functional.pad(found, self.after))
         return made
 
 
 def of_grids(
     between: Iterable[nn.Module],
-    at_once: AllOverlapping | None,
+    at_once: AllBetween | None,
     pixels: Tensor,
     coefficients: Tensor,
     features: Tensor,
@@ -226,7 +215,10 @@ class Strongest(nn.Module):
 
 
 def after(layer: nn.Conv2d, analysis: nn.Linear) -> nn.Conv2d:
-    """Return a convolution of coefficients as one of what they are made of; neither is padded."""
+    """Return a convolution of coefficients as one of what they are made of.
+
+    Where they are padded, with zeros, it is that which is padded.
+    """
     assert layer.bias is not None
     own, bias = layer.weight.detach().double(), layer.bias.detach().double()
     matrix, constant = (part.detach().double() for part in (analysis.weight, analysis.bias))
@@ -235,7 +227,7 @@ def after(layer: nn.Conv2d, analysis: nn.Linear) -> nn.Conv2d:
         bias + torch.einsum("ocyx,c->o", own, constant),
         0,
     )
-    made.stride = layer.stride
+    made.stride, made.padding = layer.stride, layer.padding
     return made
 
 

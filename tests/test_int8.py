@@ -23,12 +23,12 @@ from export.denoiser import write_graph
 from export.parity import ParityError
 from export.pixels import FloatForm, ShippedDenoiser
 from export.quantise import Scale, quantised, scales
-from export.rows import MIDDLE, AllBetween, AllOverlapping, Strongest
+from export.rows import MIDDLE, AllBetween, Strongest
 from tests.training import camera_recipe, options, picture, pictures
 from train import __main__ as train
 from train.camera import CameraTask
-from train.codec import CodecNetwork, Overlapping, Sizes
-from train.denoiser import EXACT_LAYERS, GRIDS, PATCH, DenoiserNetwork, exact_layers
+from train.codec import CodecNetwork, Sizes
+from train.denoiser import EXACT_LAYERS, GRIDS, PATCH, Between, DenoiserNetwork, exact_layers
 from train.equalise import codec_streams, equalised, still_streams
 from train.loop import Trainer
 from train.photo import to_tensor
@@ -479,13 +479,13 @@ def test_all_grids_at_once_are_the_grids(height: int) -> None:
 
 @torch.no_grad()
 def test_all_overlapping_grids_at_once_are_the_grids() -> None:
-    grids = torch.nn.ModuleList(Overlapping(16, *moved) for moved in GRIDS)
+    grids = torch.nn.ModuleList(Between(16, *moved, overlapping=True) for moved in GRIDS)
     for grid in grids:
         for parameter in grid.share.parameters():  # type: ignore[union-attr]
             torch.nn.init.normal_(parameter)
     coefficients, features = torch.randn(1, PATCH, 5, 7), torch.randn(1, 16, 5, 7)
     wanted = sum(grid(coefficients, features) for grid in grids)
-    torch.testing.assert_close(AllOverlapping(grids)(coefficients, features), wanted)
+    torch.testing.assert_close(AllBetween(grids)(coefficients, features), wanted)
 
 
 def operators(path: Path) -> Counter[str]:

@@ -6,44 +6,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.cameras import INNER, correlation, flat, neutral_means, rng
 from tests.training import picture, pictures
 from train.camera import CameraTask
 from train.judge import JUDGES, SHOTS, Judge, pairs
-from train.photographs import Image
 from train.recipes import CameraRecipe
-
-
-def rng() -> np.random.Generator:
-    return np.random.default_rng(0)
-
-
-def flat(level: int) -> Image:
-    return np.full((96, 96, 3), level, np.uint8)
 
 
 def noise_of(judge: Judge, level: int) -> NDArray[np.float64]:
     """Return the noise of four shots of a flat picture, (4, 64, 64, 3)."""
-    shots = np.array([shot[16:-16, 16:-16] for shot in judge.shots(flat(level), 4, rng())], float)
+    shots = np.array([shot[INNER] for shot in judge.shots(flat(level), 4, rng())], float)
     found: NDArray[np.float64] = shots - shots.mean((0, 1, 2))
     return found
 
 
-def correlation(plane: NDArray[np.float64], distance: int) -> float:
-    before, after = plane[..., :-distance].ravel(), plane[..., distance:].ravel()
-    return float(np.corrcoef(before, after)[0, 1])
-
-
 @pytest.mark.parametrize("judge", JUDGES)
 def test_grey_stays_grey_and_brighter_is_brighter(judge: Judge) -> None:
-    quiet = judge._replace(shot=0.0, read=0.0)
-    means = []
-    for level in (20, 60, 128, 200, 240):
-        (shot,) = quiet.shots(flat(level), 1, rng())
-        assert shot.dtype == np.uint8
-        assert np.ptp(shot[16:-16, 16:-16].reshape(-1, 3), axis=0).max() <= 1
-        means.append(shot[16:-16, 16:-16].mean((0, 1)))
-        assert np.ptp(means[-1]) <= 3
-    assert (np.diff(np.array(means), axis=0) > 10).all()
+    means = neutral_means(judge._replace(shot=0.0, read=0.0), (20, 60, 128, 200, 240))
+    assert (np.diff(means, axis=0) > 10).all()
 
 
 @pytest.mark.parametrize("judge", JUDGES)

@@ -7,18 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.cameras import INNER, correlation, flat, neutral_means, rng
 from tests.training import picture
 from train.noise import SIGMA_MAX, Gaussian
-from train.photographs import Image
 from train.pipeline import Camera, Reduction, drawn, mosaic, softened
-
-
-def rng(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def flat(level: int) -> Image:
-    return np.full((96, 96, 3), level, np.uint8)
 
 
 def quiet(seed: int) -> Camera:
@@ -33,25 +25,15 @@ def quiet(seed: int) -> Camera:
 def noise_of(camera: Camera, level: int = 110) -> NDArray[np.float64]:
     """Return the noise of a flat picture, (64, 64, 3)."""
     (shot,) = camera.shots(flat(level), 1, rng())
-    inner = shot[16:-16, 16:-16].astype(float)
+    inner = shot[INNER].astype(float)
     return np.asarray(inner - inner.mean((0, 1)))
-
-
-def correlation(plane: NDArray[np.float64], distance: int) -> float:
-    return float(np.corrcoef(plane[:, :-distance].ravel(), plane[:, distance:].ravel())[0, 1])
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_grey_stays_grey_and_brighter_is_brighter(seed: int) -> None:
     camera = Camera.random(rng(seed))._replace(shot=0.0, read=0.0)
-    means = []
-    for level in (20, 60, 128, 200, 250):
-        (shot,) = camera.shots(flat(level), 1, rng())
-        assert shot.dtype == np.uint8
-        assert np.ptp(shot[16:-16, 16:-16].reshape(-1, 3), axis=0).max() <= 1
-        means.append(shot[16:-16, 16:-16].mean((0, 1)))
-        assert np.ptp(means[-1]) <= 3
-    assert (np.diff(np.array(means), axis=0) > 5).all()
+    means = neutral_means(camera, (20, 60, 128, 200, 250))
+    assert (np.diff(means, axis=0) > 5).all()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -91,9 +73,9 @@ def test_the_clean_picture_is_a_mean_of_other_shots() -> None:
     clean, noisy = camera.pair(flat(110), rng())
     (alone,) = camera.shots(flat(110), 1, rng())
     np.testing.assert_array_equal(noisy, alone)
-    left, all_of_it = (part[16:-16, 16:-16].astype(float).std() for part in (clean, noisy))
+    left, all_of_it = (part[INNER].astype(float).std() for part in (clean, noisy))
     assert left == pytest.approx(all_of_it / 3**0.5, rel=0.1)
-    both = np.corrcoef(clean[16:-16, 16:-16].ravel(), noisy[16:-16, 16:-16].ravel())[0, 1]
+    both = np.corrcoef(clean[INNER].ravel(), noisy[INNER].ravel())[0, 1]
     assert abs(both) < 0.1
 
 

@@ -21,15 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.blocks import SLOPE, blocks, pointwise
-from train.denoiser import (
-    GREY_PART,
-    GRIDS,
-    LEVEL_STRIDE,
-    Residual,
-    cosines,
-    decided,
-    moved_basis,
-)
+from train.denoiser import GRIDS, LEVEL_STRIDE, Between, Residual, cosines, decided
 from train.integer import (
     ACTIVATION_UNIT,
     IntegerConv,
@@ -173,38 +165,6 @@ class Analysis(nn.Module):
         return latent, self.hyper(latent).float()
 
 
-class Overlapping(nn.Module):
-    """What is to change in patches between the patches, as in :class:`train.denoiser.Between`.
-
-    There is a place for what begins in the last row and column as well, and each has its shares
-    from all patches that it overlaps. Nothing at first.
-
-    Args:
-        width: channels of the features.
-        down, right: half a patch or 0, in pixels.
-    """
-
-    def __init__(self, width: int, down: int, right: int) -> None:
-        super().__init__()
-        basis = moved_basis(down, right)[:GREY_PART]
-        kept, whole, *size = basis.shape
-        kernel, around = (size[0], size[1]), (size[0] - 1, size[1] - 1)
-        self.there = nn.Conv2d(whole, kept, kernel, padding=around, bias=False)
-        self.share = nn.Conv2d(width, kept, kernel, padding=around)
-        self.back = nn.Conv2d(kept, whole, kernel, bias=False)
-        assert self.share.bias is not None
-        nn.init.zeros_(self.share.weight)
-        nn.init.zeros_(self.share.bias)
-        with torch.no_grad():
-            self.there.weight.copy_(basis)
-            self.back.weight.copy_(basis.flip(2, 3).transpose(0, 1))
-
-    def forward(self, coefficients: Tensor, features: Tensor) -> Tensor:
-        """Return what changes in the moved grid as coefficients of the first, (N, 48, H, W)."""
-        found: Tensor = self.back(self.there(coefficients) * self.share(features))
-        return found
-
-
 class PostFilter(nn.Module):
     """The decoder's end: what is to change in patches of 4×4, and in those between them.
 
@@ -226,7 +186,7 @@ class PostFilter(nn.Module):
         self.enter = pointwise(inputs, 4 * width)
         self.blocks = nn.Sequential(*(Residual(width) for _ in range(depth)))
         self.share, self.offset = (nn.Conv2d(width, len(basis), 1) for _ in range(2))
-        self.between = nn.ModuleList(Overlapping(width, *moved) for moved in GRIDS)
+        self.between = nn.ModuleList(Between(width, *moved, overlapping=True) for moved in GRIDS)
         for layer in (self.share, self.offset):
             assert layer.bias is not None
             nn.init.zeros_(layer.weight)

@@ -82,17 +82,23 @@ class Between(nn.Module):
     Args:
         width: channels of the features.
         down, right: half a patch or 0, in pixels.
+        overlapping: what begins there has a place as well, (H/4 + 1, W/4 + 1) in all where both are
+            moved, and each has its shares from all patches that it overlaps: the codec's.
     """
 
-    def __init__(self, width: int, down: int, right: int) -> None:
+    def __init__(self, width: int, down: int, right: int, *, overlapping: bool = False) -> None:
         super().__init__()
-        basis = moved_basis(down, right)[:GREY_PART]
+        basis = _moved_basis(down, right)[:GREY_PART]
         kept, _, *size = basis.shape
         kernel = size[0], size[1]
         above, left = (side - 1 for side in kernel)
-        self.before, self.after = (left, 0, above, 0), (0, left, 0, above)
-        self.there = nn.Conv2d(PATCH, kept, kernel, bias=False)
-        self.share = nn.Conv2d(width, kept, 1)
+        around, looked = ((above, left), kernel) if overlapping else ((0, 0), (1, 1))
+        none = 0, 0, 0, 0
+        self.overlapping = overlapping
+        self.before = none if overlapping else (left, 0, above, 0)
+        self.after = none if overlapping else (0, left, 0, above)
+        self.there = nn.Conv2d(PATCH, kept, kernel, padding=around, bias=False)
+        self.share = nn.Conv2d(width, kept, looked, padding=around)
         self.back = nn.Conv2d(kept, PATCH, kernel, bias=False)
         assert self.share.bias is not None
         nn.init.zeros_(self.share.weight)
@@ -298,7 +304,7 @@ def cosines() -> Tensor:
     return torch.kron(colours, torch.kron(waves, waves))
 
 
-def moved_basis(down: int, right: int) -> Tensor:
+def _moved_basis(down: int, right: int) -> Tensor:
     """Return how patches moved by pixels are made of those of the grid, (48, 48, 1 or 2, 1 or 2).
 
     Of a patch and the one before it where it moves, the pixels that they share with it.

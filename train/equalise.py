@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from train.blocks import Block
-from train.codec import CodecNetwork, Levels, Overlapping, PostFilter
+from train.codec import CodecNetwork, Levels, PostFilter
 from train.denoiser import Between, DenoiserNetwork, Residual
 from train.recurrent import VideoNetwork
 
@@ -114,7 +114,7 @@ def codec_streams(network: CodecNetwork) -> list[Stream]:
 def _filter(part: PostFilter) -> list[Stream]:
     """Return the channels of a decoder's end."""
     blocks = _layers(part.blocks, Residual)
-    grids = _layers(part.between, Overlapping)
+    grids = _layers(part.between, Between)
     makers = [part.stem, part.enter, *(block.second for block in blocks)]
     shares = [part.share, *(grid.share for grid in grids)]
     return [

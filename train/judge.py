@@ -15,7 +15,7 @@ import numpy as np
 
 from train.noise import Plane
 from train.photographs import Image, centre, step_generator
-from train.pipeline import Colour, exposures, jpeg, merged, sharpened, softened, toned
+from train.pipeline import Colour, exposures, jpeg, mean, merged, sharpened, softened, toned
 
 SHOTS = 24
 """Of which the mean is clean: what is left of their noise is 14 dB below it."""
@@ -98,4 +98,4 @@ def pairs(pictures: list[Image], side: int) -> Iterator[tuple[Image, Image]]:
         large = cv2.resize(part, (sensor, sensor), interpolation=cv2.INTER_CUBIC)
         soft = softened(np.asarray(large, np.uint8), _LENS_BLUR)
         shots = list(judge.shots(soft, SHOTS, step_generator(i)))
-        yield np.rint(np.mean(shots, 0)).astype(np.uint8), shots[0]
+        yield mean(shots), shots[0]

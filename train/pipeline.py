@@ -1,16 +1,16 @@
 """Cameras from light to JPEG, drawn at random: what their own pipelines make of noise.
 
-Noise that is added to finished pictures (:mod:`train.noise`) lacks what follows it in a camera:
-demosaicing along edges, a colour matrix, a tone curve, noise reduction that spares edges,
-sharpening and resizing. Here it goes through them, picture and all (Brooks et al., "Unprocessing
-Images for Learned Raw Denoising", CVPR 2019, section 3). The clean picture is the mean of other
-shots, as in data sets of real noise (Nam et al., CVPR 2016, section 3), so that a denoiser learns
-to take away noise and not to undo the camera; training with one that has noise left leads to the
-same denoiser (Lehtinen et al., Noise2Noise, ICML 2018, section 2).
+Noise that is added to finished pictures lacks what follows it in a camera: demosaicing along
+edges, a colour matrix, a tone curve, noise reduction that spares edges, sharpening and resizing.
+Here it goes through them, picture and all (Brooks et al., "Unprocessing Images for Learned Raw
+Denoising", CVPR 2019, section 3). The clean picture is the mean of other shots, as in data sets of
+real noise (Nam et al., CVPR 2016, section 3), so that a denoiser learns to take away noise and not
+to undo the camera; training with one that has noise left leads to the same denoiser (Lehtinen et
+al., Noise2Noise, ICML 2018, section 2).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Self
 
 import cv2
@@ -152,7 +152,7 @@ class Camera(NamedTuple):
         What is clean has noise of its own, by which their difference is a sixth too large.
         """
         noisy, *others = self.shots(picture, 1 + _CLEAN_SHOTS, rng)
-        return np.rint(np.mean(others, 0)).astype(np.uint8), noisy
+        return mean(others), noisy
 
     def shots(self, picture: Image, count: int, rng: np.random.Generator) -> Iterator[Image]:
         """Yield shots of a sharp picture that stands still, uint8 (H, W, 3) as it is."""
@@ -197,6 +197,11 @@ def exposures(
     deviation = np.sqrt(np.float32(shot) * raw + np.float32(read))
     for _ in range(count):
         yield raw + deviation * rng.standard_normal(raw.shape, np.float32)
+
+
+def mean(shots: Sequence[Image]) -> Image:
+    """Return the mean of uint8 (H, W, 3) shots, which has less noise."""
+    return np.asarray(np.rint(np.mean(shots, 0)), np.uint8)
 
 
 def toned(plain: Plane, contrast: float) -> Plane:
