@@ -15,7 +15,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 from packaging.tags import sys_tags
 
-SOURCE = "runtime/venturi/_rans.c"
+SOURCE = "runtime/venturi/_entropy/rans.c"
 LIBRARY = "_rans.so"  # the same name everywhere: ctypes loads a path, not a suffix
 FLAGS = ["-std=c99", "-O2", "-shared", "-fPIC"]
 COMPILE_SECONDS = 60
@@ -39,7 +39,7 @@ class NativeKernelHook(BuildHookInterface[Any]):
         if version == "editable":
             _put(library, Path(self.root, SOURCE).with_name(LIBRARY))
             return
-        build_data["force_include"][str(library)] = f"venturi/{LIBRARY}"
+        build_data["force_include"][str(library)] = f"venturi/_entropy/{LIBRARY}"
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{_platform()}"
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import latency, results
+from venturi._io.files import write_atomically
 from venturi.errors import VenturiError
-from venturi.files import write_atomically
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

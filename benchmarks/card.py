@@ -13,11 +13,11 @@ from typing import Any
 from benchmarks import codec, results, weaknesses
 from benchmarks.markdown import percent, table
 from benchmarks.weaknesses import Weakness
-from train import checkpoint
+from train.engine import checkpoint
 from venturi import Codec, Manifest
-from venturi.bundle import locate
-from venturi.files import write_atomically
-from venturi.manifest import CARD, CARD_NAME, FILE_NAME, FileEntry
+from venturi._bundle.load import locate
+from venturi._bundle.manifest import CARD, CARD_NAME, FILE_NAME, FileEntry
+from venturi._io.files import write_atomically
 
 PHOTOGRAPHS = Path(__file__).parents[1] / "train" / "PHOTOS.md"
 WORST = 3

@@ -24,11 +24,11 @@ from benchmarks.peers import PEERS
 from benchmarks.pictures import Picture
 from benchmarks.timing import interleaved, milliseconds, summary
 from venturi import Codec, Manifest
+from venturi._bundle.load import locate
+from venturi._bundle.manifest import FP32
 from venturi.bench.percentiles import shown
 from venturi.bench.split import share_outside_graphs, split
 from venturi.bench.trace import kmac_per_pixel, trace
-from venturi.bundle import locate
-from venturi.manifest import FP32
 
 RATES = (0.15, 1.0)
 QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)

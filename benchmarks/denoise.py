@@ -22,10 +22,10 @@ from benchmarks.metrics import psnr_db
 from benchmarks.pictures import Picture
 from benchmarks.timing import interleaved, summary
 from venturi import Denoiser, Manifest
+from venturi._bundle.load import locate, shipped
+from venturi._bundle.manifest import FP32
 from venturi.bench.percentiles import shown
 from venturi.bench.split import in_graphs_ms, share_outside_graphs, split
-from venturi.bundle import locate, shipped
-from venturi.manifest import FP32
 
 OURS = "venturi"
 NOISY = "noisy"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks import pictures, plot
 from venturi import Autoencoder
-from venturi.files import write_atomically
+from venturi._io.files import write_atomically
 
 Bytes = NDArray[np.uint8]
 

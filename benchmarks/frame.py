@@ -18,8 +18,8 @@ from benchmarks import environment, results
 from benchmarks.report.frames import NETWORK, TODAY, outside_percent
 from benchmarks.timing import interleaved, summary
 from venturi import Denoiser
-from venturi._pixels import from_pixels, to_pixels, to_planes, whole
-from venturi.bundle import Bundle
+from venturi._bundle.load import Bundle
+from venturi._engine.arrays import from_pixels, to_pixels, to_planes, whole
 
 SIZES = ((640, 480), (1280, 720))
 

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from benchmarks import environment, results
 from benchmarks.memory_process import Peak, Request, start
-from venturi import Codec, Manifest, stream
+from venturi import Codec, Manifest
+from venturi._bundle.load import locate
+from venturi._engine.tiling import Box, tiles
+from venturi._entropy.latents import HYPER_STRIDE
+from venturi._format import container
 from venturi.bench import pictures
-from venturi.bundle import locate
-from venturi.latents import HYPER_STRIDE
-from venturi.windows import Box, tiles
 
 LIMIT_MB = 1500.0
 """Beyond the picture itself, in 10^6 bytes."""
@@ -103,13 +104,13 @@ def blanked(codec: Codec, data: bytes, region: Region) -> tuple[bytes, int, int]
     Returns:
         The stream, how many chunks it has, and how many of them are left.
     """
-    info = stream.read_header(data)
+    info = container.read_header(data)
     top, left, height, width = region
     picture = Box(0, 0, info.header.height, info.header.width).aligned(HYPER_STRIDE)
     seen = Box(top, left, top + height, left + width).aligned(HYPER_STRIDE)
     seen = seen.grown(codec.manifest.parameters["decoder_margin"]).clipped(picture)
     kept, damaged = 0, bytearray(data)
-    for chunk, (first, length) in zip(tiles(picture, stream.CHUNK), info.chunks, strict=True):
+    for chunk, (first, length) in zip(tiles(picture, container.CHUNK), info.chunks, strict=True):
         common = chunk.clipped(seen)
         if common.height > 0 and common.width > 0:
             kept += 1

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks import digit_figures, environment, results
 from benchmarks.timing import milliseconds
-from train import digits
+from train.data import digits
 from venturi import Autoencoder, Manifest
 
 Bytes = NDArray[np.uint8]

@@ -6,8 +6,8 @@ from typing import Any
 
 from benchmarks import schema
 from venturi import Manifest
+from venturi._io.files import write_atomically
 from venturi.bench.text import table as table
-from venturi.files import write_atomically
 
 SCHEMA_VERSION = schema.VERSION
 FOLDER = Path(__file__).parent / "results"

@@ -11,9 +11,9 @@ from export.denoiser import export_denoiser
 from export.parity import ParityError
 from export.source import Source
 from export.video import export_video
-from train.family import FAMILY
+from train.tasks.digits import FAMILY
+from venturi._bundle.manifest import Manifest
 from venturi.errors import VenturiError
-from venturi.manifest import Manifest
 
 EXPORTERS: dict[str, Callable[[Source], Manifest]] = {
     "camera": export_denoiser,

@@ -15,8 +15,9 @@ from export.layers import Unrolled, permuted
 from export.parity import largest_difference, require
 from export.source import Source
 from export.tables import frequencies
-from train import checkpoint
-from train.autoencoders import (
+from train.data.digits import LICENCES
+from train.engine import checkpoint
+from train.networks.autoencoders import (
     Autoencoder,
     ConvDecoder,
     Rounded,
@@ -25,10 +26,9 @@ from train.autoencoders import (
     Shape,
     Variational,
 )
-from train.digits import LICENCES
-from train.family import FAMILY, FamilyTask, noisy, to_tensor
-from venturi.manifest import Manifest
-from venturi.tables import Tables
+from train.tasks.digits import FAMILY, FamilyTask, noisy, to_tensor
+from venturi._bundle.manifest import Manifest
+from venturi._format.tables import Tables
 
 TOLERANCE = 1e-5
 PRIOR_DEVIATION = 8

@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from venturi._bundle.manifest import FILE_NAME, FileEntry, Manifest
 from venturi.errors import BundleError
-from venturi.manifest import FILE_NAME, FileEntry, Manifest
 
 Measured = dict[str, float]
 

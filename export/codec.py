@@ -43,13 +43,20 @@ from export.rows import (
 )
 from export.source import Source
 from export.tables import COUNT_RADIUS, build
-from train import checkpoint
-from train.codec import HYPER_MAX, MEAN_UNIT, SCALE_COUNT, Analysis, CodecNetwork, Synthesis
-from train.denoiser import LEVEL_STRIDE
-from train.equalise import codec_streams, equalised
-from train.photo import PhotoTask, sizes, to_tensor
+from train.engine import checkpoint
+from train.networks.codec import (
+    HYPER_MAX,
+    MEAN_UNIT,
+    SCALE_COUNT,
+    Analysis,
+    CodecNetwork,
+    Synthesis,
+)
+from train.networks.denoiser import LEVEL_STRIDE
+from train.networks.equalization import codec_streams, equalised
 from train.recipes import PhotoRecipe
-from venturi.manifest import Manifest
+from train.tasks.photo import PhotoTask, sizes, to_tensor
+from venturi._bundle.manifest import Manifest
 
 TOLERANCE = 2e-4
 EXACT_LAYERS = "linear", "stem", "head", "hyper"

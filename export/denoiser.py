@@ -13,15 +13,15 @@ from export.int8 import calibration, frame_feeds, measure, write_int8
 from export.parity import pixel_difference, require_pixels, run_file
 from export.pixels import ShippedDenoiser
 from export.source import Source
-from train import checkpoint
-from train.camera import CameraTask, denoiser
-from train.denoiser import STRIDE, DenoiserGraph, DenoiserNetwork
-from train.equalise import equalised, still_streams
-from train.photo import to_tensor
+from train.engine import checkpoint
+from train.networks.denoiser import STRIDE, DenoiserGraph, DenoiserNetwork
+from train.networks.equalization import equalised, still_streams
 from train.recipes import CameraRecipe
-from venturi._pixels import Pixels
-from venturi.bundle import Bundle
-from venturi.manifest import STILL, Manifest
+from train.tasks.camera import CameraTask, denoiser
+from train.tasks.photo import to_tensor
+from venturi._bundle.load import Bundle
+from venturi._bundle.manifest import STILL, Manifest
+from venturi._engine.arrays import Pixels
 
 FRAME = Port("frame", ("height", "width", 3))
 STRENGTH = Port("strength", (1,))

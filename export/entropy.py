@@ -14,7 +14,7 @@ from torch.nn import functional
 from export.graphs import Port, block_major, export_graph
 from export.parity import ParityError, largest_difference, require
 from export.rows import Size, shuffled
-from train.codec import (
+from train.networks.codec import (
     CONTEXT_MAX,
     GROUPS,
     HYPER_MAX,
@@ -28,7 +28,7 @@ from train.codec import (
     place_of,
     scattered,
 )
-from train.integer import ACCUMULATOR_LIMIT, ACTIVATION_MAX, IntegerConv
+from train.networks.integer import ACCUMULATOR_LIMIT, ACTIVATION_MAX, IntegerConv
 
 FILES = {
     "entropy_first": "entropy-first.onnx",

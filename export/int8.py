@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from export.bundle import Measured
 from export.parity import ParityError, run_file
 from export.quantise import Feed, quantised, scales
-from train.camera import CameraTask
-from train.denoiser import LEVEL_STRIDE, Denoised
-from train.photo import to_tensor
-from venturi._pixels import Pixels
+from train.networks.denoiser import LEVEL_STRIDE, Denoised
+from train.tasks.camera import CameraTask
+from train.tasks.photo import to_tensor
+from venturi._engine.arrays import Pixels
 
 LOSS_MAX_DB = 0.5
 """A variant that loses more is broken; the goal is 0.15."""

@@ -30,8 +30,8 @@ from export.rows import (
     shuffled,
     shuffled_planes,
 )
-from train.denoiser import LEVEL_STRIDE, PATCH, DenoiserNetwork
-from train.recurrent import STATE_LIMIT, VideoNetwork
+from train.networks.denoiser import LEVEL_STRIDE, PATCH, DenoiserNetwork
+from train.networks.recurrent import STATE_LIMIT, VideoNetwork
 
 _WORD = 4  # channels; a convolution in 8 bits of a number between takes three times as long
 _BLOCK = 16  # the same in float32

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.blocks import Block
-from train.denoiser import LEVEL_STRIDE, PATCH, Between, Residual
+from train.networks.blocks import Block
+from train.networks.denoiser import LEVEL_STRIDE, PATCH, Between, Residual
 
 Size = tuple[int, int]
 """Rows and columns of places, which a tensor of rows does not tell."""

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from train import checkpoint
+from train.engine import checkpoint
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from train.codec import SCALE_COUNT, SCALE_MAX, SCALE_MIN
-from venturi.tables import Tables
+from train.networks.codec import SCALE_COUNT, SCALE_MAX, SCALE_MIN
+from venturi._format.tables import Tables
 
 TOTAL = 2**16
 RADIUS_PER_SCALE = 4.5

@@ -28,13 +28,13 @@ from export.parity import (
 from export.pixels import ShippedVideo
 from export.quantise import Feed
 from export.source import Source
-from train.denoiser import STRIDE
-from train.equalise import equalised, video_streams
-from train.photo import to_tensor
-from train.recurrent import STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
-from train.video import VideoRecipe, VideoTask, recurrent
-from venturi.bundle import Bundle
-from venturi.manifest import Manifest
+from train.networks.denoiser import STRIDE
+from train.networks.equalization import equalised, video_streams
+from train.networks.recurrent import STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
+from train.tasks.photo import to_tensor
+from train.tasks.video import VideoRecipe, VideoTask, recurrent
+from venturi._bundle.load import Bundle
+from venturi._bundle.manifest import Manifest
 
 INT8 = "int8"
 

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from train.photographs import Image
+from train.data.photographs import Image
 
 INNER = slice(16, -16), slice(16, -16)
 """Of a flat picture, what no border changes."""

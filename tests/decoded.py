@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from venturi import Codec, latents, stream
-from venturi.rans import Decoder
+from venturi import Codec
+from venturi._entropy import latents
+from venturi._entropy.rans import Decoder
+from venturi._format import container
 
 SEGMENTS = 4
 """Of a chunk."""
@@ -54,7 +56,7 @@ def decode(codec: Codec, data: bytes) -> Decoded:
 
 def readdressed(data: bytes, codec: Codec) -> bytes:
     """Return a stream with the same payloads and the fingerprint of another codec's bundle."""
-    info = stream.read_header(data)
-    payloads = [stream.chunk(info, data, number) for number in range(len(info.chunks))]
+    info = container.read_header(data)
+    payloads = [container.chunk(info, data, number) for number in range(len(info.chunks))]
     header = dataclasses.replace(info.header, fingerprint=codec.manifest.fingerprint)
-    return stream.pack(header, payloads)
+    return container.pack(header, payloads)

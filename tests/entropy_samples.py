@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from venturi.rans import Segment
-from venturi.tables import Tables
+from venturi._entropy.rans import Segment
+from venturi._format.tables import Tables
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """For machines that do other work as well: how long an example takes is no error."""

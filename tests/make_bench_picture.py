@@ -1,8 +1,9 @@
 """Make the photograph that ``venturi bench`` measures on: python -m tests.make_bench_picture.
 
-It is gb82-018 (CC0 1.0) of the data folder, one of the photographs that ``train.photographs.split``
-keeps from training. It is scaled down and written as a PNG whose rows all have the filter "up",
-which venturi.bench.pictures decodes with NumPy alone.
+It is gb82-018 (CC0 1.0) of the data folder, one of the photographs that
+``train.data.photographs.split`` keeps from training. It is scaled down and
+written as a PNG whose rows all have the filter "up", which venturi.bench.pictures decodes with
+NumPy alone.
 """
 
 import zlib
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 
 from benchmarks.pictures import read
-from train.photographs import data_folder
+from train.data.photographs import data_folder
 from venturi.bench.pictures import SHIPPED
 
 PHOTO = data_folder() / "photos" / "gb82-018.jpg"

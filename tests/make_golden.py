@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.plain_decoder import Chunk, PlainDecoder
-from venturi import Codec, stream
-from venturi.bundle import locate
-from venturi.stream import Header
+from venturi import Codec
+from venturi._bundle.load import locate
+from venturi._format import container
+from venturi._format.container import Header
 
 FOLDER = Path(__file__).parent / "golden"
 TINY = Path(__file__).parent / "data" / "tiny_codec"
@@ -100,10 +101,10 @@ def sample(pixels: Pixels) -> list[int]:
 def errors(codec: Codec) -> Iterator[tuple[str, bytes, str]]:
     """Yield the name, the bytes and what the error must say."""
     good = codec.compress(waves(40, 1100), quality=50)
-    info = stream.read_header(good)
+    info = container.read_header(good)
     (first, length), (second, _) = info.chunks
     head = good[: first - 8]
-    payloads = [stream.chunk(info, good, number) for number in (0, 1)]
+    payloads = [container.chunk(info, good, number) for number in (0, 1)]
     yield "nothing.vnt", b"", "expected b'VNT'; this is no Venturi stream"
     yield "another-file.vnt", b"\x89PNG\r\n\x1a\n", "expected b'VNT'; this is no Venturi stream"
     yield "version-2.vnt", good[:3] + b"\x02" + good[4:], "stream version 2; expected 1"
@@ -137,18 +138,18 @@ def flip(data: bytes, position: int) -> bytes:
 
 def signed(head: bytes, good: bytes) -> bytes:
     """Put a head with a checksum that is right before the chunks of a stream."""
-    info = stream.read_header(good)
+    info = container.read_header(good)
     return head + zlib.crc32(head).to_bytes(4, "little") + good[info.chunks[0][0] - 4 :]
 
 
 def forged(header: Header, payloads: list[bytes], **changes: Any) -> bytes:
     """Write a stream whose checksums are right, whatever it says."""
-    return stream.pack(Header(**{**header.__dict__, **changes}), payloads)
+    return container.pack(Header(**{**header.__dict__, **changes}), payloads)
 
 
 def exchanged(good: bytes) -> bytes:
     """Move a payload to the place of another of the same length; both begin alike here."""
-    info = stream.read_header(good)
+    info = container.read_header(good)
     (first, _), (second, length) = info.chunks
     return good[: first - 4] + good[second - 4 : second + length] + good[first + length :]
 

@@ -16,9 +16,9 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from venturi.latents import ORDER, STEPS
-from venturi.manifest import FileEntry, Manifest
-from venturi.tables import TOTAL, Tables
+from venturi._bundle.manifest import FileEntry, Manifest
+from venturi._entropy.latents import ORDER, STEPS
+from venturi._format.tables import TOTAL, Tables
 
 DATA = Path(__file__).parent / "data"
 LATENTS, HYPERS = 12, 2

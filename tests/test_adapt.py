@@ -11,8 +11,9 @@ from benchmarks.__main__ import main
 from tests.test_codec import copy_with_other_tables
 from tests.training import options, photo_recipe, picture
 from train import __main__ as train
-from train import checkpoint
-from venturi import Codec, stream
+from train.engine import checkpoint
+from venturi import Codec
+from venturi._format import container
 
 TINY = Path(__file__).parent / "data" / "tiny_codec"
 
@@ -79,9 +80,9 @@ def test_grey_stays_grey() -> None:
     scheme = adapt.Greyish(Codec(TINY, threads=1), "general", "Venturi")
     image = np.repeat(grey(70, 80, 1)[..., None], 3, axis=2)
     data = scheme.encode(image, 50)
-    assert stream.read_header(data).header.grey
+    assert container.read_header(data).header.grey
     assert scheme.decode(data).shape == image.shape
-    assert not stream.read_header(scheme.encode(picture(70, 80, 1), 50)).header.grey
+    assert not container.read_header(scheme.encode(picture(70, 80, 1), 50)).header.grey
 
 
 def test_training_goes_on_from_weights_with_grey_pictures(folders: Path, tmp_path: Path) -> None:

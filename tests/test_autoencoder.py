@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from venturi import Autoencoder, BundleError, Codec, InputError, Manifest, StreamError, stream
-from venturi.manifest import FileEntry
-from venturi.tables import Tables
+from venturi import Autoencoder, BundleError, Codec, InputError, Manifest, StreamError
+from venturi._bundle.manifest import FileEntry
+from venturi._format import container
+from venturi._format.tables import Tables
 
 DATA = Path(__file__).parent / "data"
 TINY = DATA / "tiny_autoencoder"
@@ -89,8 +90,8 @@ def test_every_byte_counts(tiny: Autoencoder) -> None:
 
 
 def test_header_of_a_stream(tiny: Autoencoder) -> None:
-    info = stream.read_header(tiny.compress(blocks(6, 1)[0]))
-    assert info.header == stream.Header(True, tiny.manifest.fingerprint, 0, 8, 8)
+    info = container.read_header(tiny.compress(blocks(6, 1)[0]))
+    assert info.header == container.Header(True, tiny.manifest.fingerprint, 0, 8, 8)
     assert info.chunks[0][0] == OVERHEAD
 
 
@@ -178,10 +179,10 @@ def test_no_damage_goes_unnoticed(tiny: Autoencoder) -> None:
 )
 def test_streams_of_other_models_are_refused(tiny: Autoencoder, header: dict[str, Any]) -> None:
     data = tiny.compress(blocks(10, 1)[0])
-    info = stream.read_header(data)
+    info = container.read_header(data)
     other = dataclasses.replace(info.header, **header)
     with pytest.raises(StreamError, match=r"expected|bundle"):
-        tiny.decompress(stream.pack(other, [stream.chunk(info, data, 0)]))
+        tiny.decompress(container.pack(other, [container.chunk(info, data, 0)]))
 
 
 def test_bundles_of_other_tasks_are_refused(tiny: Autoencoder) -> None:

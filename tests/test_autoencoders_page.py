@@ -15,8 +15,8 @@ from benchmarks import __main__ as benchmarks
 from benchmarks import readme, results
 from export import __main__ as export
 from train import __main__ as train
-from train import digits
-from train.family import FAMILY
+from train.data import digits
+from train.tasks.digits import FAMILY
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
 

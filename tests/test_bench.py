@@ -12,10 +12,10 @@ import pytest
 
 from tests.test_bench_trace import model
 from venturi import Codec, Denoiser, images
+from venturi._cli.main import main
 from venturi.bench import cold, pictures, point, sweep
 from venturi.bench.size import Size
 from venturi.bench.subjects import Spec, opened
-from venturi.cli import main
 from venturi.errors import BundleError, DeviceError, InputError
 
 ROOT = Path(__file__).parent.parent

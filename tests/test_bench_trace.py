@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import ArrayLike
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from venturi import Autoencoder, Codec, rans
+from venturi import Autoencoder, Codec
+from venturi._engine.graph import Graph
+from venturi._entropy import rans
 from venturi.bench import peak
 from venturi.bench.arithmetic import macs
 from venturi.bench.clock import WallClock
@@ -24,7 +26,6 @@ from venturi.bench.trace import (
     providers,
     trace,
 )
-from venturi.sessions import Graph
 
 DATA = Path(__file__).parent / "data"
 CODEC, AUTOENCODER = str(DATA / "tiny_codec"), str(DATA / "tiny_autoencoder")

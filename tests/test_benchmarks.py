@@ -30,7 +30,7 @@ from benchmarks.peers import PEERS, Peer
 from benchmarks.timing import interleaved, summary
 from tests import sample_results
 from venturi import Codec, Manifest
-from venturi.bundle import SHIPPED
+from venturi._bundle.load import SHIPPED
 
 DATA = Path(__file__).parent / "data"
 CODEC, DENOISER = str(DATA / "tiny_codec"), str(DATA / "tiny_denoiser")

@@ -22,7 +22,7 @@ def test_the_kernel_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("VENTURI_PURE", raising=False)
     monkeypatch.delenv("CC", raising=False)
     wheel, names = wheel_names(tmp_path)
-    assert "venturi/_rans.so" in names
+    assert "venturi/_entropy/_rans.so" in names
     assert "-py3-none-" in wheel
     assert not wheel.endswith("-any.whl")
 
@@ -37,4 +37,4 @@ def test_without_a_compiler_the_wheel_is_pure(
     monkeypatch.setenv(variable, value)
     wheel, names = wheel_names(tmp_path)
     assert wheel.endswith("-py3-none-any.whl")
-    assert "venturi/_rans.so" not in names
+    assert "venturi/_entropy/_rans.so" not in names

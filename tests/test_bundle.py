@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from venturi import BundleError, Codec, Denoiser, DeviceError, InputError, Manifest, _onnx, bundle
-from venturi.manifest import FileEntry
+from venturi import BundleError, Codec, Denoiser, DeviceError, InputError, Manifest
+from venturi._bundle import load, onnx_walk
+from venturi._bundle.manifest import FileEntry
 
 DATA = Path(__file__).parent / "data"
 TINY = DATA / "tiny_codec"
@@ -39,23 +40,23 @@ def replace_file(folder: Path, name: str, content: bytes) -> None:
 def test_found_by_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(DATA)
     for place in (TINY, str(TINY), "tiny_codec", "./tiny_codec", Path("tiny_codec")):
-        assert bundle.Bundle.load(place, task="codec").source == str(TINY)
+        assert load.Bundle.load(place, task="codec").source == str(TINY)
 
 
 def test_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(TINY, tmp_path / "models" / "photo")
-    monkeypatch.setattr(bundle, "SHIPPED", tmp_path / "models")
+    monkeypatch.setattr(load, "SHIPPED", tmp_path / "models")
     monkeypatch.chdir(tmp_path / "models")  # the name wins over a folder that is called like it
-    assert bundle.shipped() == ["photo"]
-    assert bundle.Bundle.load("photo", task="codec").source == "photo"
-    source = bundle.Bundle.load("./photo", task="codec").source
+    assert load.shipped() == ["photo"]
+    assert load.Bundle.load("photo", task="codec").source == "photo"
+    source = load.Bundle.load("./photo", task="codec").source
     assert Path(source).is_absolute() or source == "photo"
 
 
 @pytest.mark.parametrize("name", ["nothing", "", "../nothing", "nothing\0", "n" * 5000])
 def test_what_is_not_there_is_named(name: str) -> None:
     with pytest.raises(BundleError, match="no such bundle"):
-        bundle.locate(name)
+        load.locate(name)
 
 
 def test_another_task_is_named() -> None:
@@ -286,7 +287,7 @@ REFUSED = {
 @pytest.mark.parametrize("content", REFUSED.values(), ids=list(REFUSED))
 def test_a_graph_that_must_not_run_is_refused(content: bytes) -> None:
     with pytest.raises(BundleError, match=r"bad\.onnx"):
-        _onnx.check(content, "bad.onnx")
+        onnx_walk.check(content, "bad.onnx")
 
 
 def test_deep_nesting_is_refused() -> None:
@@ -294,19 +295,19 @@ def test_deep_nesting_is_refused() -> None:
     for _ in range(9):
         content = node(message(5, message(6, content)))
     with pytest.raises(BundleError, match="nested"):
-        _onnx.check(graph(content), "bad.onnx")
+        onnx_walk.check(graph(content), "bad.onnx")
 
 
 @pytest.mark.parametrize("path", sorted(DATA.glob("tiny_*/*.onnx")), ids=lambda path: path.stem)
 def test_the_tiny_graphs_pass(path: Path) -> None:
-    _onnx.check(path.read_bytes(), path.name)
+    onnx_walk.check(path.read_bytes(), path.name)
 
 
 def test_hand_made_messages_pass() -> None:
     """The refusals above are for what they say, not for the way the messages are made."""
-    _onnx.check(graph(RELU), "good.onnx")
-    _onnx.check(graph(node(message(4, b"Relu"), message(7, b"ai.onnx"))), "good.onnx")
-    _onnx.check(graph(RELU + message(5, message(9, b"raw"))), "good.onnx")
+    onnx_walk.check(graph(RELU), "good.onnx")
+    onnx_walk.check(graph(node(message(4, b"Relu"), message(7, b"ai.onnx"))), "good.onnx")
+    onnx_walk.check(graph(RELU + message(5, message(9, b"raw"))), "good.onnx")
 
 
 def test_no_damaged_graph_gives_another_exception() -> None:
@@ -315,7 +316,7 @@ def test_no_damaged_graph_gives_another_exception() -> None:
         damaged[position] ^= 1 << position % 8
         for content in (bytes(damaged), DECODER[:position]):
             try:
-                _onnx.check(content, "decoder.onnx")
+                onnx_walk.check(content, "decoder.onnx")
             except BundleError as error:
                 assert "decoder.onnx" in str(error)
 

@@ -12,9 +12,9 @@ from benchmarks import pictures, results, weaknesses
 from benchmarks.__main__ import main
 from tests import make_golden, sample_results
 from tests.training import picture
-from train import checkpoint
+from train.engine import checkpoint
 from venturi import BundleError, Codec, Manifest
-from venturi.cli import main as venturi
+from venturi._cli.main import main as venturi
 
 TINY = Path(__file__).parent / "data" / "tiny_codec"
 

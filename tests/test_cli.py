@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from venturi import Codec, Denoiser, __version__, images
-from venturi.cli import main
-from venturi.stream import Header, pack
+from venturi._cli.main import main
+from venturi._format.container import Header, pack
 
 DATA = Path(__file__).parent / "data"
 CODEC = str(DATA / "tiny_codec")
@@ -377,7 +377,8 @@ def test_failure_as_a_process(tmp_path: Path) -> None:
 
 def test_help_needs_no_opencv_and_no_onnxruntime(tmp_path: Path) -> None:
     script = (
-        "import sys, venturi.cli\nsys.exit('cv2' in sys.modules or 'onnxruntime' in sys.modules)"
+        "import sys, venturi._cli.main\n"
+        "sys.exit('cv2' in sys.modules or 'onnxruntime' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

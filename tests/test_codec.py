@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from venturi import Codec, InputError, Manifest, StreamError, stream
+from venturi import Codec, InputError, Manifest, StreamError
+from venturi._format import container
 
 TINY = Path(__file__).parent / "data" / "tiny_codec"
 SIZES = [(1, 1), (7, 5), (1, 300), (64, 64), (65, 63), (513, 257), (1030, 2100)]
@@ -53,7 +54,7 @@ def test_grey_round_trip(codec: Codec, size: tuple[int, int]) -> None:
     image = picture(*size)[..., 0]
     data = codec.compress(image, quality=90)
     decoded = codec.decompress(data)
-    assert stream.read_header(data).header.grey
+    assert container.read_header(data).header.grey
     assert (decoded.dtype, decoded.shape) == (image.dtype, image.shape)
     assert psnr_db(image, decoded) > enough_db(size)
 
@@ -145,7 +146,7 @@ def test_quality_buys_fidelity(codec: Codec) -> None:
 def test_default_quality_is_50(codec: Codec) -> None:
     image = picture(64, 64)
     assert codec.compress(image) == codec.compress(image, quality=50)
-    assert stream.read_header(codec.compress(image)).header.quality_q8 == 50 * 256
+    assert container.read_header(codec.compress(image)).header.quality_q8 == 50 * 256
 
 
 @pytest.mark.parametrize("quality", [0, 0.99, 100.5, -1, float("nan"), float("inf"), "best"])
@@ -165,7 +166,7 @@ def test_max_bytes_takes_the_best_quality_that_fits(
     data = codec.compress(image, max_bytes=budget)
     assert len(passes) <= 9
     assert len(data) <= budget
-    level = stream.read_header(data).header.quality_q8
+    level = container.read_header(data).header.quality_q8
     # The tiny codec has 16 steps of quality: the next one is at most 8 away.
     assert len(codec.compress(image, quality=min(level / 256 + 8, 100))) > budget
 
@@ -200,7 +201,7 @@ def test_min_psnr_is_reached_at_the_lowest_quality(
     data = codec.compress(image, min_psnr_db=38)
     assert len(passes) <= 9
     assert psnr_db(image, codec.decompress(data)) >= 38
-    level = stream.read_header(data).header.quality_q8
+    level = container.read_header(data).header.quality_q8
     lower = codec.decompress(codec.compress(image, quality=level / 256 - 8))
     assert psnr_db(image, lower) < 38
 
@@ -300,7 +301,7 @@ def test_another_bundle_that_is_shipped_is_named(
     shutil.copytree(TINY, tmp_path / "models" / "photo")
     (tmp_path / "models" / "broken").mkdir()
     (tmp_path / "models" / "broken" / "manifest.json").write_text("{")
-    monkeypatch.setattr("venturi.bundle.SHIPPED", tmp_path / "models")
+    monkeypatch.setattr("venturi._bundle.load.SHIPPED", tmp_path / "models")
     with pytest.raises(StreamError, match="open the bundle 'photo', which came with"):
         other.decompress(codec.compress(picture(20, 30)))
 
@@ -329,21 +330,21 @@ def test_every_flipped_bit_is_noticed(codec: Codec) -> None:
 def test_a_forged_checksum_ends_in_an_error_or_a_picture(codec: Codec) -> None:
     """An attacker can compute checksums: never another exception, never a crash."""
     rng = np.random.default_rng(3)
-    header = stream.Header(False, codec.manifest.fingerprint, 50 * 256, 100, 100)
-    payload = stream.chunk(*_first(codec.compress(picture(100, 100))))
+    header = container.Header(False, codec.manifest.fingerprint, 50 * 256, 100, 100)
+    payload = container.chunk(*_first(codec.compress(picture(100, 100))))
     for trial in range(200):
         damaged = bytearray(payload)
         for position in rng.integers(0, len(payload), 1 + trial % 4):
             damaged[position] = rng.integers(256)
-        forged = stream.pack(header, [bytes(damaged[: rng.integers(1, len(payload) + 1)])])
+        forged = container.pack(header, [bytes(damaged[: rng.integers(1, len(payload) + 1)])])
         try:
             assert codec.decompress(forged).shape == (100, 100, 3)
         except StreamError as error:
             assert "chunk 0" in str(error)
 
 
-def _first(data: bytes) -> tuple[stream.StreamInfo, bytes, int]:
-    return stream.read_header(data), data, 0
+def _first(data: bytes) -> tuple[container.StreamInfo, bytes, int]:
+    return container.read_header(data), data, 0
 
 
 def test_a_picture_too_large_is_refused_before_it_is_decoded(codec: Codec) -> None:
@@ -354,9 +355,9 @@ def test_a_picture_too_large_is_refused_before_it_is_decoded(codec: Codec) -> No
 
 
 def test_a_stream_without_quality_is_refused(codec: Codec) -> None:
-    header = stream.Header(False, codec.manifest.fingerprint, 0, 8, 8)
+    header = container.Header(False, codec.manifest.fingerprint, 0, 8, 8)
     with pytest.raises(StreamError, match="quality"):
-        codec.decompress(stream.pack(header, [b""]))
+        codec.decompress(container.pack(header, [b""]))
 
 
 def test_pickles_by_its_arguments(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from venturi import BundleError, Denoiser, InputError, Manifest
-from venturi._pixels import from_pixels, to_pixels
-from venturi.manifest import FileEntry
-from venturi.windows import Box
+from venturi._bundle.manifest import FileEntry
+from venturi._engine.arrays import from_pixels, to_pixels
+from venturi._engine.tiling import Box
 
 TINY = Path(__file__).parent / "data" / "tiny_denoiser"
 SIZES = [(1, 1), (7, 5), (64, 64), (65, 63), (513, 257)]

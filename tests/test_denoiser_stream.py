@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from venturi import BundleError, Denoiser, InputError, Manifest
-from venturi._cuts import THRESHOLD, is_cut, thumbnail
-from venturi.manifest import FileEntry
-from venturi.motion import glance, motion, moved
+from venturi._bundle.manifest import FileEntry
+from venturi._engine.cuts import THRESHOLD, is_cut, thumbnail
+from venturi._engine.motion import glance, motion, moved
 
 DATA = Path(__file__).parent / "data"
 TINY = DATA / "tiny_recurrent"

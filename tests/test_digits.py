@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from train import digits
-from train.photographs import data_folder
+from train.data import digits
+from train.data.photographs import data_folder
 
 COUNT, TESTS = 24, 5
 

@@ -19,8 +19,9 @@ from onnx import numpy_helper
 from tests import make_golden
 from tests.decoded import decode, readdressed
 from tests.test_golden import BUNDLES, golden, index
-from venturi import Codec, Manifest, StreamError, sessions
-from venturi.manifest import FileEntry
+from venturi import Codec, Manifest, StreamError
+from venturi._bundle.manifest import FileEntry
+from venturi._engine import graph
 
 LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")
 RELATIVE = 1e-4
@@ -30,14 +31,14 @@ WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 
 def at_level(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     """Make the sessions of codecs to come optimise their graphs as little or as much as told."""
-    options = sessions._options
+    options = graph._options
 
     def changed(runtime: Any, device: str, threads: int | None) -> Any:
         made = options(runtime, device, threads)
         made.graph_optimization_level = getattr(runtime.GraphOptimizationLevel, level)
         return made
 
-    monkeypatch.setattr(sessions, "_options", changed)
+    monkeypatch.setattr(graph, "_options", changed)
 
 
 def perturbed(

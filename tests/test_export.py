@@ -19,12 +19,12 @@ from export.graphs import OPSET, block_major
 from export.layers import in_patches, permuted, strided
 from export.parity import ParityError, require
 from export.tables import COUNT_RADIUS, TOTAL, frequencies, scale_tables
-from train import integer
-from train.codec import SCALE_COUNT, CodecNetwork, PostFilter, Sizes
-from train.denoiser import cosines
-from train.loop import Trainer
-from train.photo import PhotoTask
+from train.engine.loop import Trainer
+from train.networks import integer
+from train.networks.codec import SCALE_COUNT, CodecNetwork, PostFilter, Sizes
+from train.networks.denoiser import cosines
 from train.recipes import PhotoRecipe
+from train.tasks.photo import PhotoTask
 from venturi import Codec
 
 # The exporter of torch 2.13 trips over its own deprecation of tree specs.

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from export import __main__ as export
 from export import autoencoder as exporter
 from train import __main__ as train
-from train import family
-from train.autoencoders import Rounded, Variational
-from train.family import FAMILY, FamilyTask, activity, noisy
-from train.loop import Trainer
+from train.engine.loop import Trainer
+from train.networks.autoencoders import Rounded, Variational
+from train.tasks import digits
+from train.tasks.digits import FAMILY, FamilyTask, activity, noisy
 from venturi import Autoencoder, Manifest
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
@@ -139,7 +139,7 @@ def test_what_a_code_costs(data: Path) -> None:
 def test_recipes_refuse_what_makes_no_sense(field: str, value: float) -> None:
     values: dict[str, Any] = {field: value}
     with pytest.raises(ValueError, match=field):
-        replace(family.SimpleRecipe(), **values)
+        replace(digits.SimpleRecipe(), **values)
 
 
 @pytest.fixture(scope="module", params=EXPORTED)
@@ -165,7 +165,7 @@ def test_the_bundle_does_what_was_trained(bundle: Path, data: Path) -> None:
     autoencoder = Autoencoder(bundle, threads=1)
     images = made.data.test.images
     with torch.no_grad():
-        code = model.encode(family.to_tensor(images).float() / 255)
+        code = model.encode(digits.to_tensor(images).float() / 255)
         wanted = torch.sigmoid(model.decode(code))[:, 0].numpy()
     np.testing.assert_allclose(autoencoder.decode(autoencoder.encode(images)), wanted, atol=1e-4)
     error = np.abs(autoencoder.reconstruct(images[3]) / 255 - wanted[3]).max()

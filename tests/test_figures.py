@@ -12,7 +12,7 @@ from benchmarks.bd_rate import bd_rate_percent
 from benchmarks.metrics import decibels
 from tests import sample_results
 from venturi import Manifest
-from venturi.bundle import locate
+from venturi._bundle.load import locate
 
 NUMBER = re.compile(r"\d+\.\d+")
 ABOUT_DESIGN = {"5 %"}  # what AUTOENCODERS.md says of the steps that export looks for

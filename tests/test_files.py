@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from venturi import files
-from venturi.files import write_atomically
+from venturi._io import files
+from venturi._io.files import write_atomically
 
 
 def names(folder: Path) -> list[str]:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests.entropy_samples import GAUSSIANS, TINY, gaussian_segments
-from venturi import _varint, manifest, rans, stream, tables
-from venturi.rans import Segment
-from venturi.stream import Header
-from venturi.tables import Tables
+from venturi._bundle import manifest
+from venturi._entropy import rans
+from venturi._entropy.rans import Segment
+from venturi._format import container, tables, varint
+from venturi._format.container import Header
+from venturi._format.tables import Tables
 
 DOCUMENT = (Path(__file__).resolve().parents[1] / "runtime" / "FORMAT.md").read_text("utf-8")
 
@@ -57,14 +59,14 @@ def test_the_example_is_what_the_code_writes() -> None:
     frequencies = Tables.from_lists([[], [16384, 32768, 16383, 1]], [[1, 0]])
     assert hex_block("tables") == frequencies.to_bytes()
     payload = rans.encode(example(), frequencies)
-    assert hex_block("stream") == stream.pack(EXAMPLE_HEADER, [payload])
+    assert hex_block("stream") == container.pack(EXAMPLE_HEADER, [payload])
 
 
 def test_the_example_is_read() -> None:
     data = hex_block("stream")
-    info = stream.read_header(data)
+    info = container.read_header(data)
     assert info.header == EXAMPLE_HEADER
-    decoder = rans.Decoder(stream.chunk(info, data, 0), Tables.from_bytes(hex_block("tables")))
+    decoder = rans.Decoder(container.chunk(info, data, 0), Tables.from_bytes(hex_block("tables")))
     for symbols, index in example():
         assert decoder.decode(index).tolist() == symbols.tolist()
     decoder.finish()
@@ -115,14 +117,15 @@ def test_the_decoder_of_the_document_decodes(of: Tables, lanes: int) -> None:
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    rows_, columns = stream.chunk_grid(stream.MAX_SIDE, stream.MAX_SIDE)
+    rows_, columns = container.chunk_grid(container.MAX_SIDE, container.MAX_SIDE)
     assert {
         name: limit.replace("<sup>", "^").replace("</sup>", "") for name, limit in rows("what")
     } == {
-        "sides of a picture": f"{stream.MAX_SIDE} pixels",
-        "pixels of a picture": f"2^{stream.MAX_PIXELS.bit_length() - 1}, adjustable by the caller",
+        "sides of a picture": f"{container.MAX_SIDE} pixels",
+        "pixels of a picture": f"2^{container.MAX_PIXELS.bit_length() - 1}, adjustable by the "
+        "caller",
         "chunks": f"{rows_ * columns}",
-        "a payload, and any LEB128 number": f"2^{(_varint.MAX_VALUE + 1).bit_length() - 1} − 1",
+        "a payload, and any LEB128 number": f"2^{(varint.MAX_VALUE + 1).bit_length() - 1} − 1",
         "lanes": f"{rans.LANES[-1]}",
         "tables": f"{tables.MAX_TABLES}",
         "radius of a table": f"{tables.MAX_RADIUS}",

@@ -13,9 +13,10 @@ import venturi
 from tests import make_golden
 from tests.decoded import decode
 from tests.plain_decoder import PlainDecoder
-from venturi import Codec, stream
-from venturi.bundle import SHIPPED
-from venturi.manifest import FILE_NAME
+from venturi import Codec
+from venturi._bundle.load import SHIPPED
+from venturi._bundle.manifest import FILE_NAME
+from venturi._format import container
 
 BUNDLES = {"tiny": make_golden.TINY} | {
     path.parent.name: path.parent
@@ -72,7 +73,7 @@ def test_both_decoders_find_the_same_symbols(
 def test_the_header_says_what_it_said(bundle: str, name: str) -> None:
     data, expected = golden(bundle, name), index(bundle)["streams"][name]
     assert hashlib.sha256(data).hexdigest() == expected["sha256"]
-    header = stream.read_header(data).header
+    header = container.read_header(data).header
     for field in ("grey", "width", "height", "quality_q8"):
         assert getattr(header, field) == expected[field]
 
@@ -90,8 +91,8 @@ def test_the_golden_streams_are_varied() -> None:
     heads = set()
     for bundle, name in STREAMS:
         data = golden(bundle, name)
-        info = stream.read_header(data)
-        heads |= {stream.chunk(info, data, number)[0] for number in range(len(info.chunks))}
+        info = container.read_header(data)
+        heads |= {container.chunk(info, data, number)[0] for number in range(len(info.chunks))}
     assert {head & 16 for head in heads} == {0, 16}
     assert {head & 15 for head in heads} >= {0, 2, 3, 4}
 

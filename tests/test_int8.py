@@ -26,17 +26,24 @@ from export.quantise import Scale, quantised, scales
 from export.rows import MIDDLE, AllBetween, Strongest
 from tests.training import camera_recipe, options, picture, pictures
 from train import __main__ as train
-from train.camera import CameraTask
-from train.codec import CodecNetwork, Sizes
-from train.denoiser import EXACT_LAYERS, GRIDS, PATCH, Between, DenoiserNetwork, exact_layers
-from train.equalise import codec_streams, equalised, still_streams
-from train.loop import Trainer
-from train.photo import to_tensor
-from train.quantised import Rounded, round_activation, round_weight
+from train.engine.loop import Trainer
+from train.networks.codec import CodecNetwork, Sizes
+from train.networks.denoiser import (
+    EXACT_LAYERS,
+    GRIDS,
+    PATCH,
+    Between,
+    DenoiserNetwork,
+    exact_layers,
+)
+from train.networks.equalization import codec_streams, equalised, still_streams
+from train.networks.quantised import Rounded, round_activation, round_weight
+from train.tasks.camera import CameraTask
+from train.tasks.photo import to_tensor
 from venturi import BundleError, Codec, Denoiser, InputError, Manifest
+from venturi._bundle.manifest import FileEntry
+from venturi._cli.main import main
 from venturi.bench.subjects import Spec, opened
-from venturi.cli import main
-from venturi.manifest import FileEntry
 
 # The exporter of torch 2.13 trips over its own deprecation of tree specs.
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from tests import plain_decoder
-from train import codec
-from venturi import _search, latents
-from venturi.latents import gather, scattered
+from train.networks import codec
+from venturi._entropy import latents
+from venturi._entropy.latents import gather, scattered
+from venturi._format import target as search
 
 
 @pytest.mark.parametrize("channels", [4, 5, 12])
@@ -57,14 +58,14 @@ def test_search_comes_close_in_few_passes(target: float, power: float) -> None:
         seen.append(place)
         return 100 * float(((place - 256) / 25344) ** power) - target
 
-    found = _search.largest(gap, 256, 25600, slope=0.01, close=0.5)
-    assert len(seen) <= _search.PASSES + 1
+    found = search.largest(gap, 256, 25600, slope=0.01, close=0.5)
+    assert len(seen) <= search.PASSES + 1
     assert found in seen
     assert found is not None
     assert -3 <= gap(found) <= 0
 
 
 def test_search_says_when_nothing_fits() -> None:
-    assert _search.largest(lambda place: place + 1.0, 0, 100, slope=1, close=0.1) is None
-    assert _search.largest(lambda place: place - 1e9, 0, 100, slope=1, close=0.1) == 100
-    assert _search.largest(lambda place: place - 0.5, 0, 10**6, slope=1e3, close=0.1) == 0
+    assert search.largest(lambda place: place + 1.0, 0, 100, slope=1, close=0.1) is None
+    assert search.largest(lambda place: place - 1e9, 0, 100, slope=1, close=0.1) == 100
+    assert search.largest(lambda place: place - 0.5, 0, 10**6, slope=1e3, close=0.1) == 0

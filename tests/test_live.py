@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 from tests.clips import CALM, FakeCapture, FakeDisk, Frame, Item, frames, read_clip, write_clip
-from venturi import Denoiser, VideoError, _cli_video
-from venturi.cli import main
+from venturi import Denoiser, VideoError
+from venturi._cli import video
+from venturi._cli.main import main
 from venturi.video import live
 from venturi.video.camera import Camera
 from venturi.video.figures import Figures, percentiles
@@ -208,7 +209,7 @@ def use(monkeypatch: pytest.MonkeyPatch, captures: Sequence[FakeCapture | Except
     def made(source: str, *, say: Callable[[str], None], stop: threading.Event) -> Camera:
         return Camera(f"camera {source}", opening, patience=CALM, say=say, stop=stop)
 
-    monkeypatch.setattr(_cli_video, "camera", made)
+    monkeypatch.setattr(video, "camera", made)
 
 
 def test_the_command_on_a_file(
@@ -356,7 +357,7 @@ def test_a_signal_ends_a_session_and_the_file_is_whole(
 
 def test_a_second_signal_does_not_wait() -> None:
     stop = threading.Event()
-    with pytest.raises(KeyboardInterrupt), _cli_video.stopping(stop):
+    with pytest.raises(KeyboardInterrupt), video.stopping(stop):
         signal.raise_signal(signal.SIGTERM)
         assert stop.is_set()
         signal.raise_signal(signal.SIGTERM)
@@ -368,7 +369,7 @@ def test_other_threads_leave_signals_alone() -> None:
 
     def elsewhere() -> None:
         try:
-            with _cli_video.stopping(threading.Event()):
+            with video.stopping(threading.Event()):
                 pass
         except BaseException as error:  # noqa: BLE001 - none is expected
             caught.append(error)
@@ -381,6 +382,6 @@ def test_other_threads_leave_signals_alone() -> None:
 
 def test_options_of_files_and_cameras_are_told_apart() -> None:
     given = argparse.Namespace(camera=None, output=None, display=False, max_frames=None, paths=[])
-    _cli_video.check_camera_arguments(given)
+    video.check_camera_arguments(given)
     given.camera = "0"
-    _cli_video.check_camera_arguments(given)
+    video.check_camera_arguments(given)

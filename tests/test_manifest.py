@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from venturi import BundleError, Manifest
-from venturi.manifest import MAX_BYTES, FileEntry
+from venturi._bundle.manifest import MAX_BYTES, FileEntry
 
 TINY = Path(__file__).parent / "data" / "tiny_codec"
 TEXT = (TINY / "manifest.json").read_text(encoding="utf-8")

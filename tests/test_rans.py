@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tests import entropy_samples
 from tests.entropy_samples import GAUSSIANS, PATIENT, TINY, gaussian_segments, ideal_bytes
-from venturi import rans
+from venturi._entropy import rans
+from venturi._entropy.rans import LANES, Decoder, Kernel, Segment
+from venturi._format.tables import Tables
 from venturi.errors import BundleError, InputError, StreamError
-from venturi.rans import LANES, Decoder, Kernel, Segment
-from venturi.tables import Tables
 
 RUNTIME = Path(__file__).resolve().parents[1] / "runtime"
 
@@ -253,7 +253,7 @@ def test_tables_are_shared_by_threads(kernel: Kernel) -> None:
 
 
 def run_with_kernel(name: str) -> subprocess.CompletedProcess[str]:
-    code = "from venturi import rans; print(type(rans.KERNEL).__name__)"
+    code = "from venturi._entropy import rans; print(type(rans.KERNEL).__name__)"
     environment = {**os.environ, "VENTURI_KERNEL": name, "PYTHONPATH": str(RUNTIME)}
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False

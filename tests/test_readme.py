@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from venturi import images
-from venturi.cli import main
+from venturi._cli.main import main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from venturi import Codec, InputError, StreamError, stream
+from venturi import Codec, InputError, StreamError
+from venturi._format import container
 
 TINY = Path(__file__).parent / "data" / "tiny_codec"
 MARGIN = 64
@@ -35,7 +36,7 @@ def data(codec: Codec, image: Pixels) -> bytes:
 def flipped(data: bytes, *chunks: int) -> bytes:
     """The stream with one bit of each of these chunks flipped."""
     damaged = bytearray(data)
-    for offset, length in (stream.read_header(data).chunks[number] for number in chunks):
+    for offset, length in (container.read_header(data).chunks[number] for number in chunks):
         damaged[offset + length // 2] ^= 4
     return bytes(damaged)
 
@@ -74,7 +75,7 @@ def test_two_damaged_chunks(codec: Codec, data: bytes) -> None:
 
 
 def test_a_stream_cut_off_keeps_what_came_before(codec: Codec, data: bytes) -> None:
-    info = stream.read_header(data)
+    info = container.read_header(data)
     lost = slice(2048 - MARGIN, 2100)
     for length in (len(data) - 1, info.chunks[2][0], info.chunks[2][0] - 3):
         with pytest.raises(StreamError, match="truncated"):
@@ -87,10 +88,10 @@ def test_what_follows_a_stream_is_left_out(codec: Codec, data: bytes) -> None:
 
 
 def test_a_forged_checksum_does_not_hide_damage(codec: Codec, data: bytes) -> None:
-    info = stream.read_header(data)
-    payloads = [stream.chunk(info, data, number) for number in range(3)]
+    info = container.read_header(data)
+    payloads = [container.chunk(info, data, number) for number in range(3)]
     payloads[1] = payloads[1][:-3]
-    forged = stream.pack(info.header, payloads)
+    forged = container.pack(info.header, payloads)
     lost = [slice(1024 - MARGIN, 2100)]
     assert_salvaged(codec, data, forged, lost)
 
@@ -101,7 +102,7 @@ def test_grey_stays_grey(codec: Codec, image: Pixels) -> None:
 
 
 def test_a_damaged_header_is_refused(codec: Codec, data: bytes) -> None:
-    first = stream.read_header(data).chunks[0][0] - 4
+    first = container.read_header(data).chunks[0][0] - 4
     for position in range(first):
         damaged = bytearray(data)
         damaged[position] ^= 1

@@ -8,11 +8,11 @@ import pytest
 
 from benchmarks.metrics import psnr_db
 from tests.make_bench_picture import PHOTO
-from train.photographs import data_folder, listed, split
+from train.data.photographs import data_folder, listed, split
 from venturi import Codec, Denoiser, Manifest, images
-from venturi._pixels import Pixels
-from venturi.bundle import SHIPPED
-from venturi.cli import main
+from venturi._bundle.load import SHIPPED
+from venturi._cli.main import main
+from venturi._engine.arrays import Pixels
 
 KODAK = data_folder() / "kodak"
 

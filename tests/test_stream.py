@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.entropy_samples import PATIENT
-from venturi import stream
-from venturi._varint import read_varint, write_varint
+from venturi._format import container
+from venturi._format.container import Header, chunk, chunk_grid, pack, read_header
+from venturi._format.varint import read_varint, write_varint
 from venturi.errors import InputError, StreamError
-from venturi.stream import Header, chunk, chunk_grid, pack, read_header
 
 FINGERPRINT = bytes(range(8))
 SMALL = Header(grey=True, fingerprint=FINGERPRINT, quality_q8=12800, width=7, height=5)
@@ -47,7 +47,7 @@ def test_golden_bytes() -> None:
     assert pack(SMALL, [b"abc"]) == bytes.fromhex(GOLDEN_SMALL)
 
 
-@pytest.mark.parametrize("kind", get_args(stream.Data))
+@pytest.mark.parametrize("kind", get_args(container.Data))
 def test_round_trip(kind: type) -> None:
     data = kind(pack(WIDE, PAYLOADS))
     info = read_header(data)

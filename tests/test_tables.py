@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests import entropy_samples
 from tests.entropy_samples import GAUSSIANS, PATIENT, TINY
+from venturi._format.tables import Tables
 from venturi.errors import BundleError
-from venturi.tables import Tables
 
 GOLDEN = "0200 0000 0100 0040 0080ff3f0100 0100 0200 0100"
 

@@ -4,10 +4,10 @@ import torch
 from torch.nn import functional
 
 from tests.training import picture
-from train import checkpoint
-from train.codec import CodecNetwork
-from train.photo import sizes, to_tensor
+from train.engine import checkpoint
+from train.networks.codec import CodecNetwork
 from train.recipes import PhotoRecipe
+from train.tasks.photo import sizes, to_tensor
 
 
 @torch.no_grad()

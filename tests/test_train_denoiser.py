@@ -11,8 +11,9 @@ from torch import Tensor
 
 from export import __main__ as export
 from tests.training import camera_recipe, picture, pictures
-from train.camera import CameraTask
-from train.denoiser import (
+from train.data.photographs import detail
+from train.engine.loop import Trainer
+from train.networks.denoiser import (
     GREY_PART,
     GRIDS,
     LEVEL_STRIDE,
@@ -21,8 +22,7 @@ from train.denoiser import (
     DenoiserGraph,
     DenoiserNetwork,
 )
-from train.loop import Trainer
-from train.photographs import detail
+from train.tasks.camera import CameraTask
 from venturi import Denoiser
 
 

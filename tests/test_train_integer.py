@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from train.codec import CONTEXT_MAX, HYPER_MAX, EntropyNetwork
-from train.integer import (
+from train.networks.codec import CONTEXT_MAX, HYPER_MAX, EntropyNetwork
+from train.networks.integer import (
     ACCUMULATOR_LIMIT,
     ACTIVATION_MAX,
     MAX_SHIFT,

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from tests.cameras import INNER, correlation, flat, neutral_means, rng
 from tests.training import picture, pictures
-from train.camera import CameraTask
-from train.judge import JUDGES, SHOTS, Judge, pairs
+from train.noise.validation_cameras import JUDGES, SHOTS, Judge, pairs
 from train.recipes import CameraRecipe
+from train.tasks.camera import CameraTask
 
 
 def noise_of(judge: Judge, level: int) -> NDArray[np.float64]:

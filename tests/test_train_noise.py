@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.noise import Gaussian, gaussian, level, smoother
+from train.noise.levels import Gaussian, gaussian, level, smoother
 
 GREY = np.full((128, 128, 3), 128, np.uint8)
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from train.integer import IntegerConv
-from train.loop import optimizer
-from train.optimizer import MuonAdam, orthogonal
+from train.engine.loop import optimizer
+from train.engine.optimizer import MuonAdam, orthogonal
+from train.networks.integer import IntegerConv
 from train.recipes import PhotoRecipe
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tests.cameras import INNER, correlation, flat, neutral_means, rng
 from tests.training import picture
-from train.noise import SIGMA_MAX, Gaussian
-from train.pipeline import Camera, Reduction, drawn, mosaic, softened
+from train.noise.levels import SIGMA_MAX, Gaussian
+from train.noise.pipeline import Camera, Reduction, drawn, mosaic, softened
 
 
 def quiet(seed: int) -> Camera:

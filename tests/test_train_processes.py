@@ -10,9 +10,9 @@ import pytest
 
 from tests.training import camera_recipe, pictures
 from train import __main__ as command
-from train import checkpoint
-from train.camera import CameraTask
-from train.loop import Trainer
+from train.engine import checkpoint
+from train.engine.loop import Trainer
+from train.tasks.camera import CameraTask
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -71,7 +71,7 @@ def test_a_batch_that_does_not_divide_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
-    monkeypatch.setattr("train.loop.dist.is_initialized", lambda: True)
+    monkeypatch.setattr("train.engine.loop.dist.is_initialized", lambda: True)
     recipe = camera_recipe(pictures(tmp_path / "pictures"), batch=4)
     with pytest.raises(ValueError, match="batch is 4 for 3 processes; expected a multiple"):
         Trainer(CameraTask(recipe), tmp_path / "run", "camera")

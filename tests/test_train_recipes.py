@@ -11,12 +11,12 @@ import torch
 
 from tests.training import camera_recipe, photo_recipe, picture, pictures
 from train import __main__ as command
-from train.camera import CameraTask
-from train.loop import Trainer, learning_rate
-from train.photo import PhotoTask
-from train.photographs import centre, crop, load_folder, split, step_generator
+from train.data.photographs import centre, crop, load_folder, split, step_generator
+from train.engine.loop import Trainer, learning_rate
+from train.engine.runlog import RunLog
 from train.recipes import CameraRecipe, PhotoRecipe, Recipe
-from train.runlog import RunLog
+from train.tasks.camera import CameraTask
+from train.tasks.photo import PhotoTask
 
 FIELDS = [(name, field) for name in ("photo", "camera") for field in command.TASKS[name][0].names()]
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from tests.training import camera_recipe, killed, options, photo_recipe, pictures
 from train import __main__ as command
-from train import checkpoint
-from train.camera import CameraTask
-from train.loop import Trainer, read_recipe, write_recipe
-from train.photo import PhotoTask
+from train.engine import checkpoint
+from train.engine.loop import Trainer, read_recipe, write_recipe
 from train.recipes import CameraRecipe
+from train.tasks.camera import CameraTask
+from train.tasks.photo import PhotoTask
 
 STEPS = 8
 

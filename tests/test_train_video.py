@@ -14,19 +14,19 @@ from torch import Tensor
 from export import __main__ as export
 from export.int8 import LOSS_MAX_DB, to_pixels
 from tests.training import camera_recipe, picture, pictures
-from train import video
 from train.__main__ import main
-from train.camera import CameraTask
-from train.checkpoint import load
-from train.denoiser import STRIDE, DenoiserNetwork
-from train.loop import Trainer
-from train.motion import SPEED_MAX, Cover, Scene, sequence
-from train.motion import Path as Way
-from train.noise import Gaussian
-from train.photographs import Image
-from train.pipeline import drawn
-from train.recurrent import STATE_LIMIT, STATE_STRIDE, Remembered, State, VideoNetwork
-from train.video import Remembering, VideoRecipe, VideoTask
+from train.data.photographs import Image
+from train.data.sequences import SPEED_MAX, Cover, Scene, sequence
+from train.data.sequences import Path as Way
+from train.engine.checkpoint import load
+from train.engine.loop import Trainer
+from train.networks.denoiser import STRIDE, DenoiserNetwork
+from train.networks.recurrent import STATE_LIMIT, STATE_STRIDE, Remembered, State, VideoNetwork
+from train.noise.levels import Gaussian
+from train.noise.pipeline import drawn
+from train.tasks import video
+from train.tasks.camera import CameraTask
+from train.tasks.video import Remembering, VideoRecipe, VideoTask
 from venturi import Denoiser, denoiser
 
 DATA = Path(__file__).parent / "data"

@@ -14,8 +14,9 @@ import pytest
 
 from tests.clips import FakeCapture, FakeDisk, Frame, frames, read_clip, write_clip
 from tests.robustness.writing import _disk_full_after
-from venturi import Denoiser, InputError, VideoError, _cli_video
-from venturi.cli import main
+from venturi import Denoiser, InputError, VideoError
+from venturi._cli import video
+from venturi._cli.main import main
 from venturi.video.capture import open_capture
 from venturi.video.film import Film, clean_film
 from venturi.video.writer import ENCODERS, VideoWriter, count_frames, fitted
@@ -389,6 +390,6 @@ def test_what_moves_is_cleaned_with_a_memory(
         opened.append(name)
         raise InputError("enough")
 
-    monkeypatch.setattr(_cli_video, "Denoiser", opening)
+    monkeypatch.setattr(video, "Denoiser", opening)
     assert main(["denoise", *words]) == 1
     assert opened == [bundle]

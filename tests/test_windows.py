@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from venturi.windows import Box, tiles, windows
+from venturi._engine.tiling import Box, tiles, windows
 
 
 @pytest.mark.parametrize("area", [Box(0, 0, 1, 1), Box(64, 128, 320, 576), Box(0, 0, 300, 130)])

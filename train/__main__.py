@@ -7,14 +7,14 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from train import checkpoint
-from train.camera import CameraTask
-from train.family import FAMILY, FamilyTask
-from train.loop import Trainer, read_recipe, write_recipe
-from train.photo import PhotoTask
+from train.engine import checkpoint
+from train.engine.loop import Trainer, read_recipe, write_recipe
+from train.engine.task import Task
 from train.recipes import CameraRecipe, FastCameraRecipe, PhotoRecipe, Recipe
-from train.task import Task
-from train.video import VideoRecipe, VideoTask
+from train.tasks.camera import CameraTask
+from train.tasks.digits import FAMILY, FamilyTask
+from train.tasks.photo import PhotoTask
+from train.tasks.video import VideoRecipe, VideoTask
 
 TASKS: dict[str, tuple[type[Recipe], Callable[[Any], Task]]] = {
     "photo": (PhotoRecipe, PhotoTask),

@@ -69,7 +69,7 @@ class PhotoRecipe(Recipe):
         evenness: each crop's loss is divided by itself to this power, so that difficult pictures do
             not outshout easy ones: 0 for bytes in all, 1 for the mean of percentages.
         width, deep_width, latent, hyper, analysis_depth, synthesis_depth, deep_depth, filter_width,
-            filter_depth: of the networks (:class:`train.codec.Sizes`).
+            filter_depth: of the networks (:class:`train.networks.codec.Sizes`).
     """
 
     steps: int = 100_000

@@ -9,6 +9,7 @@
 onnxruntime is loaded by the first of these objects; torch, onnx and OpenCV never are.
 """
 
+from venturi._bundle.manifest import Manifest
 from venturi._version import __version__
 from venturi.autoencoder import Autoencoder
 from venturi.codec import Codec, Salvage
@@ -21,7 +22,6 @@ from venturi.errors import (
     VenturiError,
     VideoError,
 )
-from venturi.manifest import Manifest
 
 __all__ = [
     "Autoencoder",

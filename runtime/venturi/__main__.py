@@ -2,6 +2,6 @@
 
 import sys
 
-from venturi.cli import main
+from venturi._cli.main import main
 
 sys.exit(main())

@@ -14,14 +14,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from venturi import rans, stream
-from venturi._arguments import integer
-from venturi._model import Model
-from venturi._pixels import Pixels, Planes, integers
-from venturi.bundle import whereabouts
+from venturi._bundle.load import whereabouts
+from venturi._engine.arrays import Pixels, Planes, integers
+from venturi._engine.checks import integer
+from venturi._engine.graph import Signature, planes
+from venturi._engine.model import Model
+from venturi._entropy import rans
+from venturi._format import container
+from venturi._format.tables import Tables
 from venturi.errors import BundleError, InputError, StreamError
-from venturi.sessions import Signature, planes
-from venturi.tables import Tables
 
 Code = NDArray[np.float32]
 
@@ -178,9 +179,9 @@ class Autoencoder(Model):
         code = np.clip(np.rint(self.encode(image)), -_SYMBOL_MAX, _SYMBOL_MAX)
         symbols = integers(code, np.int32, self._encoder.name)
         payload = rans.encode([(symbols, self._tables.hyper_index[0])], self._tables)
-        return stream.pack(self._header, [payload])
+        return container.pack(self._header, [payload])
 
-    def decompress(self, data: stream.Data) -> Pixels:
+    def decompress(self, data: container.Data) -> Pixels:
         """Return the picture of a stream.
 
         Raises:
@@ -188,9 +189,9 @@ class Autoencoder(Model):
         """
         if not isinstance(data, bytes | bytearray | memoryview):
             raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
-        info = stream.read_header(data)
+        info = container.read_header(data)
         self._check_header(info.header)
-        decoder = rans.Decoder(stream.chunk(info, data, 0), self._tables)
+        decoder = rans.Decoder(container.chunk(info, data, 0), self._tables)
         symbols = decoder.decode(self._tables.hyper_index[0])
         decoder.finish()
         return self._rounded(self.decode(symbols))
@@ -201,12 +202,12 @@ class Autoencoder(Model):
         return self.manifest.channels, parameters["height"], parameters["width"]
 
     @property
-    def _header(self) -> stream.Header:
+    def _header(self) -> container.Header:
         channels, height, width = self._shape
         fingerprint = self.manifest.fingerprint
-        return stream.Header(channels == 1, fingerprint, stream.NO_QUALITY_Q8, width, height)
+        return container.Header(channels == 1, fingerprint, container.NO_QUALITY_Q8, width, height)
 
-    def _check_header(self, header: stream.Header) -> None:
+    def _check_header(self, header: container.Header) -> None:
         if header.fingerprint != self.manifest.fingerprint:
             raise StreamError(
                 f"the stream was written with bundle {header.fingerprint.hex()}; this autoencoder "

@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from venturi import _quality, _search, stream
-from venturi._arguments import integer, real
-from venturi._model import Model
-from venturi._pixels import Pixels, Planes, check_image, from_pixels, to_planes, whole
-from venturi.bundle import whereabouts
-from venturi.errors import InputError, StreamError
-from venturi.latents import (
+from venturi._bundle.load import whereabouts
+from venturi._bundle.manifest import FP32, Manifest
+from venturi._engine.arrays import Pixels, Planes, check_image, from_pixels, to_planes, whole
+from venturi._engine.checks import integer, real
+from venturi._engine.graph import PIXELS, Signature, planes
+from venturi._engine.model import Model
+from venturi._engine.tiling import Box, tiles, windows
+from venturi._entropy.latents import (
     HYPER_STRIDE,
     LATENT_STRIDE,
     MEAN_SCALE,
@@ -27,12 +28,13 @@ from venturi.latents import (
     Latent,
     LatentCoder,
 )
-from venturi.manifest import FP32, Manifest
-from venturi.sessions import PIXELS, Signature, planes
-from venturi.tables import Tables
-from venturi.windows import Box, tiles, windows
+from venturi._format import container
+from venturi._format import quality as _quality
+from venturi._format import target as _search
+from venturi._format.tables import Tables
+from venturi.errors import InputError, StreamError
 
-_CORE = 2 * stream.CHUNK
+_CORE = 2 * container.CHUNK
 _DRAWN = 1536  # the core of what is decoded at once, whose end takes more memory
 _LOST = 128  # the grey that nothing can be mistaken in
 _ENOUGH_DB = 100.0  # a lossless picture has no PSNR to search by
@@ -156,10 +158,10 @@ class Codec(Model):
 
     def decompress(
         self,
-        data: stream.Data,
+        data: container.Data,
         *,
         region: Region | None = None,
-        max_pixels: int = stream.MAX_PIXELS,
+        max_pixels: int = container.MAX_PIXELS,
     ) -> Pixels:
         """Decompress a picture or a part of one.
 
@@ -183,10 +185,10 @@ class Codec(Model):
         padded = picture.aligned(HYPER_STRIDE)
         area = part.aligned(HYPER_STRIDE)
         seen = area.grown(self.manifest.parameters["decoder_margin"]).clipped(padded)
-        chunks = enumerate(tiles(padded, stream.CHUNK))
+        chunks = enumerate(tiles(padded, container.CHUNK))
         needed = [(index, chunk) for index, chunk in chunks if _meet(chunk, seen)]
         # All checksums come before the first symbol: damage is found at once, and cheaply.
-        payloads = [stream.chunk(info, data, index) for index, _ in needed]
+        payloads = [container.chunk(info, data, index) for index, _ in needed]
         latents = (
             (chunk, self._decode_chunk(payload, info.header, index, chunk))
             for payload, (index, chunk) in zip(payloads, needed, strict=True)
@@ -196,7 +198,7 @@ class Codec(Model):
         self._draw(latent, seen, padded, part, info.header.quality_q8, out)
         return out
 
-    def salvage(self, data: stream.Data, *, max_pixels: int = stream.MAX_PIXELS) -> Salvage:
+    def salvage(self, data: container.Data, *, max_pixels: int = container.MAX_PIXELS) -> Salvage:
         """Decompress what is whole of a damaged stream.
 
         Chunks that are damaged or missing are lost, and with them the pixels around that are drawn
@@ -228,11 +230,13 @@ class Codec(Model):
             out[box.slices] = _LOST
         return Salvage(out, tuple((b.top, b.left, b.height, b.width) for b in damaged))
 
-    def _open(self, data: stream.Data, *, check_length: bool) -> stream.StreamInfo:
+    def _open(self, data: container.Data, *, check_length: bool) -> container.StreamInfo:
         """Read a header and check that this bundle can decode what follows."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
-        info = stream.read_header(data, max_pixels=stream.MAX_SIDE**2, check_length=check_length)
+        info = container.read_header(
+            data, max_pixels=container.MAX_SIDE**2, check_length=check_length
+        )
         self._check_header(info.header)
         return info
 
@@ -246,7 +250,7 @@ class Codec(Model):
         margin = self.manifest.parameters["encoder_margin"]
         for window in windows(padded, padded, core=self._core, margin=margin):
             latent, hyper = self._analyse(to_planes(image, window.reach), level)
-            for chunk in tiles(window.core, stream.CHUNK):
+            for chunk in tiles(window.core, container.CHUNK):
                 part = chunk.within(window.reach)
                 payload, decoded = self._coder.encode(
                     latent[0][(slice(None), *part.divided(LATENT_STRIDE).slices)],
@@ -257,8 +261,8 @@ class Codec(Model):
 
     def _pack(self, image: Pixels, level: int, payloads: Mapping[Box, bytes]) -> bytes:
         height, width = image.shape[:2]
-        header = stream.Header(image.ndim == 2, self.manifest.fingerprint, level, width, height)
-        return stream.pack(header, [payloads[chunk] for chunk in sorted(payloads)])
+        header = container.Header(image.ndim == 2, self.manifest.fingerprint, level, width, height)
+        return container.pack(header, [payloads[chunk] for chunk in sorted(payloads)])
 
     def _analyse(self, planes: Planes, level: int) -> tuple[Planes, Planes]:
         """Run encoder.onnx: latent and hyper-latent of a window."""
@@ -281,7 +285,7 @@ class Codec(Model):
         return pixels
 
     def _decode_chunk(
-        self, payload: bytes, header: stream.Header, index: int, chunk: Box
+        self, payload: bytes, header: container.Header, index: int, chunk: Box
     ) -> Latent:
         size = chunk.divided(LATENT_STRIDE)
         try:
@@ -292,12 +296,12 @@ class Codec(Model):
             raise StreamError(f"chunk {index}: {error}") from error
 
     def _whole_chunks(
-        self, info: stream.StreamInfo, data: stream.Data, padded: Box, lost: list[Box]
+        self, info: container.StreamInfo, data: container.Data, padded: Box, lost: list[Box]
     ) -> Iterator[tuple[Box, Latent]]:
         """Yield the chunks that can be decoded; the others go into ``lost``."""
-        for index, chunk in enumerate(tiles(padded, stream.CHUNK)):
+        for index, chunk in enumerate(tiles(padded, container.CHUNK)):
             try:
-                payload = stream.chunk(info, data, index)
+                payload = container.chunk(info, data, index)
                 latent = self._decode_chunk(payload, info.header, index, chunk)
             except StreamError:
                 lost.append(chunk)
@@ -330,7 +334,7 @@ class Codec(Model):
             shown = pixels[kept.within(window.reach).slices]
             from_pixels(shown, out[kept.within(part).slices])
 
-    def _check_header(self, header: stream.Header) -> None:
+    def _check_header(self, header: container.Header) -> None:
         if header.fingerprint != self.manifest.fingerprint:
             raise StreamError(
                 f"the stream was written with bundle {header.fingerprint.hex()}; this codec has "
@@ -431,7 +435,7 @@ def _box(region: Region, picture: Box) -> Box:
     )
 
 
-def _canvas(part: Box, header: stream.Header) -> Pixels:
+def _canvas(part: Box, header: container.Header) -> Pixels:
     return np.empty((part.height, part.width, 3)[: 2 if header.grey else 3], np.uint8)
 
 

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._arguments import real
-from venturi._cuts import is_cut, thumbnail
-from venturi._model import Model
-from venturi._pixels import Pixels, Planes, check_image, from_pixels, to_pixels, whole
+from venturi._bundle.manifest import FP32, STILL
+from venturi._engine.arrays import Pixels, Planes, check_image, from_pixels, to_pixels, whole
+from venturi._engine.checks import real
+from venturi._engine.cuts import is_cut, thumbnail
+from venturi._engine.graph import PIXELS, Signature
+from venturi._engine.model import Model
+from venturi._engine.motion import Glance, Shift, glance, motion, moved
+from venturi._engine.tiling import Box, Window, windows
 from venturi.errors import InputError
-from venturi.manifest import FP32, STILL
-from venturi.motion import Glance, Shift, glance, motion, moved
-from venturi.sessions import PIXELS, Signature
-from venturi.windows import Box, Window, windows
 
 STRENGTH_MAX = 3.0
 

@@ -14,10 +14,10 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._opencv import opencv
-from venturi._pixels import Pixels, check_image
+from venturi._engine.arrays import Pixels, check_image
+from venturi._io.files import write_atomically
+from venturi._io.opencv import opencv
 from venturi.errors import InputError
-from venturi.files import write_atomically
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 """The file name endings that ``encode`` knows."""

@@ -14,7 +14,7 @@ from tests.robustness.inputs import run_command
 from tests.robustness.subjects import picture
 from tests.robustness.tally import Tally, outcome
 from venturi import images
-from venturi.files import write_atomically
+from venturi._io.files import write_atomically
 
 PAGE = 4096
 OLD = b"old" * 5000

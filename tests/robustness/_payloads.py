@@ -11,9 +11,10 @@ from tests.entropy_samples import GAUSSIANS, TINY, gaussian_segments
 from tests.robustness.mutation import StreamMutator
 from tests.robustness.subjects import forged
 from tests.robustness.tally import Tally
-from venturi import StreamError, _rans_native, rans
-from venturi.rans import Decoder, Kernel, Segment
-from venturi.tables import Tables
+from venturi import StreamError
+from venturi._entropy import native_kernel, rans
+from venturi._entropy.rans import Decoder, Kernel, Segment
+from venturi._format.tables import Tables
 
 Outcome = list[list[int]] | str
 
@@ -54,10 +55,10 @@ def compare(tally: Tally, kernels: list[Kernel], count: int) -> None:
 def main(count: str, folder: str = "") -> None:
     kernels = [*rans.KERNELS.values()]
     if folder:
-        _rans_native.__file__ = str(Path(folder) / "_rans_native.py")
-        library = _rans_native.load()
+        native_kernel.__file__ = str(Path(folder) / "native_kernel.py")
+        library = native_kernel.load()
         assert library is not None
-        kernels = [rans.KERNELS["numpy"], _rans_native.NativeKernel(library)]
+        kernels = [rans.KERNELS["numpy"], native_kernel.NativeKernel(library)]
     tally = Tally()
     compare(tally, kernels, int(count))
     print(tally.to_json())

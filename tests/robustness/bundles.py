@@ -18,7 +18,7 @@ from tests.robustness.tally import Row, Tally
 from tests.test_bundle import DAMAGES, REFUSED, replace_file
 from tests.test_manifest import CHANGES
 from venturi import BundleError
-from venturi.manifest import MAX_BYTES
+from venturi._bundle.manifest import MAX_BYTES
 
 BATCH = 250
 """Mutated bundles for one process."""

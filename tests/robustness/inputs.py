@@ -15,8 +15,8 @@ import numpy as np
 from tests.robustness.subjects import BUNDLES, TINY, autoencoder, codec, denoiser, picture
 from tests.robustness.tally import Row, Tally, outcome
 from venturi import Codec, DeviceError, InputError, images
-from venturi.cli import _quiet_libraries, main
-from venturi.sessions import PROVIDERS
+from venturi._cli.main import _quiet_libraries, main
+from venturi._engine.graph import PROVIDERS
 
 
 def ask_for_devices(tally: Tally, _: int) -> None:

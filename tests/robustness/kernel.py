@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.robustness.processes import ROOT, start
 from tests.robustness.tally import Row, Tally
 
-SOURCE = ROOT / "runtime" / "venturi" / "_rans.c"
+SOURCE = ROOT / "runtime" / "venturi" / "_entropy" / "rans.c"
 FLAGS = (
     "-std=c99", "-O1", "-g", "-shared", "-fPIC", "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tests.robustness.subjects import forged, payloads
-from venturi import stream
+from venturi._format import container
 
 SIDES = (1, 2, 63, 64, 65, 100, 200, 1024, 1025, 2000, 65535, 65536, 2**32 - 1)
 NUMBERS = (0, 1, 127, 128, 255, 256, 12800, 25600, 25601, 65535, 65536, 2**31, 2**32 - 1)
@@ -27,7 +27,7 @@ class StreamMutator:
 
     def __init__(self, good: Sequence[bytes], seed: int) -> None:
         self._good = good
-        self._headers = [stream.read_header(data).header for data in good]
+        self._headers = [container.read_header(data).header for data in good]
         self._payloads = [payloads(data) for data in good]
         self._random = random.Random(seed)
 

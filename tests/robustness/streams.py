@@ -21,8 +21,10 @@ from tests.robustness.subjects import (
     wide,
 )
 from tests.robustness.tally import Row, Tally
-from venturi import Autoencoder, Codec, Manifest, StreamError, bundle, stream
-from venturi.latents import LatentCoder
+from venturi import Autoencoder, Codec, Manifest, StreamError
+from venturi._bundle import load
+from venturi._entropy.latents import LatentCoder
+from venturi._format import container
 
 
 def flip_bits(tally: Tally, count: int) -> None:
@@ -64,7 +66,7 @@ def salvage(tally: Tally, count: int) -> None:
     random = np.random.default_rng(3)
     for data in (wide(), grid()):
         whole = codec().decompress(data)
-        chunks = stream.read_header(data).chunks
+        chunks = container.read_header(data).chunks
         for _ in range(count // 2):
             number = int(random.integers(len(chunks)))
             offset, length = chunks[number]
@@ -80,14 +82,14 @@ def salvage(tally: Tally, count: int) -> None:
 def _lost(number: int, height: int, width: int) -> tuple[slice, slice]:
     """Return the pixels that a chunk takes part in."""
     margin = codec().manifest.parameters["decoder_margin"]
-    row, column = divmod(number, stream.chunk_grid(width, height)[1])
+    row, column = divmod(number, container.chunk_grid(width, height)[1])
     return _reach(row, height, margin), _reach(column, width, margin)
 
 
 def _reach(place: int, side: int, margin: int) -> slice:
     """Return what a chunk reaches along one side; it ends where the padded picture ends."""
-    end = min(stream.CHUNK * (place + 1), -(-side // 64) * 64)
-    return slice(max(0, stream.CHUNK * place - margin), min(side, end + margin))
+    end = min(container.CHUNK * (place + 1), -(-side // 64) * 64)
+    return slice(max(0, container.CHUNK * place - margin), min(side, end + margin))
 
 
 def header_lies() -> dict[str, bytes]:
@@ -128,7 +130,7 @@ def tell_lies(tally: Tally, _: int) -> None:
 def _adjust_limits(tally: Tally) -> None:
     """Set the limit of pixels below, at and above what a picture has."""
     whole = codec().decompress(small())
-    tally.same("the default", stream.MAX_PIXELS, 2**28)
+    tally.same("the default", container.MAX_PIXELS, 2**28)
     for limit in (0, 1, whole[..., 0].size - 1):
         for call in (codec().decompress, codec().salvage):
             refused = partial(call, small(), max_pixels=limit)
@@ -170,8 +172,8 @@ def another_model(tally: Tally, count: int) -> None:
     models = (codec(), autoencoder())
     unknown = "none that came with this venturi has it"
     others = [(random.bytes(8), unknown) for _ in range(count)]
-    for name in bundle.shipped():
-        fingerprint = Manifest.load(bundle.SHIPPED / name).fingerprint
+    for name in load.shipped():
+        fingerprint = Manifest.load(load.SHIPPED / name).fingerprint
         others.append((fingerprint, f"open the bundle {name!r}"))
     for other, where in others:
         data = forged((12800, 12, 9, 1), [b"!"], fingerprint=other)

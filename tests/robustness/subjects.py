@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from tests.robustness.tally import Pixels
-from venturi import Autoencoder, Codec, Denoiser, stream
-from venturi._varint import write_varint
-from venturi.bundle import Bundle
-from venturi.rans import encode
-from venturi.tables import Tables
+from venturi import Autoencoder, Codec, Denoiser
+from venturi._bundle.load import Bundle
+from venturi._entropy.rans import encode
+from venturi._format import container
+from venturi._format.tables import Tables
+from venturi._format.varint import write_varint
 
 DATA = Path(__file__).parents[1] / "data"
 TINY = DATA / "tiny_codec"
@@ -89,8 +90,8 @@ def grid() -> bytes:
 
 
 def payloads(data: bytes) -> list[bytes]:
-    info = stream.read_header(data)
-    return [stream.chunk(info, data, number) for number in range(len(info.chunks))]
+    info = container.read_header(data)
+    return [container.chunk(info, data, number) for number in range(len(info.chunks))]
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -101,7 +102,7 @@ def flipped(data: bytes, bit: int) -> bytes:
 
 def place(data: bytes, byte: int) -> str:
     """Return how an error must name the place of a byte."""
-    for number, (offset, length) in enumerate(stream.read_header(data).chunks):
+    for number, (offset, length) in enumerate(container.read_header(data).chunks):
         if offset - 4 <= byte < offset + length:
             return f"chunk {number} of"
     return ""
@@ -124,7 +125,7 @@ def forged(
         flags: one byte.
         fingerprint: that of the tiny codec, unless given.
     """
-    head = stream.MAGIC + bytes([version, flags])
+    head = container.MAGIC + bytes([version, flags])
     head += codec().manifest.fingerprint if fingerprint is None else fingerprint
     head += b"".join(map(write_varint, numbers))
     crc = zlib.crc32(head)

@@ -21,7 +21,7 @@ def kill(tally: Tally, count: int) -> None:
 def _kill_one(tally: Tally, folder: Path, kind: str, kills: int) -> None:
     # Here, so that the other rows need no torch.
     from tests.training import camera_recipe, killed, options, photo_recipe, pictures
-    from train import checkpoint
+    from train.engine import checkpoint
 
     make = {"photo": photo_recipe, "camera": camera_recipe}[kind]
     recipe = make(pictures(folder / "pictures"), steps=2 * kills + 4)

@@ -11,7 +11,7 @@ from tests.clips import BLOCK, HASTE, FakeCapture, Frame, Item, frames, read_cli
 from tests.robustness.subjects import TINY_DENOISER
 from tests.robustness.tally import Row, Tally
 from venturi import VideoError
-from venturi.cli import _quiet_libraries, main
+from venturi._cli.main import _quiet_libraries, main
 from venturi.video import live
 from venturi.video.camera import Camera
 from venturi.video.capture import Capture

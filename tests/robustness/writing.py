@@ -18,8 +18,9 @@ from tests.robustness.inputs import run_command
 from tests.robustness.processes import start
 from tests.robustness.subjects import picture
 from tests.robustness.tally import Row, Tally
-from venturi import files, images
-from venturi.files import write_atomically
+from venturi import images
+from venturi._io import files
+from venturi._io.files import write_atomically
 
 NOBODY = 65534
 FULL = Path("/dev/full")

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from venturi._io.files import write_atomically
 from venturi.bench.point import Load
 from venturi.bench.sweep import Options, measure
 from venturi.bench.text import report
-from venturi.files import write_atomically
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from venturi import rans
+from venturi._entropy import rans
 
 Machine = dict[str, str | int | float | list[str] | list[float] | dict[str, str] | None]
 

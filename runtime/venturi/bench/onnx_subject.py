@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
+from venturi._engine.graph import Graph, Tensor
 from venturi.bench import pictures
 from venturi.bench.fidelity import Error, error
 from venturi.bench.size import Size
 from venturi.errors import BundleError, InputError
-from venturi.sessions import Graph, Tensor
 
 Arrays = list[NDArray[Any]]
 

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._varint import write_varint
+from venturi._engine.graph import Graph
+from venturi._format.varint import write_varint
 from venturi.bench.clock import Clock
 from venturi.bench.scenarios import Limits, single_stream
 from venturi.errors import BundleError, DeviceError
-from venturi.sessions import Graph
 
 SIDE = 1024
 CHAIN = 8

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
 from venturi.errors import BundleError
 
 SHIPPED = Path(__file__).with_name("street.png")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
 from venturi.bench import machine, peak, scenarios, stability
 from venturi.bench.camera import camera
 from venturi.bench.clock import Clock

@@ -12,9 +12,9 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from venturi import latents, rans
+from venturi._engine.graph import Graph
+from venturi._entropy import latents, rans
 from venturi.bench._replaced import replaced
-from venturi.sessions import Graph
 
 Parts = dict[str, float]
 

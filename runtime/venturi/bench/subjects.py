@@ -14,15 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from venturi import Autoencoder, Codec, Denoiser, Manifest
-from venturi._model import Model
-from venturi._pixels import Pixels
+from venturi._bundle.load import locate, shipped
+from venturi._bundle.manifest import FP32
+from venturi._engine.arrays import Pixels
+from venturi._engine.model import Model
 from venturi.bench import pictures
 from venturi.bench.fidelity import Error, error, unit
 from venturi.bench.onnx_subject import OnnxSubject
 from venturi.bench.size import Size
-from venturi.bundle import locate, shipped
 from venturi.errors import InputError
-from venturi.manifest import FP32
 
 AS_IS = "as-is"
 
@@ -34,7 +34,7 @@ class Spec:
     Attributes:
         target: name or folder of a bundle, or an ONNX file.
         decoder: an ONNX file that takes what the first gives, or None.
-        device: a key of ``venturi.sessions.PROVIDERS``.
+        device: a key of ``venturi._engine.graph.PROVIDERS``.
         threads: for one operator.
         precision: ``fp32`` and others that a bundle has; ONNX files are run as they are.
         quality: of a codec, 1 to 100.

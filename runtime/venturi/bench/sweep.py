@@ -8,14 +8,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
+from venturi._engine.graph import check_device
 from venturi.bench import machine, pictures
 from venturi.bench.clock import WallClock
 from venturi.bench.point import Load, Peaks, Point, rows
 from venturi.bench.size import Size
 from venturi.bench.subjects import Spec, Subject, opened
 from venturi.errors import DeviceError, InputError
-from venturi.sessions import check_device
 
 SCHEMA = 1
 
@@ -31,7 +31,7 @@ class Options:
         decoder: an ONNX file beside an encoder's, or None.
         sizes: none takes the subject's own.
         threads: none takes as many as there are processors.
-        devices: names of ``venturi.sessions.PROVIDERS``.
+        devices: names of ``venturi._engine.graph.PROVIDERS``.
         precisions: None in it is the subject's own.
         images: files to measure on; none takes the photograph that comes with the package.
         quality: of a codec, 1 to 100.

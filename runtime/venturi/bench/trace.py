@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
-from venturi import sessions
+from venturi._engine import graph
 from venturi.bench import arithmetic
 from venturi.bench._replaced import replaced
 from venturi.bench.split import role
@@ -133,7 +133,7 @@ def computes_in_integers(nodes: Iterable[Node]) -> bool:
 @contextmanager
 def _recorded(folder: Path, shapes: bool) -> Iterator[list[tuple[str, Any]]]:
     """Switch the profiler on in every session that is opened; yield names and sessions."""
-    plain_options, plain_session = sessions._options, sessions._session
+    plain_options, plain_session = graph._options, graph._session
     found: list[tuple[str, Any]] = []
 
     def options(runtime: ModuleType, device: str, threads: int | None) -> Any:
@@ -150,8 +150,8 @@ def _recorded(folder: Path, shapes: bool) -> Iterator[list[tuple[str, Any]]]:
         return found[-1][1]
 
     with ExitStack() as stack:
-        stack.enter_context(replaced(sessions, "_options", options))
-        stack.enter_context(replaced(sessions, "_session", session))
+        stack.enter_context(replaced(graph, "_options", options))
+        stack.enter_context(replaced(graph, "_session", session))
         yield found
 
 

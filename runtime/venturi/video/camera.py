@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
 from venturi.errors import VideoError
 from venturi.video.capture import Capture, Paced, is_recorded, named, open_capture
 from venturi.video.reader import Reader, Shot

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from venturi._opencv import opencv
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
+from venturi._io.opencv import opencv
 from venturi.errors import VideoError
 
 READABLE = (

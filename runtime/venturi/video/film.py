@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
 from venturi.video.capture import Capture
 from venturi.video.writer import VideoWriter
 

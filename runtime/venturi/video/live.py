@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
 from venturi.video.figures import Figures
 from venturi.video.reader import Shot
 from venturi.video.writer import VideoWriter

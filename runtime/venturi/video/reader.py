@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
 from venturi.video.capture import Capture
 
 _JOIN_S = 1.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
 
 
 @dataclass(frozen=True)

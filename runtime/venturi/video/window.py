@@ -3,8 +3,8 @@
 import os
 import sys
 
-from venturi._opencv import opencv
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
+from venturi._io.opencv import opencv
 from venturi.errors import VideoError
 from venturi.video.reader import Shot
 

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from venturi._opencv import opencv
-from venturi._pixels import Pixels
+from venturi._engine.arrays import Pixels
+from venturi._io.opencv import opencv
 from venturi.errors import InputError, VideoError
 
 ENCODERS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".avi": "MJPG", ".mkv": "FFV1"}

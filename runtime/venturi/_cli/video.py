@@ -1,0 +1,217 @@
+"""The video half of ``venturi denoise``: video files to video files, and cameras."""
+
+import argparse
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from venturi._cli.progress import Progress
+from venturi._engine.arrays import Pixels
+from venturi.denoiser import Denoiser
+from venturi.errors import InputError, VideoError
+from venturi.video import film, live
+from venturi.video.camera import Camera, camera
+from venturi.video.capture import READABLE, open_capture
+from venturi.video.reader import Shot
+from venturi.video.window import Window
+from venturi.video.writer import ENCODERS, VideoWriter, check_writable
+
+Say = Callable[[str], None]
+
+WRITABLE = tuple(ENCODERS)
+"""The endings of videos that can be written."""
+
+STILL, MOVING = "camera", "camera-video"
+"""The bundles for pictures and for what moves, where the command line names none."""
+
+
+def opened(arguments: argparse.Namespace) -> Denoiser:
+    """Open the denoiser that a command line names."""
+    return Denoiser(
+        arguments.bundle or _bundle_for(arguments),
+        device=arguments.device,
+        threads=arguments.threads,
+        precision=arguments.precision,
+    )
+
+
+def _bundle_for(arguments: argparse.Namespace) -> str:
+    """Return the bundle with a memory for videos and cameras, and the one without for the rest."""
+    moving = arguments.camera is not None or any(is_video(path) for path in arguments.paths[:-1])
+    return MOVING if moving else STILL
+
+
+def is_video(name: str) -> bool:
+    """Tell by its ending whether a path is a video's."""
+    return Path(name).suffix.lower() in READABLE
+
+
+def clean_video(
+    denoiser: Denoiser, name: str, output: str, *, strength: float, bar: bool
+) -> tuple[str, ...]:
+    """Clean a video file; return notes.
+
+    Args:
+        denoiser: for the frames.
+        name, output: paths.
+        strength: of the denoiser.
+        bar: show on a terminal how many frames are done.
+
+    Raises:
+        VideoError: frames are missing in the input (what there was is written) or in the output
+            (nothing is).
+        OSError: a path cannot be read or written.
+        InputError: the output's ending names no video format.
+    """
+    check_writable(Path(output))
+    if not Path(name).exists():
+        raise FileNotFoundError(2, os.strerror(2), name)
+    capture = open_capture(name)
+    stream = denoiser.stream()
+    progress = Progress(capture.promised if bar else 0)
+    with terminated_like_interrupted(), contextlib.closing(progress):
+        made = film.clean_film(
+            capture,
+            VideoWriter(Path(output), capture.fps),
+            lambda frame: stream.denoise(frame, strength),
+            advance=progress.advance,
+        )
+    found = f"{made.frames} of {made.promised} frames could be read"
+    if made.is_cut:
+        raise VideoError(
+            f"{name}: {found}, and are in {output}; expected all: the file is damaged or cut "
+            "short, so fetch it again"
+        )
+    return (*made.notes, *([f"{found}, and the header may err"] if made.missing else []))
+
+
+def clean_camera(arguments: argparse.Namespace, say: Say) -> int:
+    """Run a live session until it ends, is stopped or fails; return the exit code."""
+    denoiser = opened(arguments)
+    if not denoiser.manifest.is_recurrent:
+        say(f"bundle {denoiser.manifest.name} has no memory: each frame is cleaned by itself")
+    if arguments.output is not None:
+        check_writable(Path(arguments.output))
+    stop = threading.Event()
+    with contextlib.ExitStack() as closing:
+        window = Window(f"venturi {arguments.camera}") if arguments.display else None
+        if window is not None:
+            closing.callback(window.close)
+        source = camera(arguments.camera, say=say, stop=stop)
+        closing.callback(source.close)
+        closing.enter_context(stopping(stop))
+        return _session(source, denoiser, arguments, window, say)
+
+
+def _session(
+    source: Camera,
+    denoiser: Denoiser,
+    arguments: argparse.Namespace,
+    window: Window | None,
+    say: Say,
+) -> int:
+    stream = denoiser.stream()
+    recording = _Recording(arguments.output, source) if arguments.output is not None else None
+    try:
+        count = live.run(
+            source,
+            lambda frame: stream.denoise(frame, arguments.strength),
+            [sink for sink in (recording, window) if sink is not None],
+            max_frames=arguments.max_frames,
+            say=say,
+        )
+    finally:
+        if recording is not None:
+            recording.close(say)
+    say(f"{source.name}: {count} frames cleaned")
+    if count == 0:
+        raise VideoError(f"{source.name}: no frame came; expected one at least")
+    if source.missing > 1:
+        raise VideoError(
+            f"{source.name}: {source.missing} frames are missing that its header promises; "
+            "expected all: the file is damaged or cut short, so fetch it again"
+        )
+    return 0
+
+
+class _Recording:
+    """The output of a session, begun with the first frame: only then the rate is known."""
+
+    def __init__(self, output: str, source: Camera) -> None:
+        self._path, self._source = Path(output), source
+        self._writer: VideoWriter | None = None
+        self._record: live.Sink | None = None
+
+    def __call__(self, frame: Pixels, shot: Shot) -> bool:
+        """Write a clean frame."""
+        if self._record is None:
+            fps = self._source.fps
+            self._writer = VideoWriter(self._path, fps)
+            self._record = live.Recorder(self._writer, fps)
+        return self._record(frame, shot)
+
+    def close(self, say: Say) -> None:
+        """Finish the file, whatever ended the session."""
+        if self._writer is None:
+            return
+        if self._writer.frames:
+            self._writer.close(keep_part=True)
+            say(f"{self._path}: {self._writer.frames} frames")
+        for note in self._writer.notes:
+            say(f"note: {self._path}: {note}")
+
+
+@contextlib.contextmanager
+def stopping(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM set ``stop``; the second one interrupts as ever."""
+
+    def handle(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, signal.default_int_handler)
+
+    with _handled(handle, signal.SIGINT, signal.SIGTERM):
+        yield
+
+
+@contextlib.contextmanager
+def terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM do what Ctrl-C does, so that nothing is left behind."""
+    with _handled(signal.default_int_handler, signal.SIGTERM):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handler: Callable[[int, Any], object], *numbers: int) -> Iterator[None]:
+    """Handle signals for a while; only the main thread can, so elsewhere nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def check_camera_arguments(arguments: argparse.Namespace) -> None:
+    """Refuse a combination that has no meaning.
+
+    Raises:
+        InputError: it says which.
+    """
+    if arguments.camera is None:
+        for name in ("output", "display", "max_frames"):
+            if getattr(arguments, name):
+                option = name.replace("_", "-")
+                raise InputError(f"--{option}: is for --camera; name the output as the last path")
+    elif arguments.paths:
+        raise InputError(
+            f"{arguments.paths[0]}: a path beside --camera; expected the output as --output FILE"
+        )
+    elif arguments.output and Path(arguments.output).resolve() == Path(arguments.camera).resolve():
+        raise InputError(f"{arguments.output}: is an input and an output; choose another output")

@@ -1,0 +1,1 @@
+"""Graphs that run on pictures: sessions, arrays, tiles."""

@@ -1,0 +1,115 @@
+"""Between uint8 pictures and what graphs take and give: pixels, or float32 planes of them."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from venturi._engine.tiling import Box
+from venturi._format import container
+from venturi.errors import BundleError, InputError
+
+Pixels = NDArray[np.uint8]
+Planes = NDArray[np.float32]
+
+
+def check_image(image: Pixels) -> Pixels:
+    """Return the picture if it is one: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(image, np.ndarray):
+        raise _no_image(f"a {type(image).__name__}", "numpy.asarray(image) makes an array")
+    if image.dtype != np.uint8:
+        remedy = "scale floats: (255 * image).round().clip(0, 255).astype(numpy.uint8)"
+        raise _no_image(f"of dtype {image.dtype}", remedy)
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
+        remedy = "drop alpha with image[..., :3]; a channel or batch of one with image.squeeze()"
+        raise _no_image(f"of shape {image.shape}", remedy)
+    if not all(1 <= side <= container.MAX_SIDE for side in image.shape[:2]):
+        raise _no_image(f"of shape {image.shape}", f"sides are 1 to {container.MAX_SIDE} pixels")
+    return image
+
+
+def _no_image(found: str, remedy: str) -> InputError:
+    return InputError(f"image is {found}; expected uint8 (H, W, 3) RGB or (H, W) grey; {remedy}")
+
+
+def whole(image: Pixels) -> Box:
+    """Return the box of all of a picture."""
+    return Box(0, 0, image.shape[0], image.shape[1])
+
+
+def to_pixels(image: Pixels, reach: Box) -> Pixels:
+    """Cut a window out of a picture; beyond it, below and to the right, it is reflected.
+
+    Args:
+        image: uint8 (H, W, 3) or (H, W); grey is repeated in three channels.
+        reach: the window.
+
+    Returns:
+        uint8 (height, width, 3), in one piece of memory.
+    """
+    part = _cut(image, reach, "reflect")
+    colours = np.repeat(part[..., None], 3, axis=2) if part.ndim == 2 else part
+    return np.ascontiguousarray(colours)
+
+
+def from_pixels(pixels: Pixels, out: Pixels) -> None:
+    """Write a graph's pixels, uint8 (H, W, 3); grey is their channels' mean, rounded half up.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        out: uint8 (H, W, 3) or (H, W), written.
+    """
+    if out.ndim == 2:
+        twice = 2 * pixels.sum(axis=2, dtype=np.uint16) + 3
+        out[...] = twice // 6
+    else:
+        out[...] = pixels
+
+
+def to_planes(image: Pixels, reach: Box) -> Planes:
+    """Cut a window out of a picture.
+
+    Args:
+        image: uint8 (H, W, 3) or (H, W); grey is repeated in three planes.
+        reach: the window, which may go beyond the picture below and to the right, where the last
+            row and column are repeated.
+
+    Returns:
+        float32 (1, 3, height, width) in [0, 1].
+    """
+    part = _cut(image, reach, "edge")
+    planes = np.empty((1, 3, reach.height, reach.width), np.float32)
+    source = part[None] if part.ndim == 2 else part.transpose(2, 0, 1)
+    np.divide(source, np.float32(255), out=planes[0], dtype=np.float32)
+    return planes
+
+
+def _cut(image: Pixels, reach: Box, border: Literal["edge", "reflect"]) -> Pixels:
+    """Cut a window out of a picture, which goes on as ``border`` says."""
+    inside = reach.clipped(whole(image))
+    part = image[inside.slices]
+    below, right = reach.bottom - inside.bottom, reach.right - inside.right
+    if not below and not right:
+        return part
+    padding = [(0, below), (0, right), (0, 0)][: image.ndim]
+    return np.pad(part, padding, mode=border)
+
+
+def integers(values: Planes, dtype: type[np.integer[Any]], name: str) -> NDArray[Any]:
+    """Cast clipped values to integers, towards zero.
+
+    Raises:
+        BundleError: one is not a number; the cast itself notices, at no cost.
+    """
+    try:
+        with np.errstate(invalid="raise"):
+            return values.astype(dtype)
+    except FloatingPointError as error:
+        raise BundleError(
+            f"{name}: it gave a value that is not a number; expected finite values for every "
+            "picture; export the bundle again or get another"
+        ) from error

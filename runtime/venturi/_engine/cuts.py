@@ -1,0 +1,34 @@
+"""Notice where a video cuts to another scene, cheaply and through noise.
+
+A frame is reduced to 16 × 16 means. Between unrelated photographs these differ by 70 levels
+(median; 25 for the most alike hundredth), in a pan of 16 pixels a frame by 10, and behind noise of
+deviation 50 by 2.
+"""
+
+import numpy as np
+
+from venturi._engine.arrays import Pixels, Planes
+
+THRESHOLD = 24.0
+"""Mean absolute difference of two thumbnails, in levels, beyond which the scene is another."""
+
+_CELLS = 16
+_ROWS = 6  # of each row of cells; more would cost time and hardly change a mean
+
+
+def thumbnail(frame: Pixels) -> Planes:
+    """Return the means of a grid of cells, float32 (rows, columns) in levels, 16 × 16 at most."""
+    height, width = frame.shape[:2]
+    rows, columns = min(_CELLS, height), min(_CELLS, width)
+    tall, wide = height // rows, width // columns
+    step = max(1, tall // _ROWS)
+    part = frame[: rows * tall, : columns * wide]
+    cells = part.reshape(rows, tall, columns, -1)[:, ::step]
+    return np.asarray(cells.mean(axis=(1, 3), dtype=np.float32))
+
+
+def is_cut(before: Planes | None, after: Planes) -> bool:
+    """Tell whether two thumbnails are of different scenes; False where there was none before."""
+    if before is None or before.shape != after.shape:
+        return False
+    return float(np.abs(after - before).mean()) > THRESHOLD

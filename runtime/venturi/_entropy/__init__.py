@@ -1,0 +1,1 @@
+"""Entropy coding: latents to payloads and back, in NumPy or in C."""

@@ -1,0 +1,1 @@
+"""The .vnt container and what stands in it: header, tables, integers, quality."""

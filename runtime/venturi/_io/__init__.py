@@ -1,0 +1,1 @@
+"""Files written atomically, and OpenCV where it is needed."""

@@ -1,0 +1,1 @@
+"""Training data: photographs, digits, moving sequences."""

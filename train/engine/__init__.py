@@ -1,0 +1,1 @@
+"""The training engine: loop, optimiser, checkpoints and log."""

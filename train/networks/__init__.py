@@ -1,0 +1,1 @@
+"""Networks: the codec, the denoisers, the autoencoders."""

@@ -1,0 +1,517 @@
+"""The photo codec's networks and training loss.
+
+    image ──g_a──▶ latent y ─(× gain)─▶ round ─▶ y_hat ─(× inverse gain)──g_s──▶ image
+                      │                   ▲
+                     h_a                  │ mean, scale index   (exact integers, in three steps:
+                      ▼                   │  each one sees what those before have decoded)
+                 hyper-latent z ─▶ round ─▶ entropy network
+
+Mean-scale hyperprior (Minnen et al., NeurIPS 2018), one model for every rate by gain vectors (Cui
+et al., CVPR 2021), an entropy model that codes a quarter, a quarter and a half of the latent, at
+places that alternate between four groups of its channels (Li et al., "Neural Video Compression with
+Diverse Contexts", CVPR 2023, section 3.3, whose quadtree takes the half in two).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from train.networks.blocks import SLOPE, blocks, pointwise
+from train.networks.denoiser import GRIDS, LEVEL_STRIDE, Between, Residual, cosines, decided
+from train.networks.integer import (
+    ACTIVATION_UNIT,
+    IntegerConv,
+    activate,
+    clamp_inwards,
+    floor_through,
+    round_through,
+)
+
+HYPER_MAX = 127
+MEAN_UNIT = 16
+CONTEXT_MAX = 2047
+SCALE_COUNT = 64
+SCALE_MIN, SCALE_MAX = 0.11, 128.0
+BUCKETS = 8
+INDEX_UNIT = 16
+STEP_MARK = 64
+GROUPS = 4
+ORDER = 0, 3, 1, 2
+STEPS = (0,), (1,), (2, 3)
+"""Quarters of the latent that each step of the entropy model codes: see :func:`place_of`."""
+PATCH = 3 * 8 * 8
+BIT_PRICE, LEAN_MAX = 0.07, 0.45
+"""Of the encoder's dead-zone quantisation: see ``venturi._entropy.latents``."""
+
+
+def scale_of(index: Tensor) -> Tensor:
+    """Return the standard deviation that a scale index stands for; indices are logarithmic."""
+    step = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 1)
+    return SCALE_MIN * torch.exp(index * step)
+
+
+def bits(symbol: Tensor, index: Tensor) -> Tensor:
+    """Return the ideal code length, in bits, of symbols under zero-mean Gaussians."""
+    scale = scale_of(index)
+    distance = symbol.abs()
+    upper = torch.special.erfc((distance - 0.5) / scale * 0.5**0.5)
+    lower = torch.special.erfc((distance + 0.5) / scale * 0.5**0.5)
+    probability = (upper - lower) * 0.5
+    return (
+        -torch.log2(probability.clamp_min(1e-9) + 0 * scale)
+        + functional.relu(1e-9 - probability) * 1e9
+    )
+
+
+def leaning(residual: Tensor, index: Tensor) -> Tensor:
+    """Return residuals as the encoder rounds them: nearer to 0 by half the price of leaving it.
+
+    The gradient is that of the residual.
+    """
+    with torch.no_grad():
+        zero, one = torch.zeros_like(index), torch.ones_like(index)
+        lean = 0.5 * BIT_PRICE * (bits(one, index) - bits(zero, index))
+        pull = torch.clamp(residual, -lean.clamp_(0, LEAN_MAX), lean)
+    return residual - pull
+
+
+class Levels(nn.Module):
+    """A positive vector per channel for each quality: anchors, interpolated in the logarithm.
+
+    Interpolation uses only Sub, Abs, Relu, MatMul and Exp, which every ONNX device has.
+    """
+
+    def __init__(self, channels: int, anchors: int = 8) -> None:
+        super().__init__()
+        self.log = nn.Parameter(torch.zeros(anchors, channels))
+        self.register_buffer("anchor", torch.arange(anchors, dtype=torch.float32), persistent=False)
+
+    def anchor_levels(self) -> Tensor:
+        """Return float32 (anchors,) in [0, 1]: the quality of each anchor."""
+        anchor = self.get_buffer("anchor")
+        return anchor / (len(anchor) - 1)
+
+    def forward(self, quality: Tensor) -> Tensor:
+        """Map float32 (N,) in [0, 1] to (N, channels, 1, 1)."""
+        anchor = self.get_buffer("anchor")
+        place = quality.unsqueeze(1) * (len(anchor) - 1)
+        weight = functional.relu(1.0 - (place - anchor).abs())
+        # Half a step of bfloat16 in the logarithm is a gain that is 1.5 % off.
+        with torch.autocast(quality.device.type, enabled=False):
+            return torch.exp(weight @ self.log).unsqueeze(2).unsqueeze(3)
+
+
+class Sizes(NamedTuple):
+    """Sizes of the networks.
+
+    Attributes:
+        width, deep_width: channels at 1/8 and at 1/16 of the resolution.
+        latent, hyper: channels of the latent (1/16) and of the hyper-latent (1/64).
+        analysis_depth, synthesis_depth: blocks at 1/8.
+        deep_depth: blocks at 1/16, each way.
+        filter_width, filter_depth: channels and blocks at 1/4, where the decoder ends.
+    """
+
+    width: int = 96
+    deep_width: int = 192
+    latent: int = 256
+    hyper: int = 96
+    analysis_depth: int = 3
+    synthesis_depth: int = 2
+    deep_depth: int = 2
+    filter_width: int = 32
+    filter_depth: int = 1
+
+
+class Analysis(nn.Module):
+    """g_a and h_a: image to gained latent (stride 16) and hyper-latent (stride 64)."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        width, deep_width, latent = sizes.width, sizes.deep_width, sizes.latent
+        self.linear = nn.Conv2d(4 * PATCH, latent, 1, bias=False)
+        self.stem = pointwise(PATCH, width)
+        self.fine = blocks(width, sizes.analysis_depth)
+        self.modulation = Levels(width)
+        self.down = pointwise(4 * width, deep_width)
+        self.coarse = blocks(deep_width, sizes.deep_depth)
+        self.head = pointwise(deep_width, latent)
+        self.gain = Levels(latent)
+        self.hyper = nn.Sequential(
+            pointwise(latent, 128),
+            nn.LeakyReLU(SLOPE),
+            nn.PixelUnshuffle(2),
+            pointwise(512, 128),
+            nn.LeakyReLU(SLOPE),
+            blocks(128, 1),
+            nn.PixelUnshuffle(2),
+            pointwise(512, 128),
+            nn.LeakyReLU(SLOPE),
+            pointwise(128, sizes.hyper),
+        )
+
+    def forward(self, image: Tensor, quality: Tensor) -> tuple[Tensor, Tensor]:
+        """Map images (N, 3, H, W) and qualities (N,) in [0, 1] to latent and hyper-latent."""
+        centred = functional.pixel_unshuffle(image - 0.5, 8)
+        x = self.fine(self.stem(centred)) * self.modulation(quality)
+        x = self.coarse(self.down(functional.pixel_unshuffle(x, 2)))
+        with torch.autocast(image.device.type, enabled=False):
+            latent = self.linear(functional.pixel_unshuffle(centred, 2)) + self.head(x.float())
+            latent = latent * self.gain(quality)
+        return latent, self.hyper(latent).float()
+
+
+class PostFilter(nn.Module):
+    """The decoder's end: what is to change in patches of 4×4, and in those between them.
+
+    Patches of 8×8 and of 16×16 know nothing of what lies across their borders. As in the denoiser,
+    each cosine coefficient of a smaller patch gets a share of itself and an offset, from features
+    that see around it, and so do the grey ones of patches moved by half. Nothing at first.
+
+    Args:
+        inputs: channels of the features at 1/8 that it is told.
+        width: channels at 1/4.
+        depth: blocks.
+    """
+
+    def __init__(self, inputs: int, width: int, depth: int) -> None:
+        super().__init__()
+        basis = cosines()
+        self.register_buffer("basis", basis, persistent=False)
+        self.stem = pointwise(len(basis), width)
+        self.enter = pointwise(inputs, 4 * width)
+        self.blocks = nn.Sequential(*(Residual(width) for _ in range(depth)))
+        self.share, self.offset = (nn.Conv2d(width, len(basis), 1) for _ in range(2))
+        self.between = nn.ModuleList(Between(width, *moved, overlapping=True) for moved in GRIDS)
+        for layer in (self.share, self.offset):
+            assert layer.bias is not None
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, image: Tensor, features: Tensor) -> Tensor:
+        """Return the image, (N, 3, 8h, 8w), with what features (N, inputs, h, w) change of it."""
+        basis = self.get_buffer("basis")
+        forth = basis.view(-1, 3, LEVEL_STRIDE, LEVEL_STRIDE)
+        coefficients = functional.conv2d(image, forth, stride=LEVEL_STRIDE)
+        found = self.change(coefficients, functional.pixel_shuffle(self.enter(features), 2))
+        made: Tensor = image + functional.conv_transpose2d(found, forth, stride=LEVEL_STRIDE)
+        return made
+
+    def change(self, coefficients: Tensor, told: Tensor) -> Tensor:
+        """Return what to add to coefficients, (N, 48, 2h, 2w), told features (N, width, 2h, 2w)."""
+        x = self.blocks(self.stem(coefficients) + told)
+        return decided(coefficients, x, self.share, self.offset, self.between)
+
+
+class Synthesis(nn.Module):
+    """g_s: dequantised latent (stride 16) to image."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        width, deep_width = sizes.width, sizes.deep_width
+        self.inverse_gain = Levels(sizes.latent)
+        self.linear = nn.Conv2d(sizes.latent, 4 * PATCH, 1, bias=False)
+        self.stem = pointwise(sizes.latent, deep_width)
+        self.deep_modulation = Levels(deep_width)
+        self.coarse = blocks(deep_width, sizes.deep_depth)
+        self.share = nn.Conv2d(deep_width, sizes.latent, 1)
+        self.up = pointwise(deep_width, 4 * width)
+        self.modulation = Levels(width)
+        self.fine = blocks(width, sizes.synthesis_depth)
+        self.head = pointwise(width, PATCH)
+        self.filter = PostFilter(width, sizes.filter_width, sizes.filter_depth)
+        assert self.share.bias is not None
+        nn.init.zeros_(self.share.weight)
+        nn.init.zeros_(self.share.bias)
+
+    def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
+        """Map dequantised latents (N, C, h, w) and qualities (N,) to images (N, 3, 16h, 16w)."""
+        latent = latent * self.inverse_gain(quality)
+        deep = self.coarse(self.stem(latent) * self.deep_modulation(quality))
+        x = functional.pixel_shuffle(self.up(deep), 2)
+        x = self.fine(x * self.modulation(quality))
+        share = self.share(deep).float()
+        with torch.autocast(latent.device.type, enabled=False):
+            linear = functional.pixel_shuffle(self.linear(latent + latent * share), 2)
+            image = functional.pixel_shuffle(linear + self.head(x.float()), 8)
+        made: Tensor = self.filter(image, x) + 0.5
+        return made
+
+
+class Seen(nn.Module):
+    """What has been decoded around a place, as features: exact integers, as all that follows.
+
+    Args:
+        latent: channels of the latent.
+        width: features.
+    """
+
+    def __init__(self, latent: int, width: int) -> None:
+        super().__init__()
+        self.known = IntegerConv(latent, width, input_max=CONTEXT_MAX)
+        self.around = IntegerConv(width, width, 5, depthwise=True)
+        nn.init.dirac_(self.around.weight, groups=width)
+        with torch.no_grad():
+            self.known.weight.mul_(ACTIVATION_UNIT / MEAN_UNIT / 8)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """Map y_hat in 1/16 where it is known, else 0, (N, latent, H, W), to (N, width, H, W)."""
+        c = clamp_inwards(context, -CONTEXT_MAX, CONTEXT_MAX)
+        return activate(self.around(activate(self.known(c))))
+
+
+class EntropyNetwork(nn.Module):
+    """h_s and the context model, in exact integers: what is known to mean and scale index."""
+
+    def __init__(self, latent: int, hyper: int) -> None:
+        super().__init__()
+        self.enter = IntegerConv(hyper + 1, 128, input_max=255)
+        self.mix = IntegerConv(128, 128, 3, depthwise=True)
+        self.up1 = IntegerConv(128, 4 * 96)
+        self.mix1 = IntegerConv(96, 96, 3, depthwise=True)
+        self.up2 = IntegerConv(96, 4 * 128)
+        self.early, self.late = Seen(latent, 96), Seen(latent, 128)
+        self.correct = IntegerConv(96, 192)
+        self.fuse = IntegerConv(128 + 128 + 1, 192)
+        self.mix2 = IntegerConv(192, 192, 3, depthwise=True)
+        self.deep = IntegerConv(192, 192)
+        self.mean = IntegerConv(192, latent, unit=MEAN_UNIT)
+        self.index = IntegerConv(192, latent, unit=INDEX_UNIT)
+        for layer in (self.mix, self.mix1, self.mix2):
+            nn.init.dirac_(layer.weight, groups=layer.groups)
+        with torch.no_grad():
+            for layer in (self.correct, self.mean, self.index):
+                layer.weight.mul_(0.1)
+            self.index.bias.fill_(20.0)
+
+    def shared(self, hyper_latent: Tensor, quality: Tensor) -> Tensor:
+        """Return the hyper-latent's part of the fusing layer's sums.
+
+        Args:
+            hyper_latent: integers in [-127, 127], (N, hyper, h, w).
+            quality: integers in [0, 255], (N,).
+
+        Returns:
+            Multiples of a half of the layer's scales, (N, 192, 4h, 4w).
+        """
+        plane = quality.view(-1, 1, 1, 1) + 0 * hyper_latent[:, :1]
+        x = activate(self.enter(torch.cat((hyper_latent, plane), 1)))
+        x = activate(self.up1(activate(self.mix(x))))
+        x = activate(self.up2(activate(self.mix1(functional.pixel_shuffle(x, 2)))))
+        x = functional.pixel_shuffle(x, 2)
+        weight, bias, scale = self.fuse.quantised()
+        return functional.conv2d(x, weight[:, : x.shape[1]], bias) * scale.view(1, -1, 1, 1)
+
+    def first(self, shared: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the features that the first two steps decide by, and the first one's choice.
+
+        Returns:
+            Integers in float32: features in [0, 1023], (N, 192, 4h, 4w); means in 1/16 and scale
+            indices in [0, 63] of the step's places, as :func:`gather` takes them.
+        """
+        features = self._features(shared)
+        return features, *self._heads(features, 0)
+
+    def second(self, features: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means and indices of the second step, which corrects what the first decided by.
+
+        Args:
+            features: see above.
+            context: y_hat in 1/16 where it is known, else 0, (N, latent, 4h, 4w).
+        """
+        return self._heads(activate(features + self.correct(self.early(context))), 1)
+
+    def third(self, shared: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return those of the third step, which sees half of the latents: see above."""
+        c = self.late(context)
+        weight, _, scale = self.fuse.quantised()
+        seen, marker = weight[:, -1 - c.shape[1] : -1], weight[:, -1].flatten()
+        added = functional.conv2d(c, seen, STEP_MARK * marker)
+        return self._heads(self._features(shared + added * scale.view(1, -1, 1, 1)), 2)
+
+    def _features(self, sums: Tensor) -> Tensor:
+        return activate(self.deep(activate(self.mix2(activate(sums)))))
+
+    def _heads(self, features: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        places = at_places(features, step)
+        index = floor_through(self.index.parted(*places) / INDEX_UNIT)
+        mean = floor_through(self.mean.parted(*places))
+        return mean, clamp_inwards(index, 0, SCALE_COUNT - 1)
+
+
+class Coded(NamedTuple):
+    """What a forward pass yields: the picture and its ideal cost."""
+
+    image: Tensor
+    latent_bits: Tensor
+    hyper_bits: Tensor
+
+
+class CodecNetwork(nn.Module):
+    """The whole codec, for training."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.analysis = Analysis(sizes)
+        self.synthesis = Synthesis(sizes)
+        self.entropy = EntropyNetwork(sizes.latent, sizes.hyper)
+        self.hyper_level = nn.Parameter(torch.full((BUCKETS, sizes.hyper), 20.0 / SCALE_COUNT))
+
+    @torch.no_grad()
+    def calibrate(self, image: Tensor, steps: Tensor) -> None:
+        """Start as a transform codec: the principal components of 16×16 patches, and little else.
+
+        Args:
+            image: float32 (N, 3, H, W) in [0, 1], some thousands of patches.
+            steps: float32 (anchors,), the quantiser's step at each anchor of the gains.
+        """
+        patches = functional.pixel_unshuffle(functional.pixel_unshuffle(image - 0.5, 8), 2)
+        samples = patches.permute(0, 2, 3, 1).flatten(0, 2).double()
+        _, vectors = torch.linalg.eigh(samples.T @ samples)
+        basis = vectors.flip(1)[:, : self.analysis.linear.out_channels].float()
+        self.analysis.linear.weight.copy_(basis.T.unsqueeze(2).unsqueeze(3))
+        self.synthesis.linear.weight.copy_(basis.unsqueeze(2).unsqueeze(3))
+        self.analysis.head.weight.mul_(0.1)
+        self.synthesis.head.weight.mul_(0.1)
+        gain, inverse = self.analysis.gain.log, self.synthesis.inverse_gain.log
+        gain.copy_(-steps.log().unsqueeze(1).expand_as(gain))
+        inverse.copy_(-gain)
+        _, hyper = self.analysis(image, torch.full((len(image),), 0.5, device=image.device))
+        last = self.analysis.hyper[-1]
+        assert isinstance(last, nn.Conv2d)
+        last.weight.mul_(3.0 / hyper.std())
+
+    def forward(self, image: Tensor, quality: Tensor, noise: tuple[Tensor, Tensor] | None) -> Coded:
+        """Code images (N, 3, H, W) in [0, 1], sides multiples of 64, at qualities (N,) in [0, 1].
+
+        ``noise``, uniform in [-0.5, 0.5) and shaped like latent and hyper-latent, stands for
+        rounding in the rate; the picture is always made of rounded values ("mixed"
+        quantisation, Minnen and Singh, ICIP 2020, section 3.3). None gives the true symbols' rate.
+        """
+        latent, hyper = self.analysis(image, quality)
+        with torch.autocast(image.device.type, enabled=False):
+            byte = torch.floor(quality * 255)
+            hyper_hat = clamp_inwards(round_through(hyper), -HYPER_MAX, HYPER_MAX)
+            row = self.hyper_index()[(byte * BUCKETS / 256).long()]
+            index = row.unsqueeze(2).unsqueeze(3)
+            hyper_seen = hyper_hat if noise is None else hyper + noise[1]
+            hyper_bits = bits(hyper_seen, index).sum((1, 2, 3))
+            coded = self.code(latent, hyper_hat, byte)
+            seen = coded.symbol
+            if noise is not None:
+                seen = coded.residual + noise[0].view_as(coded.residual)
+            latent_bits = bits(seen, coded.scale)
+        image = self.synthesis(coded.latent, quality)
+        return Coded(image, latent_bits.sum((1, 2, 3)), hyper_bits)
+
+    def hyper_index(self) -> Tensor:
+        """Return float32 (buckets, hyper) in [0, 63]: the scale index of hyper-latents, unrounded.
+
+        The parameter is a 64th of it: an optimiser's steps are of the size of weights, and indices
+        that it moved by a thousandth at a time stayed wrong for a whole training.
+        """
+        return clamp_inwards(SCALE_COUNT * self.hyper_level, 0, SCALE_COUNT - 1)
+
+    def code(self, latent: Tensor, hyper_hat: Tensor, byte: Tensor) -> "Symbols":
+        """Code latents as the coder does, step by step."""
+        shared = self.entropy.shared(hyper_hat, byte)
+        features, *choice = self.entropy.first(shared)
+        done = [_symbols(latent, 0, *choice)]
+        done.append(_symbols(latent, 1, *self.entropy.second(features, _context(done))))
+        done.append(_symbols(latent, 2, *self.entropy.third(shared, _context(done))))
+        return Symbols(
+            torch.cat([step.residual for step in done], 2),
+            torch.cat([step.symbol for step in done], 2),
+            torch.cat([step.scale for step in done], 2),
+            scattered([step.latent for step in done]),
+        )
+
+
+class Symbols(NamedTuple):
+    """What latents become, in the order of coding.
+
+    Attributes:
+        residual: latent minus mean, as :func:`gather` takes it.
+        symbol: whole numbers, made of it.
+        scale: index of each one's.
+        latent: as it is decoded; of all steps together, its places where they were.
+    """
+
+    residual: Tensor
+    symbol: Tensor
+    scale: Tensor
+    latent: Tensor
+
+
+def _symbols(latent: Tensor, step: int, mean: Tensor, index: Tensor) -> Symbols:
+    """Return what a step codes."""
+    mean = mean / MEAN_UNIT
+    residual = gather(latent, step) - mean
+    # What the symbols cost is learned from the residual: those that the leaning has made 0 would
+    # weigh nothing, however near to 1, and the quantiser became ever finer.
+    symbol = round_through(leaning(residual, index))
+    return Symbols(residual, symbol, index, symbol + mean)
+
+
+def _context(done: Sequence[Symbols]) -> Tensor:
+    return MEAN_UNIT * scattered([step.latent for step in done])
+
+
+def place_of(group: int, quarter: int) -> int:
+    """Return which place of a square of 2×2, counted 0, 1 above 2, 3, a quarter of the latent has.
+
+    Of each group of channels another one, and no two quarters the same.
+    """
+    return ORDER[group] ^ ORDER[quarter]
+
+
+def partner(place: int, one: int) -> int:
+    """Return whose quarter a group's place is; or the group that a quarter has at a place."""
+    return ORDER.index(place ^ ORDER[one])
+
+
+def at_places(x: Tensor, step: int) -> list[Tensor]:
+    """Return the places of a step, which has one or two quarters, for each group of channels.
+
+    Args:
+        x: (N, C, H, W), H and W even.
+        step: 0, 1 or 2.
+
+    Returns:
+        Four times (N, C, H / 2, W / 2), or twice as high, its quarters one below the other.
+    """
+    return [_of_group(x, group, step) for group in range(GROUPS)]
+
+
+def gather(latent: Tensor, step: int) -> Tensor:
+    """Take the places of a step from (N, M, H, W): (N, M, H / 2, W / 2), or twice as high."""
+    groups = enumerate(latent.chunk(GROUPS, 1))
+    return torch.cat([_of_group(part, group, step) for group, part in groups], 1)
+
+
+def _of_group(x: Tensor, group: int, step: int) -> Tensor:
+    places = [place_of(group, quarter) for quarter in STEPS[step]]
+    return torch.cat([x[:, :, place >> 1 :: 2, place & 1 :: 2] for place in places], 2)
+
+
+def scattered(taken: Sequence[Tensor]) -> Tensor:
+    """Put what :func:`gather` took in the first steps back into (N, M, H, W), 0 elsewhere."""
+    quarters = [
+        part.chunk(GROUPS, 1)
+        for step, values in enumerate(taken)
+        for part in values.chunk(len(STEPS[step]), 2)
+    ]
+    nothing = torch.zeros_like(quarters[0][0])
+    squares = []
+    for place in range(GROUPS):
+        here = [partner(place, group) for group in range(GROUPS)]
+        known = [
+            quarters[quarter][group] if quarter < len(quarters) else nothing
+            for group, quarter in enumerate(here)
+        ]
+        squares.append(torch.cat(known, 1))
+    return functional.pixel_shuffle(torch.stack(squares, 2).flatten(1, 2), 2)

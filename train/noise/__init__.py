@@ -1,0 +1,1 @@
+"""Noise models for the denoisers: training noise, camera pipelines, validation cameras."""

@@ -1,0 +1,1 @@
+"""Tasks: the batches, the loss and the validation of each recipe."""

@@ -1,0 +1,243 @@
+"""The recurrent denoiser's recipe and task: short moving sequences with noise, and the way back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from train.data.photographs import Image, step_generator
+from train.data.sequences import sequence
+from train.engine.task import Metrics
+from train.networks.denoiser import Denoised
+from train.networks.recurrent import State, VideoNetwork
+from train.noise.levels import Plane, gaussian, level, smoother
+from train.noise.pipeline import drawn
+from train.recipes import FastCameraRecipe
+from train.tasks.camera import CameraTask, psnr_db
+from train.tasks.photo import to_tensor
+from venturi._engine.motion import glance, motion
+
+_VALIDATION_SIDE = 192
+_VALIDATION_FRAMES = 12
+_VALIDATION_SIGMA = 25
+_SETTLED = 4  # frames of a stream before its quality counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoRecipe(FastCameraRecipe):
+    """The recurrent camera denoiser, best started ``--from`` the weights of ``camera-fast``.
+
+    Attributes:
+        frames: of a sequence.
+        gradient_frames: through which gradients go back before the state is cut off from them.
+        cut_share: share of the sequences with a cut to another scene.
+        first_weight: of the first frame's loss, against 1 for each of the others: it has no past,
+            and neither has one after a cut.
+        state: features that are kept.
+    """
+
+    steps: int = 8_000
+    batch: int = 4
+    learning_rate: float = 1e-3
+    frames: int = 8
+    gradient_frames: int = 4
+    cut_share: float = 0.15
+    first_weight: float = 3.0
+    state: int = 16
+    slope: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frames < 2:
+            raise ValueError(f"frames is {self.frames}; expected at least 2")
+        for name in ("gradient_frames", "state"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
+        if not 0 <= self.cut_share <= 1:
+            raise ValueError(f"cut_share is {self.cut_share}; expected a share in [0, 1]")
+        if not self.first_weight > 0:
+            raise ValueError(f"first_weight is {self.first_weight}; expected more than 0")
+
+
+def recurrent(recipe: VideoRecipe) -> VideoNetwork:
+    """Return the network of a recipe."""
+    r = recipe
+    return VideoNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids, r.state, r.slope)
+
+
+class VideoTask(CameraTask):
+    """See :class:`train.engine.task.Task`."""
+
+    recipe: VideoRecipe
+
+    def build(self) -> VideoNetwork:
+        """Return the network."""
+        return recurrent(self.recipe)
+
+    def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
+        """Return sequences of noisy frames, targets and noise levels, (N, frames, ...).
+
+        ``motion`` is by how many pixels, (down, right), each frame seems to have moved since the
+        one before, as the runtime finds it.
+        """
+        r = self.recipe
+        rng = step_generator(r.seed, step, rank)
+        noisy: list[Image] = []
+        targets, levels, motions = [], [], []
+        strengths = np.ones(size, np.float32)
+        for i in range(size):
+            if rng.random() < r.stronger_share:
+                strengths[i] = rng.uniform(1.0, r.strength_max)
+            cut = int(rng.integers(1, r.frames)) if rng.random() < r.cut_share else None
+            frames = sequence(self.pictures, rng, frames=r.frames, side=r.crop, cut=cut)
+            kind = drawn(rng)
+            for frame in frames:
+                clean, seen = kind.pair(frame, rng)
+                noisy.append(seen)
+                levels.append(level(seen, clean))
+                targets.append(_target(clean, levels[-1], float(strengths[i])))
+            motions.append(_motions(noisy[-r.frames :]))
+        batch = {
+            "frame": to_tensor(noisy),
+            "target": torch.from_numpy(np.stack(targets)).permute(0, 3, 1, 2),
+            "level": torch.from_numpy(np.stack(levels)).unsqueeze(1),
+        }
+        apart = {
+            name: value.reshape(size, r.frames, *value.shape[1:]) for name, value in batch.items()
+        }
+        return {
+            **apart,
+            "strength": torch.from_numpy(strengths),
+            "motion": torch.tensor(motions),
+        }
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the still denoiser's loss, averaged over the frames of the sequences."""
+        total = torch.zeros((), device=batch["frame"].device)
+        psnrs = []
+        remembering = Remembering(model)
+        weights = [self.recipe.first_weight, *[1.0] * (self.recipe.frames - 1)]
+        for time, weight in enumerate(weights):
+            if time % self.recipe.gradient_frames == 0:
+                remembering.let_go()
+            remembering.move(batch["motion"][:, time].tolist())
+            now = {
+                name: batch[name][:, time].contiguous(memory_format=torch.channels_last)
+                for name in ("frame", "target", "level")
+            }
+            error, found = super().loss(remembering, {**now, "strength": batch["strength"]})
+            total = total + error * (weight / sum(weights))
+            psnrs.append(found["psnr_db"])
+        return total, {
+            "first_psnr_db": psnrs[0],
+            "last_psnr_db": psnrs[-1],
+            "level_error": found["level_error"],
+        }
+
+    @torch.no_grad()
+    def validate(self, model: nn.Module, device: torch.device) -> Metrics:
+        """Return PSNR of moving held-out pictures at sigma 25, as a stream and frame by frame.
+
+        ``cut_gain`` is the stream's advantage on the first frame after a cut: not below 0, if it
+        leaves no ghosts. Streams are not reset here, which the runtime does at a cut that it sees.
+        """
+        stream, still, noisy = _quality(model, self._moving(), device)
+        cut_stream, cut_still, _ = _quality(
+            model, self._sequences(_SETTLED + 1, cut=_SETTLED), device
+        )
+        settled = slice(_SETTLED, None)
+        return {
+            "noisy_25": float(noisy.mean()),
+            "still_25": float(still[:, settled].mean()),
+            "stream_25": float(stream[:, settled].mean()),
+            "gain": float((stream - still)[:, settled].mean()),
+            "least_gain": float((stream - still)[:, settled].mean(1).min()),
+            "cut_gain": float((cut_stream - cut_still)[:, -1].mean()),
+        }
+
+    @torch.no_grad()
+    def stream_psnr_db(self, model: nn.Module, device: torch.device) -> float:
+        """Return the mean PSNR of streams of moving held-out pictures at sigma 25."""
+        stream, _, _ = _quality(model, self._moving(), device)
+        return float(stream[:, _SETTLED:].mean())
+
+    def _moving(self) -> list[list[Image]]:
+        return self._sequences(_VALIDATION_FRAMES, cut=None)
+
+    def _sequences(self, frames: int, *, cut: int | None) -> list[list[Image]]:
+        return [
+            sequence(
+                self.held_out,
+                step_generator(self.recipe.seed, i),
+                frames=frames,
+                side=_VALIDATION_SIDE,
+                cut=cut,
+            )
+            for i in range(len(self.held_out))
+        ]
+
+
+class Remembering(nn.Module):
+    """A recurrent network that looks like a still one: it keeps the state between calls."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.state: State | None = None
+
+    def forward(self, frame: Tensor, strength: Tensor) -> Denoised:
+        """Return the clean frame and the noise level."""
+        clean, level, self.state = self.network(frame, strength, self.state)
+        return Denoised(clean, level)
+
+    def move(self, shifts: Sequence[tuple[int, int]]) -> None:
+        """Move the state with the pictures, each by pixels (down, right)."""
+        if self.state is not None:
+            self.state = self.state.moved(shifts)
+
+    def let_go(self) -> None:
+        """Cut the state off from the gradients of the frames before."""
+        if self.state is not None:
+            self.state = self.state.detach()
+
+
+def _target(clean: Image, deviation: Plane, strength: float) -> Plane:
+    """Return what to make of a frame, float32 (H, W, 3) in [0, 1]."""
+    plain = np.asarray(clean / np.float32(255), np.float32)
+    return smoother(plain, deviation, strength) if strength > 1 else plain
+
+
+def _motions(frames: Sequence[Image]) -> list[tuple[int, int]]:
+    """Return by how much each frame of a sequence has moved since the one before."""
+    seen = [glance(frame) for frame in frames]
+    return [(0, 0), *(motion(before, after) for before, after in pairwise(seen))]
+
+
+def _quality(
+    model: nn.Module, sequences: list[list[Image]], device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return PSNRs, (sequences, frames) in dB: of a stream, of stills, of the noisy frames."""
+    remembering = Remembering(model)
+    ones = torch.ones(len(sequences), device=device)
+    rows: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])
+    seen = [
+        [
+            gaussian(frame, _VALIDATION_SIGMA, step_generator(i, time))
+            for time, frame in enumerate(frames)
+        ]
+        for i, frames in enumerate(sequences)
+    ]
+    shifts = [_motions(frames) for frames in seen]
+    for time, frames in enumerate(zip(*sequences, strict=True)):
+        noisy = [one[time] for one in seen]
+        remembering.move([one[time] for one in shifts])
+        clean, frame = to_tensor(list(frames)).to(device), to_tensor(noisy).to(device)
+        results = remembering(frame, ones)[0], model(frame, ones).clean, frame
+        for row, result in zip(rows, results, strict=True):
+            rounded = torch.floor(result.clamp(0, 1) * 255 + 0.5) / 255
+            row.append(psnr_db((rounded - clean).square()))
+    stream, still, untouched = (torch.stack(row, 1) for row in rows)
+    return stream, still, untouched
