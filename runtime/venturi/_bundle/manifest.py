@@ -47,6 +47,12 @@ chooses their symbols' tables has no variant."""
 FP32 = "fp32"
 """The precision that every bundle has."""
 
+INT8_PAIR_SUM = "int8_largest_pair_sum"
+"""What export measures of graphs in int8: the largest |sum| of two neighbouring products."""
+
+PAIR_SUM_MAX = 2**15 - 1
+"""The largest one that no processor clips: x86 without VNNI adds them in 16 bits."""
+
 CARD, CARD_NAME = "card", "card.md"
 """The role and the name of the model card, which any bundle may have: Markdown, for people."""
 
@@ -230,6 +236,11 @@ class Manifest:
     def variant(self, role: str, precision: str) -> str:
         """Return the role of the file that does a role's work in a precision of the bundle's."""
         return VARIANTS.get(self.task, {}).get(precision, {}).get(role, role)
+
+    @property
+    def never_saturates(self) -> bool:
+        """Whether export has proven that sums of two products in int8 graphs fit 16 bits."""
+        return self.measured.get(INT8_PAIR_SUM, math.inf) <= PAIR_SUM_MAX
 
     @property
     def is_recurrent(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from venturi._engine.saturation import processor_saturates
 from venturi.errors import BundleError, DeviceError, InputError
 
 PROVIDERS: Mapping[str, str] = {
@@ -70,6 +71,7 @@ class Graph:
         threads: int | None,
         inputs: Signature | None = None,
         outputs: Signature | None = None,
+        may_saturate: bool = False,
     ) -> None:
         """Make the session.
 
@@ -82,6 +84,8 @@ class Graph:
             inputs: what the graph takes, in the order in which ``run`` takes it; None takes it as
                 the graph has it.
             outputs: what the graph gives, in the order in which ``run`` gives it; or None.
+            may_saturate: whether sums of two products of 8 bits may not fit 16 bits: such a graph
+                is computed exactly and slower on a processor that would clip them.
 
         Raises:
             ImportError: onnxruntime is not installed.
@@ -90,7 +94,7 @@ class Graph:
         """
         self.name = name
         self.device = device
-        self._session = _session(model, name, device, threads)
+        self._session = _session(model, name, device, threads, may_saturate)
         self.inputs = _tensors(name, "inputs", self._session.get_inputs())
         self.outputs = _tensors(name, "outputs", self._session.get_outputs())
         self._inputs = _names(name, "inputs", self.inputs, inputs)
@@ -158,10 +162,14 @@ def _available() -> list[str]:
     return [device for device, provider in PROVIDERS.items() if provider in providers]
 
 
-def _session(model: bytes | str, name: str, device: str, threads: int | None) -> Any:
+def _session(
+    model: bytes | str, name: str, device: str, threads: int | None, may_saturate: bool
+) -> Any:
     check_device(device, threads)
     runtime = _onnxruntime()
     options = _options(runtime, device, threads)
+    if may_saturate and device == "cpu" and processor_saturates():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     if device == "cuda" and hasattr(runtime, "preload_dlls"):
         runtime.preload_dlls()  # CUDA's libraries may lie in wheels of their own
     try:

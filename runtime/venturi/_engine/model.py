@@ -55,6 +55,7 @@ class Model:
             threads=threads,
             inputs=inputs,
             outputs=outputs,
+            may_saturate=precision != FP32 and not self.manifest.never_saturates,
         )
 
     def __repr__(self) -> str:
