@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from venturi._bundle.manifest import FileEntry, Manifest
-from venturi._entropy.latents import ORDER, STEPS
 from venturi._format.tables import TOTAL, Tables
+from venturi._layout import ORDER, STEPS
 
 DATA = Path(__file__).parent / "data"
 LATENTS, HYPERS = 12, 2

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from tests.entropy_samples import GAUSSIANS, TINY, gaussian_segments
+from venturi import _layout
 from venturi._bundle import manifest
 from venturi._entropy import rans
 from venturi._entropy.rans import Segment
-from venturi._format import container, tables, varint
+from venturi._format import container, varint
 from venturi._format.container import Header
 from venturi._format.tables import Tables
 
@@ -117,18 +118,17 @@ def test_the_decoder_of_the_document_decodes(of: Tables, lanes: int) -> None:
 
 
 def test_the_limits_are_those_of_the_code() -> None:
-    rows_, columns = container.chunk_grid(container.MAX_SIDE, container.MAX_SIDE)
+    rows_, columns = container.chunk_grid(_layout.MAX_SIDE, _layout.MAX_SIDE)
     assert {
         name: limit.replace("<sup>", "^").replace("</sup>", "") for name, limit in rows("what")
     } == {
-        "sides of a picture": f"{container.MAX_SIDE} pixels",
-        "pixels of a picture": f"2^{container.MAX_PIXELS.bit_length() - 1}, adjustable by the "
-        "caller",
+        "sides of a picture": f"{_layout.MAX_SIDE} pixels",
+        "pixels of a picture": f"2^{_layout.MAX_PIXELS.bit_length() - 1}, adjustable by the caller",
         "chunks": f"{rows_ * columns}",
         "a payload, and any LEB128 number": f"2^{(varint.MAX_VALUE + 1).bit_length() - 1} − 1",
         "lanes": f"{rans.LANES[-1]}",
-        "tables": f"{tables.MAX_TABLES}",
-        "radius of a table": f"{tables.MAX_RADIUS}",
+        "tables": f"{_layout.MAX_TABLES}",
+        "radius of a table": f"{_layout.MAX_RADIUS}",
         "symbol": "int32",
         "`manifest.json`": f"2^{manifest.MAX_BYTES.bit_length() - 1} bytes",
         "another file of a bundle": (

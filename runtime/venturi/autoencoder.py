@@ -22,6 +22,7 @@ from venturi._engine.model import Model
 from venturi._entropy import rans
 from venturi._format import container
 from venturi._format.tables import Tables
+from venturi._layout import NO_QUALITY_Q8
 from venturi.errors import BundleError, InputError, StreamError
 
 Code = NDArray[np.float32]
@@ -205,7 +206,7 @@ class Autoencoder(Model):
     def _header(self) -> container.Header:
         channels, height, width = self._shape
         fingerprint = self.manifest.fingerprint
-        return container.Header(channels == 1, fingerprint, container.NO_QUALITY_Q8, width, height)
+        return container.Header(channels == 1, fingerprint, NO_QUALITY_Q8, width, height)
 
     def _check_header(self, header: container.Header) -> None:
         if header.fingerprint != self.manifest.fingerprint:

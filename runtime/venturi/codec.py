@@ -20,21 +20,23 @@ from venturi._engine.checks import integer, real
 from venturi._engine.graph import PIXELS, Signature, planes
 from venturi._engine.model import Model
 from venturi._engine.tiling import Box, tiles, windows
-from venturi._entropy.latents import (
-    HYPER_STRIDE,
-    LATENT_STRIDE,
-    MEAN_SCALE,
-    EntropyGraphs,
-    Latent,
-    LatentCoder,
-)
+from venturi._entropy.latents import EntropyGraphs, Latent, LatentCoder
 from venturi._format import container
 from venturi._format import quality as _quality
 from venturi._format import target as _search
 from venturi._format.tables import Tables
+from venturi._layout import (
+    CHUNK,
+    HYPER_STRIDE,
+    LATENT_STRIDE,
+    MAX_PIXELS,
+    MAX_SIDE,
+    MEAN_SCALE,
+    QUALITY_SCALE,
+)
 from venturi.errors import InputError, StreamError
 
-_CORE = 2 * container.CHUNK
+_CORE = 2 * CHUNK
 _DRAWN = 1536  # the core of what is decoded at once, whose end takes more memory
 _LOST = 128  # the grey that nothing can be mistaken in
 _ENOUGH_DB = 100.0  # a lossless picture has no PSNR to search by
@@ -161,7 +163,7 @@ class Codec(Model):
         data: container.Data,
         *,
         region: Region | None = None,
-        max_pixels: int = container.MAX_PIXELS,
+        max_pixels: int = MAX_PIXELS,
     ) -> Pixels:
         """Decompress a picture or a part of one.
 
@@ -185,7 +187,7 @@ class Codec(Model):
         padded = picture.aligned(HYPER_STRIDE)
         area = part.aligned(HYPER_STRIDE)
         seen = area.grown(self.manifest.parameters["decoder_margin"]).clipped(padded)
-        chunks = enumerate(tiles(padded, container.CHUNK))
+        chunks = enumerate(tiles(padded, CHUNK))
         needed = [(index, chunk) for index, chunk in chunks if _meet(chunk, seen)]
         # All checksums come before the first symbol: damage is found at once, and cheaply.
         payloads = [container.chunk(info, data, index) for index, _ in needed]
@@ -198,7 +200,7 @@ class Codec(Model):
         self._draw(latent, seen, padded, part, info.header.quality_q8, out)
         return out
 
-    def salvage(self, data: container.Data, *, max_pixels: int = container.MAX_PIXELS) -> Salvage:
+    def salvage(self, data: container.Data, *, max_pixels: int = MAX_PIXELS) -> Salvage:
         """Decompress what is whole of a damaged stream.
 
         Chunks that are damaged or missing are lost, and with them the pixels around that are drawn
@@ -234,9 +236,7 @@ class Codec(Model):
         """Read a header and check that this bundle can decode what follows."""
         if not isinstance(data, bytes | bytearray | memoryview):
             raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
-        info = container.read_header(
-            data, max_pixels=container.MAX_SIDE**2, check_length=check_length
-        )
+        info = container.read_header(data, max_pixels=MAX_SIDE**2, check_length=check_length)
         self._check_header(info.header)
         return info
 
@@ -250,7 +250,7 @@ class Codec(Model):
         margin = self.manifest.parameters["encoder_margin"]
         for window in windows(padded, padded, core=self._core, margin=margin):
             latent, hyper = self._analyse(to_planes(image, window.reach), level)
-            for chunk in tiles(window.core, container.CHUNK):
+            for chunk in tiles(window.core, CHUNK):
                 part = chunk.within(window.reach)
                 payload, decoded = self._coder.encode(
                     latent[0][(slice(None), *part.divided(LATENT_STRIDE).slices)],
@@ -299,7 +299,7 @@ class Codec(Model):
         self, info: container.StreamInfo, data: container.Data, padded: Box, lost: list[Box]
     ) -> Iterator[tuple[Box, Latent]]:
         """Yield the chunks that can be decoded; the others go into ``lost``."""
-        for index, chunk in enumerate(tiles(padded, container.CHUNK)):
+        for index, chunk in enumerate(tiles(padded, CHUNK)):
             try:
                 payload = container.chunk(info, data, index)
                 latent = self._decode_chunk(payload, info.header, index, chunk)
@@ -343,7 +343,7 @@ class Codec(Model):
             )
         if not _quality.LOWEST <= header.quality_q8 <= _quality.HIGHEST:
             raise StreamError(
-                f"the stream has quality {header.quality_q8 / _quality.SCALE}; expected 1 to 100; "
+                f"the stream has quality {header.quality_q8 / QUALITY_SCALE}; expected 1 to 100; "
                 "get the stream from its source again"
             )
 
@@ -358,7 +358,7 @@ class Codec(Model):
             return math.log(len(tried[level])) - math.log(budget)
 
         level = _search.largest(
-            gap, _quality.LOWEST, _quality.HIGHEST, slope=0.035 / _quality.SCALE, close=0.01
+            gap, _quality.LOWEST, _quality.HIGHEST, slope=0.035 / QUALITY_SCALE, close=0.01
         )
         if level is None:
             least = min(len(data) for data in tried.values())
@@ -380,7 +380,7 @@ class Codec(Model):
             return min(max(target - tried[place][0], -_ENOUGH_DB), _ENOUGH_DB)
 
         place = _search.largest(
-            gap, _quality.LOWEST, _quality.HIGHEST, slope=0.15 / _quality.SCALE, close=0.05
+            gap, _quality.LOWEST, _quality.HIGHEST, slope=0.15 / QUALITY_SCALE, close=0.05
         )
         if place is None:
             best = max(psnr_db for psnr_db, _ in tried.values())

@@ -25,6 +25,7 @@ from venturi import Autoencoder, Codec, Manifest, StreamError
 from venturi._bundle import load
 from venturi._entropy.latents import LatentCoder
 from venturi._format import container
+from venturi._layout import CHUNK, MAX_PIXELS
 
 
 def flip_bits(tally: Tally, count: int) -> None:
@@ -88,8 +89,8 @@ def _lost(number: int, height: int, width: int) -> tuple[slice, slice]:
 
 def _reach(place: int, side: int, margin: int) -> slice:
     """Return what a chunk reaches along one side; it ends where the padded picture ends."""
-    end = min(container.CHUNK * (place + 1), -(-side // 64) * 64)
-    return slice(max(0, container.CHUNK * place - margin), min(side, end + margin))
+    end = min(CHUNK * (place + 1), -(-side // 64) * 64)
+    return slice(max(0, CHUNK * place - margin), min(side, end + margin))
 
 
 def header_lies() -> dict[str, bytes]:
@@ -130,7 +131,7 @@ def tell_lies(tally: Tally, _: int) -> None:
 def _adjust_limits(tally: Tally) -> None:
     """Set the limit of pixels below, at and above what a picture has."""
     whole = codec().decompress(small())
-    tally.same("the default", container.MAX_PIXELS, 2**28)
+    tally.same("the default", MAX_PIXELS, 2**28)
     for limit in (0, 1, whole[..., 0].size - 1):
         for call in (codec().decompress, codec().salvage):
             refused = partial(call, small(), max_pixels=limit)

@@ -23,8 +23,9 @@ from venturi._bundle.load import locate
 from venturi._bundle.manifest import CARD, FP32, Manifest
 from venturi._cli import video
 from venturi._cli.progress import Progress
-from venturi._format.container import MAX_PIXELS, MAX_SIDE, read_header
+from venturi._format.container import read_header
 from venturi._io.files import write_atomically
+from venturi._layout import MAX_PIXELS, MAX_SIDE
 from venturi._version import __version__
 from venturi.bench.arguments import add_arguments as add_bench_arguments
 from venturi.codec import Region

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from venturi._engine.tiling import Box
-from venturi._format import container
+from venturi._layout import MAX_SIDE
 from venturi.errors import BundleError, InputError
 
 Pixels = NDArray[np.uint8]
@@ -27,8 +27,8 @@ def check_image(image: Pixels) -> Pixels:
     if not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         remedy = "drop alpha with image[..., :3]; a channel or batch of one with image.squeeze()"
         raise _no_image(f"of shape {image.shape}", remedy)
-    if not all(1 <= side <= container.MAX_SIDE for side in image.shape[:2]):
-        raise _no_image(f"of shape {image.shape}", f"sides are 1 to {container.MAX_SIDE} pixels")
+    if not all(1 <= side <= MAX_SIDE for side in image.shape[:2]):
+        raise _no_image(f"of shape {image.shape}", f"sides are 1 to {MAX_SIDE} pixels")
     return image
 
 

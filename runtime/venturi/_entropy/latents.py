@@ -26,19 +26,11 @@ from venturi._engine.arrays import Planes, integers
 from venturi._engine.graph import Graph, Shape
 from venturi._entropy.rans import Decoder, encode
 from venturi._format.tables import Tables
+from venturi._layout import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, ORDER, STEPS
 from venturi.errors import BundleError, StreamError
-
-LATENT_STRIDE = 16
-HYPER_STRIDE = 64
-MEAN_SCALE = 16
-HYPER_MAX = 127
 
 Latent = NDArray[np.int16]
 """int16 (M, h, w): decoded latents in 1/MEAN_SCALE."""
-
-ORDER = 0, 3, 1, 2
-STEPS = (0,), (1,), (2, 3)
-"""Quarters of the latents that each step codes: see :func:`gather`."""
 
 _RATIO = HYPER_STRIDE // LATENT_STRIDE
 _LATENT_LIMIT = np.iinfo(np.int16).max // MEAN_SCALE

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from venturi._entropy.numpy_kernel import (
     BAD_FOLD,
-    MAX_LANES,
     NOT_ZERO,
     OUT_OF_WORDS,
     Coded,
     Entries,
 )
 from venturi._format.tables import Tables
+from venturi._layout import MAX_LANES
 from venturi.errors import InputError, StreamError
 
 FILE_NAME = "_rans.so"

@@ -18,15 +18,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._format.tables import PRECISION_BITS, TOTAL, Tables
+from venturi._format.tables import TOTAL, Tables
+from venturi._layout import MAX_LANES, PRECISION_BITS
 from venturi.errors import InputError, StreamError
 
 WORD_BITS = 16
 WORD = 1 << WORD_BITS
 NARROW = 8
 """Up to this many lanes Python's own integers are faster than a row of NumPy's."""
-
-MAX_LANES = 256
 
 _ADVICE = "get the stream from its source again, or the bundle that wrote it"
 OUT_OF_WORDS = f"the coded words end before the symbols do; {_ADVICE}"

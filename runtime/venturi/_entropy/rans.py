@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from venturi._entropy.native_kernel import NativeKernel, load
-from venturi._entropy.numpy_kernel import MAX_LANES, WORD, Coded, NumpyKernel
+from venturi._entropy.numpy_kernel import WORD, Coded, NumpyKernel
 from venturi._format.tables import COST_UNIT, Tables
 from venturi._format.varint import read_varint, write_varint
+from venturi._layout import MAX_LANES
 from venturi.errors import BundleError, InputError, StreamError
 
 Segment = tuple[NDArray[np.int32], NDArray[np.uint8]]

@@ -12,15 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from venturi._format.varint import read_varint, write_varint
+from venturi._layout import (
+    CHUNK,
+    MAX_PIXELS,
+    MAX_SIDE,
+    NO_QUALITY_Q8,
+    QUALITY_MAX,
+    QUALITY_MIN,
+    QUALITY_SCALE,
+)
 from venturi.errors import InputError, StreamError
 
 MAGIC = b"VNT"
 VERSION = 1
-CHUNK = 1024
-MAX_SIDE = 65535
-MAX_PIXELS = 2**28
-QUALITY_Q8 = range(256, 25601)
-NO_QUALITY_Q8 = 0
+QUALITY_Q8 = range(QUALITY_MIN * QUALITY_SCALE, QUALITY_MAX * QUALITY_SCALE + 1)
 
 _GREY = 1
 _FIXED = len(MAGIC) + 1 + 1 + 8

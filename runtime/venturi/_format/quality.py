@@ -8,11 +8,11 @@ import numpy as np
 
 from venturi._engine.arrays import Planes
 from venturi._engine.checks import real
+from venturi._layout import QUALITY_MAX, QUALITY_MIN, QUALITY_SCALE
 from venturi.errors import InputError
 
-MIN, MAX, DEFAULT = 1, 100, 50.0
-SCALE = 256
-LOWEST, HIGHEST = MIN * SCALE, MAX * SCALE
+DEFAULT = 50.0
+LOWEST, HIGHEST = QUALITY_MIN * QUALITY_SCALE, QUALITY_MAX * QUALITY_SCALE
 
 
 def to_level(quality: float) -> int:
@@ -22,9 +22,11 @@ def to_level(quality: float) -> int:
         InputError: it is not between 1 and 100.
     """
     value = real("quality", quality)
-    if not MIN <= value <= MAX:
-        raise InputError(f"quality is {quality!r}; expected {MIN} to {MAX}; 50 is a good start")
-    return round(value * SCALE)
+    if not QUALITY_MIN <= value <= QUALITY_MAX:
+        raise InputError(
+            f"quality is {quality!r}; expected {QUALITY_MIN} to {QUALITY_MAX}; 50 is a good start"
+        )
+    return round(value * QUALITY_SCALE)
 
 
 def to_byte(level: int) -> int:
@@ -34,4 +36,5 @@ def to_byte(level: int) -> int:
 
 def to_input(level: int) -> Planes:
     """Return what encoder and decoder take for a quality in 1/256: float32 (1,) in [0, 1]."""
-    return np.array([(level / SCALE - MIN) / (MAX - MIN)], "f4")
+    quality = level / QUALITY_SCALE
+    return np.array([(quality - QUALITY_MIN) / (QUALITY_MAX - QUALITY_MIN)], np.float32)

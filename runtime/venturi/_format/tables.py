@@ -13,12 +13,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from venturi._layout import MAX_RADIUS, MAX_TABLES, PRECISION_BITS
 from venturi.errors import BundleError
 
-PRECISION_BITS = 16
 TOTAL = 1 << PRECISION_BITS
-MAX_TABLES = 256
-MAX_RADIUS = TOTAL // 2 - 1
 COST_UNIT = 256
 
 _ADVICE = "get the bundle from its source again, or export it again"

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from venturi._percentiles import NEEDED, percentile
 from venturi.bench.clock import MILLISECOND, SECOND, Clock, VirtualClock
-from venturi.bench.percentiles import NEEDED, percentile
 from venturi.bench.scenarios import Call, Outcome
 
 PERCENT = 99

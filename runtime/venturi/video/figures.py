@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from statistics import median
 
-from venturi.bench.percentiles import percentile
+from venturi._percentiles import percentile
 
 _KEPT = 1024
 _PERIOD_S = 1.0
