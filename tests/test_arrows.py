@@ -18,7 +18,7 @@ ARROWS = {
 }
 
 RUNTIME_PACKAGES = {"numpy", "onnxruntime"}
-WHERE_FILES_ARE_TOUCHED = {"opencv.py": {"cv2"}}
+WHERE_FILES_ARE_TOUCHED = {"opencv.py": {"cv2"}, "pillow.py": {"PIL", "simplejpeg"}}
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

@@ -1,13 +1,20 @@
+import importlib
 import struct
+import sys
 import zlib
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps
 
 from venturi import InputError, images
+
+DATA = Path(__file__).parent / "data" / "pictures"
 
 JPEG_EXIF_ORIENTATION = 274
 
@@ -88,7 +95,7 @@ def test_sixteen_bits_are_rounded_with_a_note() -> None:
 
 
 def test_floating_point_is_refused() -> None:
-    with pytest.raises(InputError, match=r"a\.tiff: pixels of type float32; expected 8 or 16"):
+    with pytest.raises(InputError, match=r"a\.tiff: 32 bits per channel; expected 8 to 16"):
         images.decode(file_of(photograph().astype(np.float32), ".tiff"), name="a.tiff")
 
 
@@ -190,3 +197,181 @@ def test_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         images.write(path, photograph())
     assert path.read_bytes() == b"old"
+
+
+def through_pillow(pixels: NDArray[np.uint8], kind: str, **options: Any) -> bytes:
+    """What Pillow writes for RGB, grey or RGBA pixels."""
+    out = BytesIO()
+    Image.fromarray(pixels).save(out, kind, **options)
+    return out.getvalue()
+
+
+def test_ten_bits_are_rounded_with_a_note() -> None:
+    """OpenCV reads this file as black."""
+    picture = images.read(DATA / "ten-bits.avif")
+    assert picture.pixels.shape == (512, 768, 3)
+    assert picture.pixels.mean() == pytest.approx(102, abs=0.5)
+    assert picture.notes == ("10 bits per channel were rounded to 8",)
+
+
+def test_sixteen_bits_of_colour_are_rounded_not_cut() -> None:
+    deep = np.array([[[129, 65407, 32768]]], np.uint16)
+    for suffix in (".png", ".tiff"):
+        picture = images.decode(file_of(deep, suffix), name="a")
+        assert picture.pixels.tolist() == [[[128, 255, 1]]]
+        assert picture.notes == ("16 bits per channel were rounded to 8",)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_is_turned_upright(kind: str, orientation: int) -> None:
+    """AVIF notes it in its container (irot, imir), the others in EXIF."""
+    stored = photograph(48, 64)
+    exif = Image.Exif()
+    exif[JPEG_EXIF_ORIENTATION] = orientation
+    options: dict[str, Any] = {"WEBP": {"lossless": True}}.get(kind, {})
+    data = through_pillow(stored, kind, exif=exif, **options)
+    upright = ImageOps.exif_transpose(Image.open(BytesIO(data)))
+    np.testing.assert_array_equal(images.decode(data, name="a").pixels, np.asarray(upright))
+    assert upright.size == ((64, 48) if orientation < 5 else (48, 64))
+
+
+@pytest.mark.parametrize(("profile", "name"), [("display-p3", "p3"), ("adobe-rgb", "adobe")])
+def test_a_profile_is_converted_to_srgb(profile: str, name: str) -> None:
+    icc = (DATA / f"{profile}.icc").read_bytes()
+    green = np.full((8, 8, 3), (60, 200, 60), np.uint8)
+    picture = images.decode(through_pillow(green, "PNG", icc_profile=icc), name="a")
+    assert picture.notes == (f"the colour profile {name!r} was converted to sRGB",)
+    red, _, _ = (int(value) for value in picture.pixels[0, 0])
+    assert red < 30  # more saturated in sRGB's numbers
+    assert np.ptp(picture.pixels.reshape(-1, 3), axis=0).max() == 0
+
+
+def test_a_grey_picture_of_a_grey_profile_stays_grey() -> None:
+    grey = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = images.decode(
+        through_pillow(photograph()[:, :, 0], "PNG", icc_profile=grey), name="a"
+    )
+    assert picture.pixels.ndim == 2
+    assert picture.notes == (
+        "the colour profile is damaged or of another kind of picture, and was ignored",
+    )
+
+
+def test_srgb_itself_and_junk_profiles() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = images.decode(through_pillow(photograph(), "PNG", icc_profile=srgb), name="a")
+    np.testing.assert_array_equal(picture.pixels, photograph())
+    assert picture.notes == ()
+    junk = images.decode(through_pillow(photograph(), "PNG", icc_profile=b"junk" * 40), name="a")
+    np.testing.assert_array_equal(junk.pixels, photograph())
+    assert junk.notes == (
+        "the colour profile is damaged or of another kind of picture, and was ignored",
+    )
+
+
+def test_cmyk_becomes_rgb_with_a_note() -> None:
+    out = BytesIO()
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(out, "JPEG", quality=95)
+    picture = images.decode(out.getvalue(), name="a")
+    red, green, blue = picture.pixels.reshape(-1, 3).mean(0)
+    assert red > 240
+    assert max(green, blue) < 15
+    assert picture.notes == ("CMYK without a colour profile was converted to RGB without one",)
+
+
+def test_lab_becomes_srgb_with_a_note() -> None:
+    out = BytesIO()
+    lab = ImageCms.profileToProfile(
+        Image.new("RGB", (8, 8), (200, 60, 30)),
+        ImageCms.createProfile("sRGB"),
+        ImageCms.createProfile("LAB"),
+        outputMode="LAB",
+    )
+    assert lab is not None
+    lab.save(out, "TIFF")
+    picture = images.decode(out.getvalue(), name="a")
+    assert np.abs(picture.pixels.astype(int) - (200, 60, 30)).max() <= 3
+    assert picture.notes == ("the colour profile 'Lab identity built-in' was converted to sRGB",)
+    plain = BytesIO()
+    lab.info.clear()
+    lab.save(plain, "TIFF")
+    again = images.decode(plain.getvalue(), name="a")
+    assert again.notes == ("Lab was converted to sRGB",)
+    assert np.abs(again.pixels.astype(int) - (200, 60, 30)).max() <= 3
+
+
+def animation(count: int = 3) -> bytes:
+    frames = [Image.fromarray(np.full((8, 8, 3), 60 * i, np.uint8)) for i in range(count)]
+    out = BytesIO()
+    frames[0].save(out, "WEBP", save_all=True, append_images=frames[1:], lossless=True)
+    return out.getvalue()
+
+
+def test_an_animation_gives_its_first_frame_with_a_note_or_any_on_request() -> None:
+    first = images.decode(animation(), name="a")
+    assert first.pixels[0, 0, 0] == 0
+    assert "the first of 3 frames or pages was taken; choose with frame" in first.notes
+    last = images.decode(animation(), name="a", frame=2)
+    assert last.pixels[0, 0, 0] == 120
+    assert not any("first of" in note for note in last.notes)
+    with pytest.raises(InputError, match="a: frame 3 was asked for; expected 0 to 2"):
+        images.decode(animation(), name="a", frame=3)
+
+
+def test_what_the_decoder_of_a_jpeg_warns_of_reaches_the_user() -> None:
+    data = bytearray(images.encode(photograph(200, 300), ".jpg"))
+    middle = len(data) // 2
+    data[middle : middle + 40] = bytes(range(40))
+    picture = images.decode(bytes(data), name="a")
+    assert picture.pixels.shape == (200, 300, 3)
+    assert [note for note in picture.notes if "the file is damaged, says its decoder" in note]
+
+
+def test_transparency_is_laid_on_a_background_on_request() -> None:
+    pixels = np.zeros((1, 3, 4), np.uint8)
+    pixels[0, :, 0] = 200
+    pixels[0, :, 3] = 255, 0, 51
+    picture = images.decode(through_pillow(pixels, "PNG"), name="a", background=(255, 255, 255))
+    assert picture.pixels.tolist() == [[[200, 0, 0], [255, 255, 255], [244, 204, 204]]]
+    assert picture.notes == ("2 transparent pixels were laid on the background (255, 255, 255)",)
+
+
+def test_grey_stays_grey_on_a_grey_background_only() -> None:
+    data = png(4, bytes([10, 255, 200, 0]), 2)
+    assert images.decode(data, name="a", background=(9, 9, 9)).pixels.tolist() == [[10, 9]]
+    on_red = images.decode(data, name="a", background=(255, 0, 0)).pixels
+    assert on_red.tolist() == [[[10, 10, 10], [255, 0, 0]]]
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC picture, .* pip install pillow-heif"),
+        (b"\xff\x0a" + bytes(30), "JPEG XL picture, .* pip install pillow-jxl-plugin"),
+    ],
+)
+def test_a_missing_plugin_is_named(
+    monkeypatch: pytest.MonkeyPatch, start: bytes, said: str
+) -> None:
+    for module in ("pillow_heif", "pillow_jxl"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(InputError, match=f"phone: a {said}"):
+        images.decode(start, name="phone")
+
+
+@pytest.mark.parametrize("kind", ["HEIF", "JXL"])
+def test_heic_and_jpeg_xl_are_read(kind: str) -> None:
+    plugin = {"HEIF": "pillow_heif", "JXL": "pillow_jxl"}[kind]
+    module = importlib.import_module(plugin)
+    if kind == "HEIF":
+        module.register_heif_opener()
+    picture = images.decode(through_pillow(photograph(64, 80), kind, quality=95), name="a")
+    assert np.abs(picture.pixels.astype(int) - photograph(64, 80)).mean() < 4
+
+
+def test_formats_that_run_programs_are_not_opened() -> None:
+    """Pillow gives EPS to Ghostscript."""
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"
+    with pytest.raises(InputError, match="no picture"):
+        images.decode(eps, name="a")
