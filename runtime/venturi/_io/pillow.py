@@ -8,11 +8,8 @@ from importlib import import_module
 from io import BytesIO
 from typing import Any
 
-from venturi._format.container import MAX_SIDE
+from venturi._layout import MAX_PIXELS, MAX_SIDE
 from venturi.errors import InputError
-
-MAX_PIXELS = 2**28
-"""The largest picture that is decoded: 800 MB of RGB."""
 
 FORMATS = (
     *("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF"),
