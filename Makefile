@@ -1,9 +1,10 @@
 # make demo    photographs compressed, restored and cleaned, as one HTML page
 # make test    lint, types and tests
+# make docs    the documentation as a site, in site/
 # Each makes its own virtual environment, again only when pyproject.toml has changed.
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test clean
+.PHONY: help demo test docs install check clean
 
 # The first interpreter that is new enough; set PYTHON to choose another.
 CANDIDATES := python3 python3.13 python3.12 python3.11 python
@@ -15,6 +16,8 @@ PHOTOS ?=
 
 DEMO := .venv-demo
 TEST := .venv-test
+DOCS := .venv-docs
+TEST_EXTRAS := cpu,images,train,benchmarks,demo,docs,dev
 
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile
@@ -23,13 +26,25 @@ demo: $(DEMO)/stamp
 	$(DEMO)/bin/python -m benchmarks.demo $(PHOTOS)
 
 test: $(TEST)/stamp
-	$(TEST)/bin/ruff check
-	$(TEST)/bin/ruff format --check
-	$(TEST)/bin/mypy
-	$(TEST)/bin/python -m pytest
+	@$(MAKE) check BIN=$(TEST)/bin/
+
+docs: $(DOCS)/stamp
+	$(DOCS)/bin/python -m sphinx --fail-on-warning --keep-going --quiet docs site
+	@echo "wrote site/index.html"
+
+# What make test does, in an environment that is already active (BIN is empty): CI uses these two.
+install:
+	python -m pip install --editable '.[$(TEST_EXTRAS)]'
+
+check:
+	$(BIN)ruff check
+	$(BIN)ruff format --check
+	$(BIN)mypy
+	$(BIN)python -m pytest
 
 $(DEMO)/stamp: EXTRAS := cpu,images,demo
-$(TEST)/stamp: EXTRAS := cpu,images,train,benchmarks,demo,dev
+$(TEST)/stamp: EXTRAS := $(TEST_EXTRAS)
+$(DOCS)/stamp: EXTRAS := docs
 
 # Where Python comes without ensurepip (Debian's), pip is used from outside the environment.
 %/stamp: pyproject.toml
@@ -42,4 +57,4 @@ $(TEST)/stamp: EXTRAS := cpu,images,train,benchmarks,demo,dev
 	touch $@
 
 clean:
-	rm -rf $(DEMO) $(TEST) demo-output .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(DOCS) demo-output site .mypy_cache .pytest_cache .ruff_cache .hypothesis
