@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.bundles import CODEC
 from tests.plain_decoder import Chunk, PlainDecoder
 from venturi import Codec
 from venturi._bundle.load import locate
@@ -25,7 +26,6 @@ from venturi._format import container
 from venturi._format.container import Header
 
 FOLDER = Path(__file__).parent / "golden"
-TINY = Path(__file__).parent / "data" / "tiny_codec"
 INDEX = "golden.json"
 
 Pixels = NDArray[np.uint8]
@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--bundle", help="a shipped bundle; without it, the tiny one of the tests")
     bundle = parser.parse_args().bundle
     folder = FOLDER / (bundle or "tiny")
-    for name in write_missing(folder, bundle or TINY, with_errors=bundle is None):
+    for name in write_missing(folder, bundle or CODEC, with_errors=bundle is None):
         print(f"wrote {folder / name}")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import adapt, pictures, results
 from benchmarks.__main__ import main
-from tests.test_codec import copy_with_other_tables
+from tests.bundles import copy_with_other_tables
 from tests.training import options, photo_recipe, picture
 from train import __main__ as train
 from train.engine import checkpoint

@@ -1,6 +1,5 @@
 """Bundles: found by name or path, refused before onnxruntime sees a file that is not whole."""
 
-import dataclasses
 import os
 import shutil
 from collections.abc import Callable
@@ -11,40 +10,28 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.bundles import CODEC, DATA, DENOISER, replace_file
 from venturi import BundleError, Codec, Denoiser, DeviceError, InputError, Manifest
 from venturi._bundle import load, onnx_walk
-from venturi._bundle.manifest import FileEntry
 
-DATA = Path(__file__).parent / "data"
-TINY = DATA / "tiny_codec"
-DECODER = (TINY / "decoder.onnx").read_bytes()
+DECODER = (CODEC / "decoder.onnx").read_bytes()
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     folder = tmp_path / "bundle"
-    shutil.copytree(TINY, folder)
+    shutil.copytree(CODEC, folder)
     return folder
-
-
-def replace_file(folder: Path, name: str, content: bytes) -> None:
-    """Put another file in a bundle, with a manifest that agrees."""
-    (folder / name).write_bytes(content)
-    manifest = Manifest.load(folder)
-    role = next(role for role, entry in manifest.files.items() if entry.path == name)
-    files = {**manifest.files, role: FileEntry.of(folder, name)}
-    text = dataclasses.replace(manifest, files=files).to_json()
-    (folder / "manifest.json").write_text(text)
 
 
 def test_found_by_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(DATA)
-    for place in (TINY, str(TINY), "tiny_codec", "./tiny_codec", Path("tiny_codec")):
-        assert load.Bundle.load(place, task="codec").source == str(TINY)
+    for place in (CODEC, str(CODEC), "tiny_codec", "./tiny_codec", Path("tiny_codec")):
+        assert load.Bundle.load(place, task="codec").source == str(CODEC)
 
 
 def test_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(TINY, tmp_path / "models" / "photo")
+    shutil.copytree(CODEC, tmp_path / "models" / "photo")
     monkeypatch.setattr(load, "SHIPPED", tmp_path / "models")
     monkeypatch.chdir(tmp_path / "models")  # the name wins over a folder that is called like it
     assert load.shipped() == ["photo"]
@@ -61,9 +48,9 @@ def test_what_is_not_there_is_named(name: str) -> None:
 
 def test_another_task_is_named() -> None:
     with pytest.raises(BundleError, match=r"is a denoiser; expected a codec.*venturi\.Denoiser"):
-        Codec(DATA / "tiny_denoiser")
+        Codec(DENOISER)
     with pytest.raises(BundleError, match=r"is a codec; expected a denoiser.*venturi\.Codec"):
-        Denoiser(TINY)
+        Denoiser(CODEC)
 
 
 def _flip(path: Path) -> None:
@@ -148,7 +135,7 @@ class Cropping:
     "role", ["encoder", "entropy-first", "entropy-second", "entropy-third", "decoder"]
 )
 def test_a_graph_that_gives_another_shape_is_refused(role: str) -> None:
-    codec = Codec(TINY, threads=1)
+    codec = Codec(CODEC, threads=1)
     graphs = codec._coder._graphs._asdict()
     graphs = {f"entropy-{step}": graph for step, graph in graphs.items()}
     graph = (graphs | {"encoder": codec._encoder, "decoder": codec._decoder})[role]
@@ -169,7 +156,7 @@ def test_a_linked_folder_inside_is_refused(copy: Path, tmp_path: Path) -> None:
 
 def test_a_linked_bundle_is_taken(copy: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(copy)
-    assert Codec(tmp_path / "link").manifest == Manifest.load(TINY)
+    assert Codec(tmp_path / "link").manifest == Manifest.load(CODEC)
 
 
 def test_a_graph_needs_its_suffix(copy: Path) -> None:
@@ -181,13 +168,13 @@ def test_a_graph_needs_its_suffix(copy: Path) -> None:
 
 
 def test_tables_of_another_size_are_refused(copy: Path) -> None:
-    replace_file(copy, "tables.bin", (TINY / "tables.bin").read_bytes()[:-1])
+    replace_file(copy, "tables.bin", (CODEC / "tables.bin").read_bytes()[:-1])
     with pytest.raises(BundleError, match=r"tables\.bin"):
         Codec(copy)
 
 
 def test_another_graph_is_refused(copy: Path) -> None:
-    replace_file(copy, "decoder.onnx", (TINY / "entropy-first.onnx").read_bytes())
+    replace_file(copy, "decoder.onnx", (CODEC / "entropy-first.onnx").read_bytes())
     with pytest.raises(BundleError, match=r"decoder\.onnx: inputs are"):
         Codec(copy)
 
@@ -203,9 +190,9 @@ def test_other_channels_are_refused(copy: Path) -> None:
 def test_a_device_that_is_not_there_is_named() -> None:
     for device in ("tpu", "CPU", ""):
         with pytest.raises(DeviceError, match=rf"device is '{device}'; expected .*cpu"):
-            Codec(TINY, device=device)
+            Codec(CODEC, device=device)
     with pytest.raises(DeviceError, match=r"venturi\[gpu\]|cpu"):
-        Denoiser(DATA / "tiny_denoiser", device="directml")
+        Denoiser(DENOISER, device="directml")
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
@@ -213,13 +200,13 @@ def test_a_device_that_cannot_run_never_falls_back(monkeypatch: pytest.MonkeyPat
     """As with a CUDA build of onnxruntime on a machine whose driver is missing."""
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
     with pytest.raises(DeviceError, match=r"denoiser\.onnx on device 'cuda'"):
-        Denoiser(DATA / "tiny_denoiser", device="cuda")
+        Denoiser(DENOISER, device="cuda")
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
 def test_impossible_threads_are_refused(threads: int) -> None:
     with pytest.raises(InputError, match="threads"):
-        Codec(TINY, threads=threads)
+        Codec(CODEC, threads=threads)
 
 
 # The walk over ONNX files. Messages are made by hand: field number and wire type, length, content.

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests import bundles
 from venturi import Codec, Denoiser, __version__, images
 from venturi._cli.main import main
 from venturi._format.container import Header, pack
 
-DATA = Path(__file__).parent / "data"
-CODEC = str(DATA / "tiny_codec")
-DENOISER = str(DATA / "tiny_denoiser")
+CODEC, DENOISER = str(bundles.CODEC), str(bundles.DENOISER)
 
 Run = Callable[..., int]
 
@@ -357,7 +356,7 @@ def venturi(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[bytes
     return subprocess.run(
         [sys.executable, "-m", "venturi", *arguments],
         cwd=folder,
-        env={"PYTHONPATH": str(DATA.parent.parent / "runtime")},
+        env={"PYTHONPATH": str(bundles.DATA.parents[1] / "runtime")},
         capture_output=True,
         timeout=60,
         check=False,
@@ -383,7 +382,7 @@ def test_help_needs_no_opencv_and_no_onnxruntime(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path,
-        env={"PYTHONPATH": str(DATA.parent.parent / "runtime")},
+        env={"PYTHONPATH": str(bundles.DATA.parents[1] / "runtime")},
         timeout=60,
         check=False,
     )

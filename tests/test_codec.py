@@ -10,18 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from venturi import Codec, InputError, Manifest, StreamError
+from tests import bundles
+from venturi import Codec, InputError, StreamError
 from venturi._format import container
 
-TINY = Path(__file__).parent / "data" / "tiny_codec"
 SIZES = [(1, 1), (7, 5), (1, 300), (64, 64), (65, 63), (513, 257), (1030, 2100)]
 
 Pixels = NDArray[np.uint8]
-
-
-@pytest.fixture(scope="module")
-def codec() -> Codec:
-    return Codec(TINY, threads=1)
 
 
 def picture(height: int, width: int) -> Pixels:
@@ -114,7 +109,7 @@ def test_region_outside_is_refused(codec: Codec, region: Any) -> None:
 
 def test_windows_leave_no_seam(codec: Codec) -> None:
     image = picture(1030, 2100)
-    windowed, single = Codec(TINY, threads=1), Codec(TINY, threads=1)
+    windowed, single = Codec(bundles.CODEC, threads=1), Codec(bundles.CODEC, threads=1)
     windowed._core, single._core, single._drawn = 1024, 4096, 4096
     data = windowed.compress(image)
     assert data == single.compress(image)
@@ -126,7 +121,7 @@ def test_windows_leave_no_seam(codec: Codec) -> None:
 
 def test_windows_without_margin_would_leave_seams() -> None:
     """The test above can fail: the tiny graphs do look into the next window."""
-    blind = Codec(TINY, threads=1)
+    blind = Codec(bundles.CODEC, threads=1)
     data = blind.compress(picture(300, 300))
     expected = blind.decompress(data)
     blind.manifest.parameters["decoder_margin"] = 0  # type: ignore[index]
@@ -285,7 +280,7 @@ def test_bytes_of_any_kind_are_taken(codec: Codec) -> None:
 
 
 def test_another_bundle_is_named(codec: Codec, tmp_path: Path) -> None:
-    other = copy_with_other_tables(tmp_path / "other")
+    other = Codec(bundles.copy_with_other_tables(tmp_path / "other"), threads=1)
     data = codec.compress(picture(20, 30))
     with pytest.raises(StreamError) as caught:
         other.decompress(data)
@@ -297,25 +292,13 @@ def test_another_bundle_is_named(codec: Codec, tmp_path: Path) -> None:
 def test_another_bundle_that_is_shipped_is_named(
     codec: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = copy_with_other_tables(tmp_path / "other")
-    shutil.copytree(TINY, tmp_path / "models" / "photo")
+    other = Codec(bundles.copy_with_other_tables(tmp_path / "other"), threads=1)
+    shutil.copytree(bundles.CODEC, tmp_path / "models" / "photo")
     (tmp_path / "models" / "broken").mkdir()
     (tmp_path / "models" / "broken" / "manifest.json").write_text("{")
     monkeypatch.setattr("venturi._bundle.load.SHIPPED", tmp_path / "models")
     with pytest.raises(StreamError, match="open the bundle 'photo', which came with"):
         other.decompress(codec.compress(picture(20, 30)))
-
-
-def copy_with_other_tables(folder: Path) -> Codec:
-    """A bundle of the same graphs whose last quality bucket has other tables."""
-    shutil.copytree(TINY, folder)
-    table = folder / "tables.bin"
-    table.write_bytes(table.read_bytes()[:-1] + b"\x03")
-    manifest = Manifest.load(TINY)
-    files = {**manifest.files, "tables": type(manifest.files["tables"]).of(folder, "tables.bin")}
-    fields = {**manifest.__dict__, "files": files}
-    (folder / "manifest.json").write_text(Manifest(**fields).to_json())
-    return Codec(folder, threads=1)
 
 
 def test_every_flipped_bit_is_noticed(codec: Codec) -> None:
@@ -361,7 +344,7 @@ def test_a_stream_without_quality_is_refused(codec: Codec) -> None:
 
 
 def test_pickles_by_its_arguments(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(TINY.parent)
+    monkeypatch.chdir(bundles.CODEC.parent)
     relative = Codec("tiny_codec", threads=1)
     monkeypatch.chdir("/")
     twin = pickle.loads(pickle.dumps(relative))

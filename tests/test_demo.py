@@ -30,21 +30,19 @@ def test_page_holds_every_picture(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.rstrip().endswith((output / "index.html").as_uri())
 
 
-def test_the_pictures_share_a_row_and_stack_on_a_phone(tmp_path: Path) -> None:
-    program = browser.find()
-    if program is None:
-        pytest.skip(browser.MISSING)
+def test_the_pictures_share_a_row_and_stack_on_a_phone(
+    tmp_path: Path, web_page: browser.Page
+) -> None:
     make_photograph(tmp_path / "a.png", side=64)
     options = [*MODELS, "--runs", "1", "--output", str(tmp_path)]
     assert demo.main([str(tmp_path / "a.png"), *options]) == 0
-    with browser.page(program, tmp_path / "profile") as page:
-        for width, rows in ((1200, 1), (390, 4)):
-            page.open(tmp_path / "index.html", width=width, height=800)
-            assert page.run("document.documentElement.scrollWidth") == width
-            tops = page.run(
-                "[...document.querySelector('.pictures').children].map(figure => figure.offsetTop)"
-            )
-            assert (len(tops), len(set(tops))) == (4, rows)
+    for width, rows in ((1200, 1), (390, 4)):
+        web_page.open(tmp_path / "index.html", width=width, height=800)
+        assert web_page.run("document.documentElement.scrollWidth") == width
+        tops = web_page.run(
+            "[...document.querySelector('.pictures').children].map(figure => figure.offsetTop)"
+        )
+        assert (len(tops), len(set(tops))) == (4, rows)
 
 
 def test_a_bad_photograph_is_named_and_the_others_shown(

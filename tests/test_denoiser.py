@@ -1,8 +1,8 @@
 """The denoiser on the tiny bundle, a blur of 3x3 pixels."""
 
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from venturi import BundleError, Denoiser, InputError, Manifest
-from venturi._bundle.manifest import FileEntry
+from tests import bundles
+from venturi import BundleError, Denoiser, InputError
 from venturi._engine.arrays import from_pixels, to_pixels
 from venturi._engine.tiling import Box
 
-TINY = Path(__file__).parent / "data" / "tiny_denoiser"
 SIZES = [(1, 1), (7, 5), (64, 64), (65, 63), (513, 257)]
-
-
-@pytest.fixture(scope="module")
-def denoiser() -> Denoiser:
-    return Denoiser(TINY, threads=1)
 
 
 def noisy(*shape: int) -> NDArray[np.uint8]:
@@ -87,12 +81,10 @@ def test_a_bundle_of_before_is_to_be_exported_again(tmp_path: Path) -> None:
     node = helper.make_node("Mul", ["frame", "strength"], ["clean"])
     graph = helper.make_graph([node], "graph", ports[:2], ports[2:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    (tmp_path / "denoiser.onnx").write_bytes(model.SerializeToString())
-    files = {"denoiser": FileEntry.of(tmp_path, "denoiser.onnx")}
-    manifest = replace(Manifest.load(TINY), files=files)
-    (tmp_path / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    bundle = shutil.copytree(bundles.DENOISER, tmp_path / "bundle")
+    bundles.replace_file(bundle, "denoiser.onnx", model.SerializeToString())
     with pytest.raises(BundleError, match=r"inputs are .*float.*uint8.*export the bundle again"):
-        Denoiser(tmp_path)
+        Denoiser(bundle)
 
 
 def test_strength_is_a_knob(denoiser: Denoiser) -> None:
@@ -126,7 +118,7 @@ def test_what_is_no_picture_is_refused(denoiser: Denoiser, image: Any) -> None:
 
 def test_windows_leave_no_seam(denoiser: Denoiser) -> None:
     image = noisy(301, 205, 3)
-    windowed = Denoiser(TINY, threads=1)
+    windowed = Denoiser(bundles.DENOISER, threads=1)
     for core in (8, 64, 128):
         windowed._core = core
         np.testing.assert_array_equal(windowed.denoise(image), denoiser.denoise(image))

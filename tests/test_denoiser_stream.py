@@ -1,7 +1,6 @@
 """The stream of frames, on a tiny recurrent bundle: a blur, and a running mean of 4x4 pixels."""
 
 import copy
-import dataclasses
 import json
 import pickle
 import shutil
@@ -14,20 +13,12 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
+from tests import bundles
 from venturi import BundleError, Denoiser, InputError, Manifest
-from venturi._bundle.manifest import FileEntry
 from venturi._engine.cuts import THRESHOLD, is_cut, thumbnail
 from venturi._engine.motion import glance, motion, moved
 
-DATA = Path(__file__).parent / "data"
-TINY = DATA / "tiny_recurrent"
-
 Frame = NDArray[np.uint8]
-
-
-@pytest.fixture(scope="module")
-def denoiser() -> Denoiser:
-    return Denoiser(TINY, threads=1)
 
 
 def scene(height: int = 72, width: int = 100, seed: int = 0) -> Frame:
@@ -46,74 +37,74 @@ def error(a: Frame, b: Frame) -> float:
     return float(np.square(a.astype(np.float64) - b).mean())
 
 
-def test_the_first_frame_is_a_still(denoiser: Denoiser) -> None:
+def test_the_first_frame_is_a_still(recurrent: Denoiser) -> None:
     frame = noisy(scene(), 0)
-    np.testing.assert_array_equal(denoiser.stream().denoise(frame), denoiser.denoise(frame))
+    np.testing.assert_array_equal(recurrent.stream().denoise(frame), recurrent.denoise(frame))
 
 
-def test_later_frames_are_better_than_stills(denoiser: Denoiser) -> None:
-    stream, clean = denoiser.stream(), scene()
+def test_later_frames_are_better_than_stills(recurrent: Denoiser) -> None:
+    stream, clean = recurrent.stream(), scene()
     frames = [noisy(clean, i) for i in range(8)]
     streamed = [error(stream.denoise(frame), clean) for frame in frames]
-    stills = [error(denoiser.denoise(frame), clean) for frame in frames]
+    stills = [error(recurrent.denoise(frame), clean) for frame in frames]
     assert all(ours < still for ours, still in zip(streamed[1:], stills[1:], strict=True))
 
 
-def test_it_is_what_the_graph_says(denoiser: Denoiser) -> None:
+def test_it_is_what_the_graph_says(recurrent: Denoiser) -> None:
     """The running mean by hand: a flat frame of 100, then one of 120, is drawn half way back."""
-    stream = denoiser.stream()
+    stream = recurrent.stream()
     dark, bright = (np.full((48, 48, 3), level, np.uint8) for level in (100, 120))
     assert stream.denoise(dark)[24, 24].tolist() == [100] * 3
     assert stream.denoise(bright)[24, 24].tolist() == [110] * 3
     assert stream.denoise(bright)[24, 24].tolist() == [115] * 3
 
 
-def test_state_belongs_to_the_stream(denoiser: Denoiser) -> None:
-    one, two = denoiser.stream(), denoiser.stream()
+def test_state_belongs_to_the_stream(recurrent: Denoiser) -> None:
+    one, two = recurrent.stream(), recurrent.stream()
     one.denoise(noisy(scene(), 0))
     frame = noisy(scene(), 1)
-    np.testing.assert_array_equal(two.denoise(frame), denoiser.denoise(frame))
-    assert error(one.denoise(frame), denoiser.denoise(frame)) > 0
+    np.testing.assert_array_equal(two.denoise(frame), recurrent.denoise(frame))
+    assert error(one.denoise(frame), recurrent.denoise(frame)) > 0
 
 
 @pytest.mark.parametrize("core", [8, 32, 64])
 @pytest.mark.parametrize("channels", [(), (3,)])
-def test_windows_leave_no_seam(denoiser: Denoiser, core: int, channels: tuple[int, ...]) -> None:
-    windowed = Denoiser(TINY, threads=1)
+def test_windows_leave_no_seam(recurrent: Denoiser, core: int, channels: tuple[int, ...]) -> None:
+    windowed = Denoiser(bundles.RECURRENT, threads=1)
     windowed._core = core
-    whole, cut = denoiser.stream(), windowed.stream()
+    whole, cut = recurrent.stream(), windowed.stream()
     for i in range(4):
         frame = noisy(scene(101, 77), i)
         frame = frame if channels else frame[..., 1]
         np.testing.assert_array_equal(cut.denoise(frame), whole.denoise(frame))
 
 
-def anew(stream: Any, frame: Frame, denoiser: Denoiser) -> bool:
-    return np.array_equal(stream.denoise(frame), denoiser.denoise(frame))
+def anew(stream: Any, frame: Frame, recurrent: Denoiser) -> bool:
+    return np.array_equal(stream.denoise(frame), recurrent.denoise(frame))
 
 
-def test_another_shape_starts_anew(denoiser: Denoiser) -> None:
-    stream = denoiser.stream()
+def test_another_shape_starts_anew(recurrent: Denoiser) -> None:
+    stream = recurrent.stream()
     stream.denoise(noisy(scene(), 0))
     for i, (height, width) in enumerate([(72, 101), (80, 101), (16, 16), (72, 100)]):
-        assert anew(stream, noisy(scene(height, width), i), denoiser)
-    assert not anew(stream, noisy(scene(), 9), denoiser)
-    assert anew(stream, noisy(scene(), 10)[..., 0], denoiser)
+        assert anew(stream, noisy(scene(height, width), i), recurrent)
+    assert not anew(stream, noisy(scene(), 9), recurrent)
+    assert anew(stream, noisy(scene(), 10)[..., 0], recurrent)
 
 
-def test_reset_starts_anew(denoiser: Denoiser) -> None:
-    stream = denoiser.stream()
+def test_reset_starts_anew(recurrent: Denoiser) -> None:
+    stream = recurrent.stream()
     stream.denoise(noisy(scene(), 0))
     stream.reset()
-    assert anew(stream, noisy(scene(), 1), denoiser)
-    assert not anew(stream, noisy(scene(), 2), denoiser)
+    assert anew(stream, noisy(scene(), 1), recurrent)
+    assert not anew(stream, noisy(scene(), 2), recurrent)
 
 
-def test_a_cut_starts_anew(denoiser: Denoiser) -> None:
-    stream = denoiser.stream()
+def test_a_cut_starts_anew(recurrent: Denoiser) -> None:
+    stream = recurrent.stream()
     for seed in range(5):
-        assert anew(stream, noisy(scene(seed=seed), 0), denoiser)
-        assert not anew(stream, noisy(scene(seed=seed), 1), denoiser)
+        assert anew(stream, noisy(scene(seed=seed), 0), recurrent)
+        assert not anew(stream, noisy(scene(seed=seed), 1), recurrent)
 
 
 def texture(side: int, seed: int = 0) -> Frame:
@@ -157,29 +148,29 @@ def test_what_moves_leaves_its_border_unknown() -> None:
     np.testing.assert_array_equal(moved(values, (5, 0), 9), np.full((3, 4, 1), 9))
 
 
-def test_the_past_moves_with_the_camera(denoiser: Denoiser) -> None:
+def test_the_past_moves_with_the_camera(recurrent: Denoiser) -> None:
     """A pan by whole cells of the running mean is as good as a camera that stands still."""
     wide = texture(256)
     views = [wide[40:200, 8 * i : 8 * i + 160] for i in range(6)]
-    panning, standing = denoiser.stream(), denoiser.stream()
+    panning, standing = recurrent.stream(), recurrent.stream()
     pan = [error(panning.denoise(noisy(view, i)), view) for i, view in enumerate(views)]
     still = [error(standing.denoise(noisy(views[0], i)), views[0]) for i in range(6)]
-    alone = [error(denoiser.denoise(noisy(view, i)), view) for i, view in enumerate(views)]
+    alone = [error(recurrent.denoise(noisy(view, i)), view) for i, view in enumerate(views)]
     assert pan[0] == pytest.approx(alone[0])
     assert np.mean(pan[2:]) < np.mean(alone[2:])
     assert np.mean(pan[2:]) == pytest.approx(np.mean(still[2:]), rel=0.1)
 
 
-def test_strength_0_copies_and_starts_anew(denoiser: Denoiser) -> None:
-    stream, frame = denoiser.stream(), noisy(scene(), 1)
+def test_strength_0_copies_and_starts_anew(recurrent: Denoiser) -> None:
+    stream, frame = recurrent.stream(), noisy(scene(), 1)
     stream.denoise(noisy(scene(), 0))
     np.testing.assert_array_equal(stream.denoise(frame, strength=0), frame)
-    assert anew(stream, frame, denoiser)
+    assert anew(stream, frame, recurrent)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((8, 8)), np.zeros((8, 8, 4), np.uint8), [[1]], None])
-def test_what_is_refused_leaves_the_state(denoiser: Denoiser, wrong: Any) -> None:
-    stream, twin, frame = denoiser.stream(), denoiser.stream(), noisy(scene(), 1)
+def test_what_is_refused_leaves_the_state(recurrent: Denoiser, wrong: Any) -> None:
+    stream, twin, frame = recurrent.stream(), recurrent.stream(), noisy(scene(), 1)
     for each in (stream, twin):
         each.denoise(noisy(scene(), 0))
     with pytest.raises(InputError, match="image is"):
@@ -189,8 +180,8 @@ def test_what_is_refused_leaves_the_state(denoiser: Denoiser, wrong: Any) -> Non
     np.testing.assert_array_equal(stream.denoise(frame), twin.denoise(frame))
 
 
-def test_a_stream_pickles_with_its_state(denoiser: Denoiser) -> None:
-    stream = denoiser.stream()
+def test_a_stream_pickles_with_its_state(recurrent: Denoiser) -> None:
+    stream = recurrent.stream()
     stream.denoise(noisy(scene(), 0))
     twins = [pickle.loads(pickle.dumps(stream)), copy.deepcopy(stream)]
     frame = noisy(scene(), 1)
@@ -199,51 +190,43 @@ def test_a_stream_pickles_with_its_state(denoiser: Denoiser) -> None:
         np.testing.assert_array_equal(twin.denoise(frame), expected)
 
 
-def test_a_bundle_without_state_cleans_each_frame_by_itself() -> None:
-    still = Denoiser(DATA / "tiny_denoiser", threads=1)
-    assert not still.manifest.is_recurrent
-    stream = still.stream()
+def test_a_bundle_without_state_cleans_each_frame_by_itself(denoiser: Denoiser) -> None:
+    assert not denoiser.manifest.is_recurrent
+    stream = denoiser.stream()
     for i in range(3):
         frame = noisy(scene(), i)
         np.testing.assert_array_equal(
-            stream.denoise(frame, 0.5), still.denoise(frame, strength=0.5)
+            stream.denoise(frame, 0.5), denoiser.denoise(frame, strength=0.5)
         )
 
 
 def test_a_graph_without_its_state_is_refused(tmp_path: Path) -> None:
-    manifest = Manifest.load(TINY)
-    assert manifest.is_recurrent
-    for name in ("denoiser.onnx", "manifest.json"):
-        (tmp_path / name).write_bytes((TINY / name).read_bytes())
-    values = json.loads(manifest.to_json())
-    del values["parameters"]["state_channels"], values["parameters"]["state_stride"]
-    (tmp_path / "manifest.json").write_text(json.dumps(values), encoding="utf-8")
+    assert Manifest.load(bundles.RECURRENT).is_recurrent
+    folder = bundles.edited(bundles.RECURRENT, tmp_path / "bundle", _without_state)
     with pytest.raises(BundleError, match=r"inputs are .*state"):
-        Denoiser(tmp_path)
+        Denoiser(folder)
 
 
 def with_still(folder: Path, change: Callable[[dict[str, Any]], object] = lambda _: None) -> Path:
     """Write the tiny recurrent bundle with a denoiser that copies frames which have no past."""
-    copying = onnx.load(DATA / "tiny_denoiser" / "denoiser.onnx")
+    copying = onnx.load(bundles.DENOISER / "denoiser.onnx")
     (blur,) = (tensor for tensor in copying.graph.initializer if tensor.name == "blur")
     nothing = np.zeros(tuple(blur.dims), np.float32)
     nothing[:, :, 1, 1] = 1
     blur.CopyFrom(onnx.numpy_helper.from_array(nothing, "blur"))
+    shutil.copytree(bundles.RECURRENT, folder)
     onnx.save(copying, folder / "still.onnx")
-    shutil.copy(TINY / "denoiser.onnx", folder)
-    values = json.loads(Manifest.load(TINY).to_json())
-    values["files"]["still"] = dataclasses.asdict(FileEntry.of(folder, "still.onnx"))
-    change(values)
-    (folder / "manifest.json").write_text(json.dumps(values), encoding="utf-8")
+    bundles.refresh(folder, still="still.onnx")
+    bundles.edit_manifest(folder, change)
     return folder
 
 
 def test_frames_without_a_past_have_a_graph_of_their_own(
-    denoiser: Denoiser, tmp_path: Path
+    recurrent: Denoiser, tmp_path: Path
 ) -> None:
-    both = Denoiser(with_still(tmp_path), threads=1)
-    assert both.manifest.fingerprint != denoiser.manifest.fingerprint
-    stream, plain = both.stream(), denoiser.stream()
+    both = Denoiser(with_still(tmp_path / "bundle"), threads=1)
+    assert both.manifest.fingerprint != recurrent.manifest.fingerprint
+    stream, plain = both.stream(), recurrent.stream()
     frames = [noisy(scene(), 0), noisy(scene(), 1), noisy(255 - scene(), 2), noisy(scene()[:-9], 3)]
     for number, frame in enumerate(frames):
         expected = plain.denoise(frame)
@@ -255,7 +238,7 @@ def test_frames_without_a_past_have_a_graph_of_their_own(
     np.testing.assert_array_equal(both.stream().denoise(frames[0]), frames[0])
 
 
-def _still_alone(values: dict[str, Any]) -> None:
+def _without_state(values: dict[str, Any]) -> None:
     del values["parameters"]["state_channels"], values["parameters"]["state_stride"]
 
 
@@ -263,12 +246,12 @@ def _half_rounded(values: dict[str, Any]) -> None:
     values["files"]["denoiser_int8"] = {**values["files"]["denoiser"], "path": "other.onnx"}
 
 
-@pytest.mark.parametrize("change", [_still_alone, _half_rounded])
+@pytest.mark.parametrize("change", [_without_state, _half_rounded])
 def test_a_still_graph_where_none_belongs_is_refused(
     change: Callable[[dict[str, Any]], object], tmp_path: Path
 ) -> None:
     with pytest.raises(BundleError, match="files"):
-        Denoiser(with_still(tmp_path, change))
+        Denoiser(with_still(tmp_path / "bundle", change))
 
 
 CHANGES: dict[str, Callable[[dict[str, int]], object]] = {
@@ -282,7 +265,7 @@ CHANGES: dict[str, Callable[[dict[str, int]], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
 def test_an_impossible_state_is_refused(change: Callable[[dict[str, int]], object]) -> None:
-    values = json.loads(Manifest.load(TINY).to_json())
+    values = json.loads(Manifest.load(bundles.RECURRENT).to_json())
     change(values["parameters"])
     with pytest.raises(BundleError, match="parameters"):
         Manifest.from_json(json.dumps(values))

@@ -11,6 +11,7 @@ import pytest
 
 import venturi
 from tests import make_golden
+from tests.bundles import CODEC
 from tests.decoded import decode
 from tests.plain_decoder import PlainDecoder
 from venturi import Codec
@@ -18,7 +19,7 @@ from venturi._bundle.load import SHIPPED
 from venturi._bundle.manifest import FILE_NAME
 from venturi._format import container
 
-BUNDLES = {"tiny": make_golden.TINY} | {
+BUNDLES = {"tiny": CODEC} | {
     path.parent.name: path.parent
     for path in SHIPPED.glob(f"*/{FILE_NAME}")
     if json.loads(path.read_bytes())["task"] == "codec"
@@ -106,9 +107,9 @@ def test_no_golden_file_is_unknown(bundle: str) -> None:
 
 
 def test_what_exists_is_not_written_again(tmp_path: Path) -> None:
-    first = make_golden.write_missing(tmp_path, make_golden.TINY, with_errors=True)
+    first = make_golden.write_missing(tmp_path, CODEC, with_errors=True)
     (tmp_path / first[0]).write_bytes(b"kept")
-    again = make_golden.write_missing(tmp_path, make_golden.TINY, with_errors=True)
+    again = make_golden.write_missing(tmp_path, CODEC, with_errors=True)
     assert again == []
     assert (tmp_path / first[0]).read_bytes() == b"kept"
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import bundles
 from tests.clips import CALM, FakeCapture, FakeDisk, Frame, Item, frames, read_clip, write_clip
 from venturi import Denoiser, VideoError
 from venturi._cli import video
@@ -28,8 +29,7 @@ from venturi.video.reader import Shot
 from venturi.video.window import Window
 from venturi.video.writer import VideoWriter
 
-DATA = Path(__file__).parent / "data"
-BUNDLE = str(DATA / "tiny_recurrent")
+BUNDLE = str(bundles.RECURRENT)
 
 
 def test_percentiles_need_samples() -> None:
@@ -238,7 +238,7 @@ def test_a_bundle_without_memory_is_noted(
     denoise: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_clip(tmp_path / "in.avi", 3, fps=30)
-    still = str(DATA / "tiny_denoiser")
+    still = str(bundles.DENOISER)
     assert main(["denoise", "--camera", "in.avi", "--bundle", still]) == 0
     assert "tiny-denoiser has no memory" in capsys.readouterr().err
 
@@ -337,7 +337,7 @@ def test_a_signal_ends_a_session_and_the_file_is_whole(
 ) -> None:
     write_clip(tmp_path / "in.avi", 900, fps=30)
     arguments = ["denoise", "--camera", "in.avi", "--output", "out.mp4", "--bundle", BUNDLE]
-    environment = {**os.environ, "PYTHONPATH": str(DATA.parents[1] / "runtime")}
+    environment = {**os.environ, "PYTHONPATH": str(bundles.DATA.parents[1] / "runtime")}
     with subprocess.Popen(
         [sys.executable, "-m", "venturi", *arguments],
         cwd=tmp_path,

@@ -5,21 +5,18 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.bundles import CODEC, Values
 from venturi import BundleError, Manifest
 from venturi._bundle.manifest import MAX_BYTES, FileEntry
 
-TINY = Path(__file__).parent / "data" / "tiny_codec"
-TEXT = (TINY / "manifest.json").read_text(encoding="utf-8")
-
-Values = dict[str, Any]
+TEXT = (CODEC / "manifest.json").read_text(encoding="utf-8")
 
 
 def test_what_is_written_is_what_is_read() -> None:
-    manifest = Manifest.load(TINY)
+    manifest = Manifest.load(CODEC)
     assert manifest.to_json() == TEXT
     assert Manifest.from_json(TEXT) == manifest
     assert Manifest.from_json(TEXT.encode()) == manifest
@@ -29,18 +26,18 @@ def test_what_is_written_is_what_is_read() -> None:
 
 def test_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Manifest.load(TINY).name = "other"  # type: ignore[misc]
+        Manifest.load(CODEC).name = "other"  # type: ignore[misc]
 
 
 def test_fingerprint_is_of_what_decodes_in_order() -> None:
     entropy = [f"entropy-{step}.onnx" for step in ("first", "second", "third")]
-    files = [TINY / name for name in ("decoder.onnx", *entropy, "tables.bin")]
+    files = [CODEC / name for name in ("decoder.onnx", *entropy, "tables.bin")]
     digests = b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)
-    assert Manifest.load(TINY).fingerprint == hashlib.sha256(digests).digest()[:8]
+    assert Manifest.load(CODEC).fingerprint == hashlib.sha256(digests).digest()[:8]
 
 
 def test_fingerprint_leaves_the_encoder_out() -> None:
-    manifest = Manifest.load(TINY)
+    manifest = Manifest.load(CODEC)
     encoder = dataclasses.replace(manifest.files["encoder"], sha256="0" * 64)
     other = dataclasses.replace(manifest, files={**manifest.files, "encoder": encoder})
     assert other.fingerprint == manifest.fingerprint
@@ -141,6 +138,6 @@ def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
 
 
 def test_an_infinite_measure_is_not_written() -> None:
-    manifest = dataclasses.replace(Manifest.load(TINY), measured={"psnr_db": float("inf")})
+    manifest = dataclasses.replace(Manifest.load(CODEC), measured={"psnr_db": float("inf")})
     with pytest.raises(BundleError, match="finite"):
         manifest.to_json()

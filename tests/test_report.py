@@ -1,7 +1,6 @@
 """The report: what the page holds, and that it works in a browser, on a phone and on a desk."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample_results.write(path)
     assert main(["report", "--results", str(path), "--html", str(path / "report.html")]) == 0
     return path
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser.Page]:
-    """Return a page of a browser, or skip."""
-    program = browser.find()
-    if program is None:
-        pytest.skip(browser.MISSING)
-    with browser.page(program, tmp_path_factory.mktemp("browser") / "profile") as page:
-        yield page
 
 
 def test_the_page_needs_nothing_else(folder: Path) -> None:
@@ -181,15 +170,15 @@ def test_a_minus_is_a_minus() -> None:
     assert "single-stream" in table
 
 
-def opened(shown: browser.Page, folder: Path, width: int, *, dark: bool = False) -> browser.Page:
-    shown.errors.clear()
-    shown.open(folder / "report.html", width=width, height=HEIGHT, dark=dark)
-    return shown
+def opened(web_page: browser.Page, folder: Path, width: int, *, dark: bool = False) -> browser.Page:
+    web_page.errors.clear()
+    web_page.open(folder / "report.html", width=width, height=HEIGHT, dark=dark)
+    return web_page
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-def test_it_fits_without_an_error(shown: browser.Page, folder: Path, width: int) -> None:
-    page = opened(shown, folder, width)
+def test_it_fits_without_an_error(web_page: browser.Page, folder: Path, width: int) -> None:
+    page = opened(web_page, folder, width)
     assert page.run("innerWidth") == width
     assert page.run("document.documentElement.scrollWidth") <= width
     wide = page.run(
@@ -204,14 +193,14 @@ def test_it_fits_without_an_error(shown: browser.Page, folder: Path, width: int)
     assert page.errors == []
 
 
-def test_the_test_sees_errors(shown: browser.Page, tmp_path: Path) -> None:
+def test_the_test_sees_errors(web_page: browser.Page, tmp_path: Path) -> None:
     path = tmp_path / "bad.html"
     path.write_text("<script>console.error('one'); throw Error('two')</script>", encoding="utf-8")
-    shown.errors.clear()
-    shown.open(path, width=PHONE, height=HEIGHT)
-    assert len(shown.errors) == 2
+    web_page.errors.clear()
+    web_page.open(path, width=PHONE, height=HEIGHT)
+    assert len(web_page.errors) == 2
     with pytest.raises(AssertionError, match="three"):
-        shown.run("throw Error('three')")
+        web_page.run("throw Error('three')")
 
 
 def column(page: browser.Page, number: int) -> list[str]:
@@ -235,8 +224,8 @@ def sorted_by(page: browser.Page, number: int) -> str:
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-def test_tables_sort(shown: browser.Page, folder: Path, width: int) -> None:
-    page = opened(shown, folder, width)
+def test_tables_sort(web_page: browser.Page, folder: Path, width: int) -> None:
+    page = opened(web_page, folder, width)
     before = column(page, 1)
     assert before == ["", "−33.3 %", "−16.7 %"]
     assert sorted_by(page, 0) == "ascending"
@@ -255,11 +244,11 @@ def slider(page: browser.Page) -> dict[str, Any]:
     """Return where the first slider stands and what it shows."""
     found: dict[str, Any] = page.run(
         "(() => { const f = document.querySelector('.compare'), s = f.querySelector('.stage');"
-        "const shown = kind => s.querySelector(`img.${kind}`);"
+        "const web_page = kind => s.querySelector(`img.${kind}`);"
         "return {value: Number(f.querySelector('input').value),"
         "line: s.querySelector('.line').getBoundingClientRect().x - s.getBoundingClientRect().x,"
-        "width: s.getBoundingClientRect().width, clip: getComputedStyle(shown('over')).clipPath,"
-        "left: shown('under').dataset.name, right: shown('over').dataset.name,"
+        "width: s.getBoundingClientRect().width, clip: getComputedStyle(web_page('over')).clipPath,"
+        "left: web_page('under').dataset.name, right: web_page('over').dataset.name,"
         "said: f.querySelector('input').ariaValueText ||"
         " f.querySelector('input').getAttribute('aria-valuetext')} })()"
     )
@@ -267,8 +256,8 @@ def slider(page: browser.Page) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
-def test_the_slider_moves(shown: browser.Page, folder: Path, width: int) -> None:
-    page = opened(shown, folder, width)
+def test_the_slider_moves(web_page: browser.Page, folder: Path, width: int) -> None:
+    page = opened(web_page, folder, width)
     at_first = slider(page)
     assert (at_first["value"], at_first["left"], at_first["right"]) == (50, "JPEG", "Venturi")
     page.run("document.querySelector('.compare input').focus({preventScroll: true})")
@@ -290,8 +279,8 @@ def test_the_slider_moves(shown: browser.Page, folder: Path, width: int) -> None
     assert by_mouse["line"] == pytest.approx(by_mouse["width"] / 5, abs=3)
 
 
-def test_other_pictures_can_be_chosen(shown: browser.Page, folder: Path) -> None:
-    page = opened(shown, folder, DESK)
+def test_other_pictures_can_be_chosen(web_page: browser.Page, folder: Path) -> None:
+    page = opened(web_page, folder, DESK)
     page.run(
         "(() => { const s = document.querySelector('.compare select'); s.value = 'original';"
         "s.dispatchEvent(new Event('input', {bubbles: true})) })()"
@@ -303,13 +292,13 @@ def test_other_pictures_can_be_chosen(shown: browser.Page, folder: Path) -> None
     )
 
 
-def test_dark_and_light(shown: browser.Page, folder: Path) -> None:
+def test_dark_and_light(web_page: browser.Page, folder: Path) -> None:
     paper = "getComputedStyle(document.body).backgroundColor"
-    light = opened(shown, folder, DESK).run(paper)
-    dark = opened(shown, folder, DESK, dark=True).run(paper)
+    light = opened(web_page, folder, DESK).run(paper)
+    dark = opened(web_page, folder, DESK, dark=True).run(paper)
     assert light != dark
-    shown.run("document.getElementById('theme').click()")
-    assert shown.run(paper) == light
-    assert shown.run("getComputedStyle(document.querySelector('svg.plot .paper')).fill") == (
-        shown.run("getComputedStyle(document.querySelector('.card')).backgroundColor")
+    web_page.run("document.getElementById('theme').click()")
+    assert web_page.run(paper) == light
+    assert web_page.run("getComputedStyle(document.querySelector('svg.plot .paper')).fill") == (
+        web_page.run("getComputedStyle(document.querySelector('.card')).backgroundColor")
     )

@@ -1,7 +1,5 @@
 """Salvage: what is whole of a damaged stream comes back exactly, and the rest is named."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,16 +7,10 @@ from numpy.typing import NDArray
 from venturi import Codec, InputError, StreamError
 from venturi._format import container
 
-TINY = Path(__file__).parent / "data" / "tiny_codec"
 MARGIN = 64
 GREY = 128
 
 Pixels = NDArray[np.uint8]
-
-
-@pytest.fixture(scope="module")
-def codec() -> Codec:
-    return Codec(TINY, threads=1)
 
 
 @pytest.fixture(scope="module")

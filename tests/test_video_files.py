@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import bundles
 from tests.clips import FakeCapture, FakeDisk, Frame, frames, read_clip, write_clip
 from tests.robustness.writing import _disk_full_after
 from venturi import Denoiser, InputError, VideoError
@@ -21,8 +22,7 @@ from venturi.video.capture import open_capture
 from venturi.video.film import Film, clean_film
 from venturi.video.writer import ENCODERS, VideoWriter, count_frames, fitted
 
-DATA = Path(__file__).parent / "data"
-BUNDLE = str(DATA / "tiny_recurrent")
+BUNDLE = str(bundles.RECURRENT)
 
 
 def names(folder: Path) -> list[str]:
@@ -357,7 +357,7 @@ def heeded() -> Iterator[None]:
 def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     write_clip(tmp_path / "in.avi", 400, height=240, width=320)
     command = [sys.executable, "-m", "venturi", "denoise", "in.avi", "out.mp4", "--bundle", BUNDLE]
-    environment = {**os.environ, "PYTHONPATH": str(DATA.parents[1] / "runtime")}
+    environment = {**os.environ, "PYTHONPATH": str(bundles.DATA.parents[1] / "runtime")}
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE
     ) as process:
