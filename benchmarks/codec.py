@@ -25,7 +25,7 @@ from benchmarks.pictures import Picture
 from benchmarks.timing import interleaved, milliseconds, summary
 from venturi import Codec, Manifest
 from venturi._bundle.load import locate
-from venturi._bundle.manifest import FP32
+from venturi._bundle.tasks import FP32
 from venturi.bench.percentiles import shown
 from venturi.bench.split import share_outside_graphs, split
 from venturi.bench.trace import kmac_per_pixel, trace

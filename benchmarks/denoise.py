@@ -23,7 +23,7 @@ from benchmarks.pictures import Picture
 from benchmarks.timing import interleaved, summary
 from venturi import Denoiser, Manifest
 from venturi._bundle.load import locate, shipped
-from venturi._bundle.manifest import FP32
+from venturi._bundle.tasks import FP32
 from venturi.bench.percentiles import shown
 from venturi.bench.split import in_graphs_ms, share_outside_graphs, split
 

@@ -20,7 +20,8 @@ from train.recipes import CameraRecipe
 from train.tasks.camera import CameraTask, denoiser
 from train.tasks.photo import to_tensor
 from venturi._bundle.load import Bundle
-from venturi._bundle.manifest import STILL, Manifest
+from venturi._bundle.manifest import Manifest
+from venturi._bundle.tasks import STILL
 from venturi._engine.arrays import Pixels
 
 FRAME = Port("frame", ("height", "width", 3))

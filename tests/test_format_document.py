@@ -11,6 +11,7 @@ import pytest
 from tests.entropy_samples import GAUSSIANS, TINY, gaussian_segments
 from venturi import _layout
 from venturi._bundle import manifest
+from venturi._bundle.tasks import TASKS
 from venturi._entropy import rans
 from venturi._entropy.rans import Segment
 from venturi._format import container, varint
@@ -142,19 +143,19 @@ def test_the_keys_of_the_manifest_are_those_of_the_code() -> None:
     assert described == set(manifest.Manifest.__dataclass_fields__)
     (parameters,) = (row[2] for row in rows("key") if row[0] == "`parameters`")
     named = set(re.findall("`([a-z_]+)`", parameters))
-    known = [*manifest.PARAMETERS.values(), *manifest.RECURRENT.values()]
-    assert named == {name for task in known for name in task}
+    known = [{*task.parameters, *task.recurrent} for task in TASKS.values()]
+    assert named == set().union(*known)
 
 
 def test_the_roles_are_those_of_the_code() -> None:
-    assert {row[0] for row in rows("role")} == set(manifest.ROLES["codec"])
+    assert {row[0] for row in rows("role")} == TASKS["codec"].roles
 
 
 def test_the_variants_are_those_of_the_code() -> None:
     found = {
         role
-        for precisions in manifest.VARIANTS.values()
-        for files in precisions.values()
+        for task in TASKS.values()
+        for files in task.variants.values()
         for role in files.values()
     }
     assert {row[0] for row in rows("variant")} == found

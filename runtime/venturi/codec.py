@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from venturi._bundle.load import whereabouts
-from venturi._bundle.manifest import FP32, Manifest
+from venturi._bundle.manifest import Manifest
+from venturi._bundle.tasks import FP32
 from venturi._engine.arrays import Pixels, Planes, check_image, from_pixels, to_planes, whole
 from venturi._engine.checks import integer, real
 from venturi._engine.graph import PIXELS, Signature, planes

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._bundle.manifest import FP32, STILL
+from venturi._bundle.tasks import FP32, STILL
 from venturi._engine.arrays import Pixels, Planes, check_image, from_pixels, to_pixels, whole
 from venturi._engine.checks import real
 from venturi._engine.cuts import is_cut, thumbnail

@@ -14,38 +14,13 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from venturi._bundle.tasks import FP32, STILL, TASKS, Task
 from venturi.errors import BundleError
 
 FORMAT_VERSION = 1
 FILE_NAME = "manifest.json"
 MAX_BYTES = 2**20
 MAX_FILE_BYTES = 2**31 - 1
-
-ENTROPY_ROLES = "entropy_first", "entropy_second", "entropy_third"
-
-ROLES: Mapping[str, frozenset[str]] = {
-    "codec": frozenset({"encoder", *ENTROPY_ROLES, "decoder", "tables"}),
-    "denoiser": frozenset({"denoiser"}),
-    "autoencoder": frozenset({"encoder", "decoder", "tables"}),
-}
-"""The files that each task has, no fewer; and no more, but for those below and a card."""
-
-STILL = "still"
-"""The role that a recurrent denoiser may have: cleans frames before which nothing is known."""
-
-OPTIONAL: Mapping[str, frozenset[str]] = {"denoiser": frozenset({STILL})}
-"""The files that a task may have besides."""
-
-VARIANTS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
-    "codec": {"int8": {"encoder": "encoder_int8", "decoder": "decoder_int8"}},
-    "denoiser": {"int8": {"denoiser": "denoiser_int8", STILL: "still_int8"}},
-}
-"""The files that a bundle may have besides, by task, precision and role, for each of these roles
-that it has or for none: the same graphs in other arithmetic. Streams do not depend on it: what
-chooses their symbols' tables has no variant."""
-
-FP32 = "fp32"
-"""The precision that every bundle has."""
 
 INT8_PAIR_SUM = "int8_largest_pair_sum"
 """What export measures of graphs in int8: the largest |sum| of two neighbouring products."""
@@ -55,52 +30,6 @@ PAIR_SUM_MAX = 2**15 - 1
 
 CARD, CARD_NAME = "card", "card.md"
 """The role and the name of the model card, which any bundle may have: Markdown, for people."""
-
-DECODER_ROLES: Mapping[str, tuple[str, ...]] = {
-    "codec": ("decoder", *ENTROPY_ROLES, "tables"),
-    "denoiser": ("denoiser", STILL),
-    "autoencoder": ("decoder", "tables"),
-}
-"""The files that a stream needs to be read, in the order in which the fingerprint takes those that
-are there."""
-
-PARAMETERS: Mapping[str, Mapping[str, range]] = {
-    "codec": {
-        "latent_channels": range(4, 4097),
-        "latent_stride": range(16, 17),
-        "hyper_channels": range(1, 4097),
-        "hyper_stride": range(64, 65),
-        "mean_scale": range(16, 17),
-        "chunk": range(1024, 1025),
-        "encoder_margin": range(0, 4097, 64),
-        "decoder_margin": range(0, 4097, 64),
-    },
-    "denoiser": {"margin": range(0, 4097)},
-    "autoencoder": {
-        "height": range(1, 1025),
-        "width": range(1, 1025),
-        "code_numbers": range(1, 4097),
-        "prior_deviation": range(0, 65536),
-    },
-}
-"""The parameters that a task must have, with the values that this version of the runtime takes."""
-
-RECURRENT: Mapping[str, Mapping[str, range]] = {
-    "denoiser": {"state_channels": range(1, 1025), "state_stride": range(1, 65)},
-}
-"""The parameters that a bundle has besides, all of them, when it carries state between frames."""
-
-CHANNELS: Mapping[str, tuple[int, ...]] = {
-    "codec": (3,),
-    "denoiser": (3,),
-    "autoencoder": (1, 3),
-}
-
-STRIDES: Mapping[str, tuple[int, ...]] = {
-    "codec": (64,),
-    "denoiser": (1, 2, 4, 8, 16, 32, 64),
-    "autoencoder": (1,),
-}
 
 _HUGE = 2**63  # integers stay within 64 bits, as every reader of JSON has them
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -179,25 +108,21 @@ class Manifest:
             )
         if not _NAME.fullmatch(self.name):
             raise _refusal("name", self.name, "1 to 64 of a-z 0-9 . _ -")
-        if self.task not in ROLES:
-            raise _refusal("task", self.task, "one of " + ", ".join(sorted(ROLES)))
-        if self.channels not in CHANNELS[self.task]:
-            raise _refusal("channels", self.channels, f"one of {CHANNELS[self.task]}")
-        if self.stride not in STRIDES[self.task]:
-            raise _refusal("stride", self.stride, "a side that this task's windows take")
-        self._check_files()
-        self._check_parameters()
+        if self.task not in TASKS:
+            raise _refusal("task", self.task, "one of " + ", ".join(sorted(TASKS)))
+        task = TASKS[self.task]
+        if self.channels not in task.channels:
+            raise _refusal("channels", self.channels, f"one of {task.channels}")
+        if self.stride not in task.strides:
+            raise _refusal("stride", self.stride, f"one of {task.strides}")
+        self._check_files(task)
+        self._check_parameters(task)
 
-    def _check_files(self) -> None:
-        roles, optional = ROLES[self.task], OPTIONAL.get(self.task, frozenset())
-        variants = VARIANTS.get(self.task, {}).values()
-        exact = set(self.files) & (roles | optional)
-        there = set(self.files) - exact - {CARD}
-        needed = [{made for role, made in files.items() if role in exact} for files in variants]
-        whole: set[str] = set().union(*(files for files in needed if files <= there))
-        if not roles <= exact or there != whole:
-            possible = set().union(optional, {CARD}, *(files.values() for files in variants))
-            expected = f"exactly {sorted(roles)}, besides {sorted(possible)} or none of them"
+    def _check_files(self, task: Task) -> None:
+        files = frozenset(self.files)
+        if files - {CARD} != task.expected_files(files):
+            possible = sorted({CARD, *task.possible_files})
+            expected = f"exactly {sorted(task.roles)}, besides {possible} or none of them"
             raise _refusal("files", sorted(self.files), expected)
         if STILL in self.files and not self.is_recurrent:
             raise _refusal("files", sorted(self.files), f"{STILL!r} of a recurrent denoiser alone")
@@ -207,11 +132,10 @@ class Manifest:
         if len({path.casefold() for path in paths} | {FILE_NAME}) != len(paths) + 1:
             raise _refusal("files: paths", paths, "a file of its own for each role")
 
-    def _check_parameters(self) -> None:
-        allowed = PARAMETERS[self.task]
-        recurrent = RECURRENT.get(self.task, {})
-        if set(recurrent) & set(self.parameters):
-            allowed = {**allowed, **recurrent}
+    def _check_parameters(self, task: Task) -> None:
+        allowed = task.parameters
+        if set(task.recurrent) & set(self.parameters):
+            allowed = {**allowed, **task.recurrent}
         if set(self.parameters) != set(allowed):
             raise _refusal("parameters", sorted(self.parameters), f"exactly {sorted(allowed)}")
         for name, values in allowed.items():
@@ -228,14 +152,14 @@ class Manifest:
     @property
     def precisions(self) -> tuple[str, ...]:
         """The arithmetic that the bundle can run in: ``fp32``, and ``int8`` where it has that."""
-        variants = VARIANTS.get(self.task, {})
+        variants = TASKS[self.task].variants
         return FP32, *(
             name for name, files in variants.items() if set(files.values()) & set(self.files)
         )
 
     def variant(self, role: str, precision: str) -> str:
         """Return the role of the file that does a role's work in a precision of the bundle's."""
-        return VARIANTS.get(self.task, {}).get(precision, {}).get(role, role)
+        return TASKS[self.task].variants.get(precision, {}).get(role, role)
 
     @property
     def never_saturates(self) -> bool:
@@ -250,7 +174,7 @@ class Manifest:
     @property
     def fingerprint(self) -> bytes:
         """The 8 bytes by which a stream names the files that can read it."""
-        roles = (role for role in DECODER_ROLES[self.task] if role in self.files)
+        roles = (role for role in TASKS[self.task].decoder_roles if role in self.files)
         entries = (self.files[role] for role in roles)
         digests = b"".join(bytes.fromhex(entry.sha256) for entry in entries)
         return hashlib.sha256(digests).digest()[:8]

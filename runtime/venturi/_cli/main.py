@@ -20,7 +20,8 @@ from typing import NoReturn
 
 from venturi import Codec, images
 from venturi._bundle.load import locate
-from venturi._bundle.manifest import CARD, FP32, Manifest
+from venturi._bundle.manifest import CARD, Manifest
+from venturi._bundle.tasks import FP32
 from venturi._cli import video
 from venturi._cli.progress import Progress
 from venturi._format.container import read_header

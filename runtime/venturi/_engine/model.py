@@ -6,7 +6,8 @@ from functools import partial
 from typing import Self
 
 from venturi._bundle.load import Bundle
-from venturi._bundle.manifest import FP32, Manifest
+from venturi._bundle.manifest import Manifest
+from venturi._bundle.tasks import FP32
 from venturi._engine.graph import Graph, Signature, check_device
 from venturi.errors import InputError
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from venturi import Autoencoder, Codec, Denoiser, Manifest
 from venturi._bundle.load import locate, shipped
-from venturi._bundle.manifest import FP32
+from venturi._bundle.tasks import FP32
 from venturi._engine.arrays import Pixels
 from venturi._engine.model import Model
 from venturi.bench import pictures
