@@ -14,6 +14,9 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 # Several photographs of your own: make demo PHOTOS="a.jpg b.png"
 PHOTOS ?=
 
+# The photographs and data sets that some tests measure on; without them those are skipped.
+export VENTURI_DATA ?= $(abspath $(wildcard ../shared/data))
+
 DEMO := .venv-demo
 TEST := .venv-test
 DOCS := .venv-docs

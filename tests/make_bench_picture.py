@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from benchmarks.pictures import read
-from train.data.photographs import data_folder
+from tests.datasets import FOLDER
 from venturi.bench.pictures import SHIPPED
 
-PHOTO = data_folder() / "photos" / "gb82-018.jpg"
+PHOTO = FOLDER / "photos" / "gb82-018.jpg"
 WIDTH, HEIGHT = 204, 136
 
 

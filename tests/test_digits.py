@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.datasets import FOLDER, missing
 from train.data import digits
-from train.data.photographs import data_folder
 
 COUNT, TESTS = 24, 5
 
@@ -185,10 +185,18 @@ def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
         digits.load("mnist", str(tmp_path / "nowhere"))
 
 
+def test_without_a_data_folder_the_cache_is_taken(
+    published: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("VENTURI_DATA")
+    assert digits.load("mnist").shape == (1, 6, 6)
+    assert (tmp_path / "cache" / "venturi" / "mnist").is_dir()
+
+
 @pytest.mark.parametrize("name", sorted(digits.HASHES))
 def test_the_real_data(name: str) -> None:
-    if not (data_folder() / name).is_dir():
-        pytest.skip(f"no {name} in the data folder: set VENTURI_DATA")
+    if not (FOLDER / name).is_dir():
+        pytest.skip(missing(FOLDER / name))
     found = digits.load(name)
     sizes = [len(part.images) for part in (found.train, found.validation, found.test)]
     assert (found.shape, sizes) == ((1, 28, 28), [55_000, 5_000, 10_000])

@@ -7,18 +7,17 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics import psnr_db
+from tests.datasets import FOLDER, missing
 from tests.make_bench_picture import PHOTO
-from train.data.photographs import data_folder, listed, split
+from train.data.photographs import listed, split
 from venturi import Codec, Denoiser, Manifest, images
 from venturi._bundle.load import SHIPPED
 from venturi._cli.main import main
 from venturi._engine.arrays import Pixels
 
-KODAK = data_folder() / "kodak"
+KODAK = FOLDER / "kodak"
 
-needs_kodak = pytest.mark.skipif(
-    not KODAK.is_dir(), reason=f"no folder {KODAK}: set VENTURI_DATA to measure on real photographs"
-)
+needs_kodak = pytest.mark.skipif(not KODAK.is_dir(), reason=missing(KODAK))
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +55,7 @@ def test_manifest_says_where_the_weights_come_from(name: str, task: str) -> None
     assert any("error" in key for key in manifest.measured)
 
 
-@pytest.mark.skipif(not PHOTO.is_file(), reason=f"no {PHOTO}: set VENTURI_DATA")
+@pytest.mark.skipif(not PHOTO.is_file(), reason=missing(PHOTO))
 def test_the_photograph_of_the_bench_was_kept_from_training() -> None:
     trained_on, held = split(listed(PHOTO.parent))
     assert PHOTO in held

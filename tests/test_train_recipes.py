@@ -85,6 +85,22 @@ def test_a_missing_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("named", [None, ""])
+def test_no_data_is_one_line_that_says_how_to_name_it(
+    named: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delenv("VENTURI_DATA", raising=False)
+    if named is not None:
+        monkeypatch.setenv("VENTURI_DATA", named)
+    assert command.main(["camera", "--run", str(tmp_path / "run")]) == 1
+    error = capsys.readouterr().err
+    assert "--data" in error and "VENTURI_DATA" in error
+    assert error.count("\n") == 1
+
+
 def test_learning_rate() -> None:
     recipe = PhotoRecipe(steps=1000, warmup=100, learning_rate=1e-2, final_learning_rate=1e-4)
     rates = [learning_rate(recipe, step) for step in range(1001)]

@@ -17,7 +17,7 @@ import importlib, os, signal, sys
 from train import __main__ as command
 
 name, where, at = sys.argv[1], sys.argv[2], int(sys.argv[3])
-task = getattr(importlib.import_module("train." + name), name.capitalize() + "Task")
+task = getattr(importlib.import_module("train.tasks." + name), name.capitalize() + "Task")
 batch, rename = task.batch, os.replace
 
 def die_at(step):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from train.data.photographs import SUFFIXES, data_folder, load_folder
+from train.data.photographs import SUFFIXES, load_folder
 
 Bytes = NDArray[np.uint8]
 
@@ -110,11 +110,17 @@ def load(dataset: str, data: str = "") -> Digits:
             f"dataset is {dataset!r}; expected one of {', '.join(HASHES)}, "
             "or --data with a folder of pictures"
         )
-    folder = data_folder() / dataset
-    if not _has_idx(folder):
-        folder = cache_folder() / dataset
-        download(dataset, folder)
-    return _load_idx(folder, HASHES[dataset])
+    return _load_idx(_folder_of(dataset), HASHES[dataset])
+
+
+def _folder_of(dataset: str) -> Path:
+    """Return the folder that has the files of a data set, after a download if there is none."""
+    named = os.environ.get("VENTURI_DATA")
+    if named and _has_idx(Path(named) / dataset):
+        return Path(named) / dataset
+    folder = cache_folder() / dataset
+    download(dataset, folder)
+    return folder
 
 
 def load_own(folder: Path) -> Digits:

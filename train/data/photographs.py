@@ -17,9 +17,18 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
 
 def data_folder() -> Path:
-    """Return the data folder: ``VENTURI_DATA``, else ``../shared/data`` beside the repository."""
+    """Return the folder of all data sets, which the environment variable ``VENTURI_DATA`` names.
+
+    Raises:
+        FileNotFoundError: it names none.
+    """
     named = os.environ.get("VENTURI_DATA")
-    return Path(named) if named else Path(__file__).resolve().parents[3] / "shared" / "data"
+    if not named:
+        raise FileNotFoundError(
+            "there is no data to read; expected --data with a folder of pictures, or the "
+            "environment variable VENTURI_DATA with the folder that holds the data sets"
+        )
+    return Path(named)
 
 
 def listed(folder: Path) -> list[Path]:
