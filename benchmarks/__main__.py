@@ -1,7 +1,7 @@
 """The command line: python -m benchmarks COMMAND.
 
 codec | denoise | video | frame | mnist | memory | latency | loadgen | all
-adapt | report | compare | readme | card
+adapt | report | compare | readme | picture | card
 """
 
 import argparse
@@ -12,6 +12,8 @@ from pathlib import Path
 from benchmarks import latency, results
 from venturi._io.files import write_atomically
 from venturi.errors import VenturiError
+
+_PICTURE = Path(__file__).parents[1] / "docs" / "assets" / "venturi.svg"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,17 +31,19 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     codec = commands.add_parser("codec", help="rate, distortion and time beside JPEG, WebP, AVIF")
-    _measuring(codec, data="folder of lossless pictures", bundle="photo")
+    _measuring(codec, name="codec", data="folder of lossless pictures", bundle="photo")
     codec.set_defaults(run=_codec)
     denoise = commands.add_parser("denoise", help="quality and time beside OpenCV's denoisers")
-    _measuring(denoise, data="folder that holds kodak, cbsd68, cc15", bundle="camera")
+    _measuring(
+        denoise, name="denoise", data="folder that holds kodak, cbsd68, cc15", bundle="camera"
+    )
     denoise.add_argument(
         "--beside", nargs="*", metavar="NAME_OR_PATH", help="default: the others that ship"
     )
     denoise.set_defaults(run=_denoise)
     video = commands.add_parser("video", help="a stream of frames beside the still denoiser")
     video.add_argument("--data", type=Path, required=True, help="holds video, kodak")
-    video.add_argument("--json", type=Path, default=results.FOLDER / "video.json", metavar="FILE")
+    video.add_argument("--json", type=Path, default=results.OWN / "video.json", metavar="FILE")
     video.add_argument(
         "--bundle",
         default="camera-video",
@@ -56,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     video.add_argument("--threads", type=_positive, default=2, help="default: %(default)s")
     video.set_defaults(run=_video)
     frame = commands.add_parser("frame", help="ways of a uint8 frame into a denoiser and out again")
-    frame.add_argument("--json", type=Path, default=results.FOLDER / "frame.json", metavar="FILE")
+    frame.add_argument("--json", type=Path, default=results.OWN / "frame.json", metavar="FILE")
     frame.add_argument(
         "--bundle", default="camera", metavar="NAME_OR_PATH", help="default: %(default)s"
     )
@@ -73,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     mnist.add_argument(
         "--data", type=Path, metavar="FOLDER", help="holds mnist and fashion-mnist (as in training)"
     )
-    mnist.add_argument("--json", type=Path, default=results.FOLDER / "mnist.json", metavar="FILE")
+    mnist.add_argument("--json", type=Path, default=results.OWN / "mnist.json", metavar="FILE")
     _measuring_time(mnist)
     mnist.set_defaults(run=_mnist)
     _add_memory(commands)
@@ -90,13 +94,23 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="holds kodak, cbsd68, cc15, mnist, fashion-mnist",
     )
-    everything.add_argument("--results", type=Path, default=results.FOLDER, metavar="FOLDER")
+    everything.add_argument("--results", type=Path, default=results.OWN, metavar="FOLDER")
     everything.add_argument("--runs-folder", type=Path, default=Path("runs"), metavar="FOLDER")
     _measuring_time(everything)
     everything.set_defaults(run=_all)
-    readme = commands.add_parser("readme", help="write the figures into the pages")
+    readme = commands.add_parser("readme", help="write the figures into the documents")
+    readme.add_argument("--results", type=Path, default=results.FOLDER, metavar="FOLDER")
     readme.add_argument("--check", action="store_true", help="only tell whether they are the same")
     readme.set_defaults(run=_readme)
+    picture = commands.add_parser("picture", help="draw the picture of the README")
+    picture.add_argument("--photo", type=Path, metavar="FILE", help="default: one of scikit-image")
+    picture.add_argument("--quality", type=float, default=30, help="default: %(default)s")
+    picture.add_argument("--bundle", default="photo", metavar="NAME_OR_PATH")
+    picture.add_argument("--results", type=Path, default=results.FOLDER, metavar="FOLDER")
+    picture.add_argument(
+        "--svg", type=Path, default=_PICTURE, metavar="FILE", help="default: %(default)s"
+    )
+    picture.set_defaults(run=_picture)
     compare = commands.add_parser(
         "compare",
         help="what changed beyond the noise between two results files of any kind",
@@ -121,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_memory(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     memory = commands.add_parser("memory", help="the codec's peak memory on a large picture")
-    memory.add_argument("--json", type=Path, default=results.FOLDER / "memory.json", metavar="FILE")
+    memory.add_argument("--json", type=Path, default=results.OWN / "memory.json", metavar="FILE")
     memory.add_argument(
         "--bundle", default="photo", metavar="NAME_OR_PATH", help="default: %(default)s"
     )
@@ -143,7 +157,7 @@ def _add_adapt(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     adapt = commands.add_parser("adapt", help="a fine-tuned codec beside the one it came from")
     adapt.add_argument("--data", type=Path, required=True, help="folder of pictures of its kind")
     adapt.add_argument("--elsewhere", type=Path, required=True, help="folder of other pictures")
-    adapt.add_argument("--json", type=Path, default=results.FOLDER / "adapt.json", metavar="FILE")
+    adapt.add_argument("--json", type=Path, default=results.OWN / "adapt.json", metavar="FILE")
     adapt.add_argument("--bundle", required=True, metavar="NAME_OR_PATH", help="the fine-tuned one")
     adapt.add_argument(
         "--general", default="photo", metavar="NAME_OR_PATH", help="default: %(default)s"
@@ -177,9 +191,11 @@ def _add_card(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     card.set_defaults(run=_card)
 
 
-def _measuring(parser: argparse.ArgumentParser, *, data: str, bundle: str) -> None:
+def _measuring(parser: argparse.ArgumentParser, *, name: str, data: str, bundle: str) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help=data)
-    parser.add_argument("--json", type=Path, required=True, metavar="FILE", help="results")
+    parser.add_argument(
+        "--json", type=Path, default=results.OWN / f"{name}.json", metavar="FILE", help="results"
+    )
     parser.add_argument(
         "--bundle", default=bundle, metavar="NAME_OR_PATH", help="default: %(default)s"
     )
@@ -335,17 +351,32 @@ def _all(options: argparse.Namespace) -> int:
 
 
 def _readme(options: argparse.Namespace) -> int:
-    from benchmarks import codec, readme
+    from benchmarks import codec, documents
 
-    stale = readme.stale(results.FOLDER)
+    stale = documents.stale(options.results, documents.ROOT)
     if options.check:
         names = ", ".join(page.name for page in stale)
         print(f"not as the results: {names}: run without --check" if stale else "as the results")
         return int(bool(stale))
     for page, text in stale.items():
         write_atomically(page, text.encode())
-    if (results.FOLDER / "codec.json").exists():
-        codec.draw(results.FOLDER / "codec.json", results.read(results.FOLDER / "codec.json"))
+    if (options.results / "codec.json").exists():
+        codec.draw(options.results / "codec.json", results.read(options.results / "codec.json"))
+    return 0
+
+
+def _picture(options: argparse.Namespace) -> int:
+    from benchmarks import demo, picture
+
+    drawn = picture.draw(
+        options.photo or demo.shipped_photographs()[0],
+        results.read(options.results / "codec.json"),
+        bundle=options.bundle,
+        quality=options.quality,
+    )
+    options.svg.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(options.svg, drawn.encode())
+    print(options.svg)
     return 0
 
 

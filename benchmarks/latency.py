@@ -21,7 +21,7 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         run=_latency,
         profile=True,
         scenario=(SINGLE_STREAM, OFFLINE, CAMERA),
-        json=results.FOLDER / "latency.json",
+        json=results.OWN / "latency.json",
     )
     against = commands.add_parser("loadgen", help="single-stream p90 beside MLPerf LoadGen's")
     add_subject(against)

@@ -11,6 +11,10 @@ from venturi.bench.text import table as table
 
 SCHEMA_VERSION = schema.VERSION
 FOLDER = Path(__file__).parent / "results"
+"""The committed results, which the documents are written from."""
+
+OWN = Path("results")
+"""Where a measurement goes unless a file is named: below the current folder, ignored by git."""
 
 Results = dict[str, Any]
 

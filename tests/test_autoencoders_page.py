@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import readme, results
+from benchmarks import documents
 from export import __main__ as export
 from train import __main__ as train
 from train.data import digits
@@ -20,7 +20,8 @@ from train.tasks.digits import FAMILY
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
 
-PAGE = readme.AUTOENCODERS.read_text(encoding="utf-8")
+(PAGE_PATH,) = documents.holding("mnist")
+PAGE = PAGE_PATH.read_text(encoding="utf-8")
 SIDE = 28
 COUNT, TESTS = 60, 20
 PROGRAMS: dict[str, Callable[[list[str]], int]] = {
@@ -52,7 +53,7 @@ def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to run the page in: data sets, pictures of one's own, a page, no results."""
+    """A folder to run the page in: data sets, pictures of one's own, no results."""
     rng = np.random.default_rng(0)
     for name in digits.HASHES:
         folder = tmp_path / "data" / name
@@ -65,12 +66,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number in range(10):
         picture = rng.integers(0, 256, (16, 20, 3), np.uint8)
         cv2.imwrite(str(tmp_path / "my-pictures" / f"{number}.png"), picture)
-    page = tmp_path / "page.md"
-    page.write_text(PAGE, encoding="utf-8")
     monkeypatch.setattr(digits, "_check_hash", lambda *_: None)
     monkeypatch.setenv("VENTURI_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(results, "FOLDER", tmp_path / "results")
-    monkeypatch.setattr(readme, "PAGES", {page: readme.PAGES[readme.AUTOENCODERS]})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -81,7 +78,7 @@ def test_every_command_and_the_example_run(workplace: Path) -> None:
             with pytest.raises(SystemExit, match="0"):
                 PROGRAMS[program](arguments)
             continue
-        short = [] if arguments == ["readme"] else SHORT.get(program, [])
+        short = [] if arguments[0] == "report" else SHORT.get(program, [])
         assert PROGRAMS[program]([*arguments, *short]) == 0, (program, arguments)
     (example,) = blocks("python")
     names: dict[str, object] = {}
@@ -90,8 +87,8 @@ def test_every_command_and_the_example_run(workplace: Path) -> None:
     assert isinstance(restored, np.ndarray) and restored.shape == (10, SIDE, SIDE)
     assert isinstance(again, np.ndarray) and again.shape == (SIDE, SIDE)
     assert isinstance(code, np.ndarray) and code.shape == (32,)
-    page = (workplace / "page.md").read_text(encoding="utf-8")
-    assert "| mnist-simple | 32 |" in page
+    page = (workplace / "report.html").read_text(encoding="utf-8")
+    assert "<td>mnist-simple</td><td>32</td>" in page
     assert (workplace / "results" / "mnist-figures" / "mnist" / "mnist-vae-generated.png").exists()
 
 

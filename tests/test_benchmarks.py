@@ -14,6 +14,7 @@ from benchmarks import (
     codec,
     crops,
     denoise,
+    documents,
     environment,
     filters,
     frame,
@@ -21,7 +22,6 @@ from benchmarks import (
     memory,
     pictures,
     plot,
-    readme,
     results,
 )  # fmt: skip
 from benchmarks.__main__ import main
@@ -228,18 +228,17 @@ def test_curves_are_drawn_inside_the_frame() -> None:
 
 
 def test_readme_block(measured: Path, tmp_path: Path) -> None:
-    text = f"# Title\n{readme.BEGIN}\nstale figures\n{readme.END}\nend\n"
-    new = readme.rewritten(text, measured)
-    assert new.startswith("# Title\n")
-    assert new.endswith(f"{readme.END}\nend\n")
+    page = tmp_path / "README.md"
+    mark = documents.begin("codec")
+    page.write_text(f"# Title\n{mark}\nstale figures\n{documents.END}\nend\n", encoding="utf-8")
+    new = documents.rewritten(page, measured)
+    assert new.startswith(f"# Title\n{mark}\n")
+    assert new.endswith(f"{documents.END}\nend\n")
     assert "stale figures" not in new
     found = results.read(measured / "codec.json")
     assert f"{found['latency']['webp']['encode']['median_ms']:.1f} ms" in new
-    assert readme.rewritten(new, measured) == new
-    with pytest.raises(ValueError, match="expected once"):
-        readme.rewritten("no marks", measured)
-    with pytest.raises(ValueError, match="python -m benchmarks"):
-        readme.block(tmp_path)
+    page.write_text(new, encoding="utf-8")
+    assert documents.rewritten(page, measured) == new
 
 
 def test_compare_takes_what_was_measured(measured: Path) -> None:

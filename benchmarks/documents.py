@@ -1,5 +1,14 @@
-"""The figures of the pages, written between two marks from the results files."""
+"""The figures of the documents, written from the results files between two marks.
 
+    <!-- results:begin codec -->    codec names a benchmark
+    what its results say
+    <!-- results:end -->
+
+Any document may hold any number of these blocks, and they may be moved: README.md, AUTOENCODERS.md,
+SECURITY.md and everything in docs/ is looked through.
+"""
+
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,86 +16,99 @@ from pathlib import Path
 from benchmarks import adapt, codec, denoise, mnist, results, video
 from benchmarks.markdown import percent, table
 
-BEGIN = "<!-- results:begin -->"
+ROOT = Path(__file__).parents[1]
 END = "<!-- results:end -->"
-README = Path(__file__).parents[1] / "README.md"
-AUTOENCODERS = README.with_name("AUTOENCODERS.md")
-SECURITY = README.with_name("SECURITY.md")
 
 Rows = list[list[str]]
-Sections = Mapping[str, Callable[[results.Results, Path], str]]
 
-
-def stale(folder: Path = results.FOLDER) -> dict[Path, str]:
-    """Return what the pages should hold and do not; one without results holds no figures.
-
-    Raises ValueError when no page has any results.
-    """
-    if not any(_present(folder, sections) for sections in PAGES.values()):
-        block(folder)
-    found = {}
-    for page, sections in PAGES.items():
-        old = page.read_text(encoding="utf-8")
-        if _present(folder, sections):
-            new = rewritten(old, folder, sections)
-        else:
-            before, _, after = _apart(old)
-            new = f"{before}{BEGIN}\n{END}{after}"
-        if new != old:
-            found[page] = new
-    return found
-
-
-def typed(page: str) -> list[str]:
-    """Return what looks measured outside the block: a number with a unit of time, quality or rate.
-
-    Code and commands are left out: what they say is to be typed.
-    """
-    before, _, after = _apart(page)
-    prose = re.sub(r"```.*?```|`[^`]*`", "", before + after, flags=re.DOTALL)
-    return [found.group() for found in _MEASURED.finditer(prose)]
-
-
+_BLOCK = re.compile(rf"<!-- results:begin (\w+) -->\n(.*?){END}", re.DOTALL)
+_MARK = re.compile(r"<!-- results:(begin|end)\b[^>]*-->")
 _UNITS = "ms|µs|us|fps|dB|bpp|%|kMAC|GMAC|MB/s|GB/s|nats|ns|times faster|times smaller|× faster"
 _MEASURED = re.compile(rf"\d[\d.,]*[\s\u00a0\u202f]?(?:{_UNITS})(?!\w)")
 
 
-def rewritten(readme: str, folder: Path = results.FOLDER, sections: Sections | None = None) -> str:
-    """Return a page's text with the block between the marks made from the results.
+def begin(name: str) -> str:
+    """Return the mark that a block of a benchmark begins with."""
+    return f"<!-- results:begin {name} -->"
 
-    Raises ValueError when the marks are not there exactly once, or when there are no results.
+
+def pages(root: Path = ROOT) -> list[Path]:
+    """Return the documents that hold results."""
+    found = [root / name for name in ("README.md", "AUTOENCODERS.md", "SECURITY.md")]
+    found += sorted((root / "docs").rglob("*.md"))
+    return [page for page in found if page.exists() and _MARK.search(_read(page))]
+
+
+def holding(name: str, root: Path = ROOT) -> list[Path]:
+    """Return the documents that hold the results of a benchmark."""
+    return [page for page in pages(root) if begin(name) in _read(page)]
+
+
+def stale(folder: Path = results.FOLDER, root: Path = ROOT) -> dict[Path, str]:
+    """Return the documents that are not as the results say, with the text that they should have.
+
+    Raises ValueError when the marks of one are not in order or name an unknown benchmark.
     """
-    before, _, after = _apart(readme)
-    return f"{before}{BEGIN}\n{block(folder, sections)}\n{END}{after}"
+    fresh = {page: rewritten(page, folder) for page in pages(root)}
+    return {page: text for page, text in fresh.items() if text != _read(page)}
 
 
-def _apart(page: str) -> tuple[str, str, str]:
-    """Return what is before, between and after the marks."""
-    for mark in (BEGIN, END):
-        if page.count(mark) != 1:
-            raise ValueError(f"the page has {mark} {page.count(mark)} times; expected once")
-    before, _, rest = page.partition(BEGIN)
-    between, found, after = rest.partition(END)
-    if not found:
-        raise ValueError(f"the page has {END} before {BEGIN}; put it after")
-    return before, between, after
+def rewritten(page: Path, folder: Path = results.FOLDER) -> str:
+    """Return a document's text with its blocks made from the results; empty where there are none.
+
+    Raises ValueError when a mark is missing or names an unknown benchmark.
+    """
+    text = _read(page)
+    _check(text, page)
+
+    def fresh(found: re.Match[str]) -> str:
+        content = block(found[1], folder, page.parent)
+        return f"{begin(found[1])}\n{content}{END}"
+
+    return _BLOCK.sub(fresh, text)
 
 
-def block(folder: Path = results.FOLDER, sections: Sections | None = None) -> str:
-    """Return the figures of a page, by default the README's, as Markdown."""
-    sections = PAGES[README] if sections is None else sections
-    names = _present(folder, sections)
-    parts = [sections[name](results.read(folder / name), folder) for name in names]
-    if not parts:
+def block(name: str, folder: Path = results.FOLDER, place: Path = ROOT) -> str:
+    """Return the figures of a benchmark as Markdown; nothing when it has no results.
+
+    place: the folder of the document, which links are relative to.
+    """
+    path = folder / f"{name}.json"
+    if not path.exists():
+        return ""
+    content = SECTIONS[name](results.read(path), folder)
+    there = Path(os.path.relpath(folder, place)).as_posix()
+    return content.replace(f"]({folder.as_posix()}/", f"]({there}/") + "\n"
+
+
+def typed(page: str) -> list[str]:
+    """Return what looks measured outside the blocks: a number with a unit of time, quality or rate.
+
+    Code and commands are left out: what they say is to be typed.
+    """
+    prose = re.sub(r"```.*?```|`[^`]*`", "", _BLOCK.sub("", page), flags=re.DOTALL)
+    return [found.group() for found in _MEASURED.finditer(prose)]
+
+
+def _read(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def _check(text: str, page: Path) -> None:
+    """Raise unless begin and end take turns and every block names a benchmark."""
+    kinds = [found[1] for found in _MARK.finditer(text)]
+    if kinds != ["begin", "end"] * (len(kinds) // 2):
         raise ValueError(
-            f"{folder} has no {' and no '.join(sections)}: "
-            "write one with python -m benchmarks codec|denoise|mnist --json"
+            f"{page} has the marks {' '.join(kinds)}; expected begin and end in turn: "
+            f"write {begin('NAME')} before and {END} after each block"
         )
-    return "\n\n".join(parts)
-
-
-def _present(folder: Path, sections: Sections) -> list[str]:
-    return [name for name in sections if (folder / name).exists()]
+    named = _BLOCK.findall(text)
+    unknown = {name for name, _ in named} - set(SECTIONS)
+    if unknown or len(named) != len(kinds) // 2:
+        raise ValueError(
+            f"{page} names {', '.join(sorted(unknown)) or 'no benchmark'}; expected one of "
+            f"{', '.join(SECTIONS)}: write {begin('NAME')}"
+        )
 
 
 def _codec(found: results.Results, _: Path) -> str:
@@ -208,14 +230,9 @@ def _figures(folder: Path, recipes: list[str]) -> list[str]:
         for recipe in recipes:
             path = folder / pattern.format(recipe)
             if path.exists():
-                lines.append(f"![{words.format(recipe)}]({_place(path)})")
+                lines.append(f"![{words.format(recipe)}]({path.as_posix()})")
     maps = [line for line in lines if ".svg" in line]
     return [line for line in lines if line not in maps] + ([" ".join(maps)] if maps else [])
-
-
-def _place(path: Path) -> str:
-    root = README.parent
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _robustness(found: results.Results, _: Path) -> str:
@@ -235,14 +252,12 @@ def _machine(found: results.Results) -> str:
     )
 
 
-PAGES: Mapping[Path, Sections] = {
-    README: {
-        "codec.json": _codec,
-        "denoise.json": _denoise,
-        "video.json": _video,
-        "adapt.json": _adapt,
-    },
-    AUTOENCODERS: {"mnist.json": _mnist},
-    SECURITY: {"robustness.json": _robustness},
+SECTIONS: Mapping[str, Callable[[results.Results, Path], str]] = {
+    "codec": _codec,
+    "denoise": _denoise,
+    "video": _video,
+    "adapt": _adapt,
+    "mnist": _mnist,
+    "robustness": _robustness,
 }
-"""The pages that have figures, and the results that each is made from."""
+"""What stands in a block, by the name in its mark."""
