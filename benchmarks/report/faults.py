@@ -7,7 +7,7 @@ from benchmarks.report import markup
 
 NAME = "robustness"
 TITLE = "Robustness"
-COMMAND = "python -m tests.robustness --full"
+COMMAND = "python -m pytest tests/robustness --full"
 
 
 def parts(found: results.Results, folder: Path) -> list[str]:

@@ -12,15 +12,10 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.bundles import AUTOENCODER, CODEC, DENOISER, replace_file
 from tests.robustness.mutation import FileMutator
-from tests.robustness.subjects import (
-    TINY,
-    TINY_AUTOENCODER,
-    TINY_DENOISER,
-    picture,
-)
+from tests.robustness.subjects import picture
 from tests.robustness.tally import outcome
-from tests.test_bundle import replace_file
 from venturi import Autoencoder, Codec, Denoiser, VenturiError
 
 MEMORY = 4 << 30
@@ -41,9 +36,9 @@ def use_autoencoder(folder: Path) -> None:
 
 
 USES: Mapping[Path, Callable[[Path], None]] = {
-    TINY: use_codec,
-    TINY_DENOISER: use_denoiser,
-    TINY_AUTOENCODER: use_autoencoder,
+    CODEC: use_codec,
+    DENOISER: use_denoiser,
+    AUTOENCODER: use_autoencoder,
 }
 
 

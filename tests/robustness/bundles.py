@@ -12,10 +12,11 @@ from unittest.mock import patch
 
 import numpy as np
 
+from tests.bundles import CODEC, edit_manifest, replace_file
 from tests.robustness.processes import start
-from tests.robustness.subjects import BUNDLES, TINY, flipped
-from tests.robustness.tally import Row, Tally
-from tests.test_bundle import DAMAGES, REFUSED, replace_file
+from tests.robustness.subjects import BUNDLES, flipped
+from tests.robustness.tally import Tally, row
+from tests.test_bundle import DAMAGES, REFUSED
 from tests.test_manifest import CHANGES
 from venturi import BundleError
 from venturi._bundle.manifest import MAX_BYTES
@@ -26,6 +27,12 @@ BATCH = 250
 Attack = Callable[[Path], object]
 
 
+@row(
+    "bundles",
+    "a bundle missing a file, changed, linked, escaping, lying, with forbidden graphs",
+    "BundleError before onnxruntime sees it",
+    short=10, full=1_000,
+)  # fmt: skip
 def attack(tally: Tally, count: int) -> None:
     """Change each bundle in every way; onnxruntime must never see it."""
     loaded = AssertionError("onnxruntime was called")
@@ -57,10 +64,13 @@ def _attacks(source: Path, count: int) -> Iterator[tuple[str, Attack]]:
         if what not in ("truncated", "one bit flipped"):  # which leave what may be a manifest
             yield f"manifest.json: {what}", partial(_damage, "manifest.json", damage)
     for number, (what, content) in enumerate(REFUSED.items()):
-        yield f"graph: {what}", partial(_put, graphs[number % len(graphs)], content)
-    if source == TINY:  # whose manifest the changes are made for
+        yield (
+            f"graph: {what}",
+            partial(replace_file, name=graphs[number % len(graphs)], content=content),
+        )
+    if source == CODEC:  # whose manifest the changes are made for
         for what, change in CHANGES.items():
-            yield f"manifest: {what}", partial(_change_manifest, change)
+            yield f"manifest: {what}", partial(edit_manifest, edit=change)
     for what, text in _bad_manifests((source / "manifest.json").read_text(encoding="utf-8")):
         yield f"manifest: {what}", partial(_put_manifest, text)
     yield "manifest: 1 TB", lambda folder: _grow(folder / "manifest.json")
@@ -100,21 +110,16 @@ def _grow(path: Path) -> None:
         file.truncate(10**12)  # a hole; nothing is written
 
 
-def _put(name: str, content: bytes, folder: Path) -> None:
-    replace_file(folder, name, content)
-
-
 def _put_manifest(text: str, folder: Path) -> None:
     (folder / "manifest.json").write_text(text, encoding="utf-8")
 
 
-def _change_manifest(change: Callable[[dict[str, object]], object], folder: Path) -> None:
-    path = folder / "manifest.json"
-    values = json.loads(path.read_text(encoding="utf-8"))
-    change(values)
-    _put_manifest(json.dumps(values), folder)
-
-
+@row(
+    "graphs",
+    "mutated graphs and tables, whose hashes the manifest has",
+    "our own errors or a result, whatever the graphs give",
+    short=60, full=5_000,
+)  # fmt: skip
 def mutate(tally: Tally, count: int) -> None:
     """Use bundles whose mutated files have the hashes that their manifest says.
 
@@ -140,23 +145,3 @@ def _worker(first: int, end: int) -> tuple[int, list[bytes]]:
     command = [sys.executable, "-m", "tests.robustness._user", str(first), str(end)]
     found = start(command)
     return found.returncode, found.stdout.splitlines()
-
-
-ROWS = (
-    Row(
-        "bundles",
-        "a bundle missing a file, changed, linked, escaping, lying, with forbidden graphs",
-        "BundleError before onnxruntime sees it",
-        attack,
-        short=10,
-        full=1_000,
-    ),
-    Row(
-        "graphs",
-        "mutated graphs and tables, whose hashes the manifest has",
-        "our own errors or a result, whatever the graphs give",
-        mutate,
-        short=60,
-        full=5_000,
-    ),
-)

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.robustness.memory import now_mb
 from tests.robustness.subjects import codec, denoiser, picture
-from tests.robustness.tally import Pixels, Row, Tally
+from tests.robustness.tally import Pixels, Tally, row
 
 DAY = 200_000
 """Frames: 24 hours at 2.3 a second."""
@@ -20,6 +20,12 @@ GROWTH_MB = 16.0
 SLOWER = 1.3
 
 
+@row(
+    "day",
+    "24 hours of frames, simulated by small ones",
+    "the same results; memory and latency flat",
+    short=2_000, full=DAY,
+)  # fmt: skip
 def watch(tally: Tally, count: int) -> None:
     """Clean all frames and keep some; compare the last fifth of them with the first one.
 
@@ -69,15 +75,3 @@ def _check(tally: Tally, ratios: list[float], memory: list[float]) -> None:
     tally.figures |= {"late_to_early_latency": slower, "growth_mb": growth}
     tally.holds(f"{slower} times as slow in the end", slower < SLOWER)
     tally.holds(f"{growth} MB more", growth < GROWTH_MB)
-
-
-ROWS = (
-    Row(
-        "day",
-        "24 hours of frames, simulated by small ones",
-        "the same results; memory and latency flat",
-        watch,
-        short=2_000,
-        full=DAY,
-    ),
-)

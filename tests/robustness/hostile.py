@@ -12,10 +12,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.bundles import CODEC
 from tests.robustness.memory import peak_mb, reset_peak
 from tests.robustness.mutation import ManifestMutator, StreamMutator
 from tests.robustness.subjects import (
-    TINY,
     autoencoder,
     beyond,
     codec,
@@ -25,7 +25,7 @@ from tests.robustness.subjects import (
     small,
     wide,
 )
-from tests.robustness.tally import Row, Tally, outcome
+from tests.robustness.tally import Tally, outcome, row
 from venturi import Codec, Manifest, VenturiError
 
 MAX_PIXELS = 2**16
@@ -34,7 +34,7 @@ MAX_PIXELS = 2**16
 SLOWEST_MS = 1000.0
 GROWTH_MB = 100.0
 
-MANIFEST = (TINY / "manifest.json").read_text(encoding="utf-8")
+MANIFEST = (CODEC / "manifest.json").read_text(encoding="utf-8")
 
 OUTSIDE = (
     "this is no Venturi stream", "get a venturi that reads this version", "in its header",
@@ -61,6 +61,12 @@ REFUSED_MANIFESTS = (
 )  # fmt: skip
 
 
+@row(
+    "streams",
+    "mutated and random streams, their checksums forged",
+    "StreamError or a picture; bounded time and memory",
+    short=30_000, full=500_000,
+)  # fmt: skip
 def mutate_streams(tally: Tally, count: int) -> None:
     """Decode mutated and random streams."""
     mutator = StreamMutator((small(), large(), wide(), beyond(127), beyond(2**31 - 1)), seed=count)
@@ -75,6 +81,12 @@ def mutate_streams(tally: Tally, count: int) -> None:
             tally.survives(what, partial(call, data))
 
 
+@row(
+    "codes",
+    "mutated and random streams of an autoencoder",
+    "StreamError or a picture; bounded time and memory",
+    short=2_000, full=100_000,
+)  # fmt: skip
 def mutate_codes(tally: Tally, count: int) -> None:
     """Decode mutated and random streams with an autoencoder."""
     good = [autoencoder().compress(picture(8, 8, seed)[..., 0]) for seed in range(3)]
@@ -85,12 +97,18 @@ def mutate_codes(tally: Tally, count: int) -> None:
             tally.survives(data.hex(), partial(autoencoder().decompress, data))
 
 
+@row(
+    "manifests",
+    "mutated and random manifests; one in ten with a bundle, opened and used",
+    "BundleError or a manifest; bounded time and memory",
+    short=5_000, full=500_000,
+)  # fmt: skip
 def mutate_manifests(tally: Tally, count: int) -> None:
     """Read mutated and random manifests; use some of the bundles whose manifest is taken."""
     mutator = ManifestMutator(MANIFEST, seed=count)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "bundle"
-        shutil.copytree(TINY, folder)
+        shutil.copytree(CODEC, folder)
         _use(folder)
         with _bounded(tally), tally.reaching(*REFUSED_MANIFESTS):
             for number in range(count):
@@ -139,6 +157,12 @@ JSON = st.recursive(
 )
 
 
+@row(
+    "hypothesis",
+    "streams and manifests that Hypothesis thinks of",
+    "our own errors",
+    short=150, full=20_000,
+)  # fmt: skip
 def search(tally: Tally, count: int) -> None:
     """Let Hypothesis look for bytes that break a reader."""
     decompress = partial(codec().decompress, max_pixels=MAX_PIXELS)
@@ -166,39 +190,3 @@ def _search(
     caught = outcome(limits(given(strategy)(attempt)))
     if caught is not None:
         tally.lost.append(f"{caught!r}: {getattr(caught, '__notes__', '')}")
-
-
-ROWS = (
-    Row(
-        "streams",
-        "mutated and random streams, their checksums forged",
-        "StreamError or a picture; bounded time and memory",
-        mutate_streams,
-        short=30_000,
-        full=500_000,
-    ),
-    Row(
-        "codes",
-        "mutated and random streams of an autoencoder",
-        "StreamError or a picture; bounded time and memory",
-        mutate_codes,
-        short=2_000,
-        full=100_000,
-    ),
-    Row(
-        "manifests",
-        "mutated and random manifests; one in ten with a bundle, opened and used",
-        "BundleError or a manifest; bounded time and memory",
-        mutate_manifests,
-        short=5_000,
-        full=500_000,
-    ),
-    Row(
-        "hypothesis",
-        "streams and manifests that Hypothesis thinks of",
-        "our own errors",
-        search,
-        short=150,
-        full=20_000,
-    ),
-)

@@ -12,13 +12,20 @@ from unittest.mock import patch
 
 import numpy as np
 
-from tests.robustness.subjects import BUNDLES, TINY, autoencoder, codec, denoiser, picture
-from tests.robustness.tally import Row, Tally, outcome
+from tests.bundles import CODEC
+from tests.robustness.subjects import BUNDLES, autoencoder, codec, denoiser, picture
+from tests.robustness.tally import Tally, outcome, row
 from venturi import Codec, DeviceError, InputError, images
 from venturi._cli.main import _quiet_libraries, main
 from venturi._engine.graph import PROVIDERS
 
 
+@row(
+    "devices",
+    "a device that is not there, cannot run, or is misspelt",
+    "DeviceError with what is there and what to install; never a silent CPU run",
+    short=1, full=1,
+)  # fmt: skip
 def ask_for_devices(tally: Tally, _: int) -> None:
     """Ask for devices that onnxruntime does not have, or has and cannot run on."""
     only_cpu = patch("onnxruntime.get_available_providers", return_value=[PROVIDERS["cpu"]])
@@ -111,6 +118,12 @@ def right_frames() -> dict[str, Any]:
     }
 
 
+@row(
+    "frames",
+    "frames of wrong types, shapes and sizes, and of every layout",
+    "InputError or the right answer; the input unchanged",
+    short=1, full=1,
+)  # fmt: skip
 def give_frames(tally: Tally, _: int) -> None:
     """Give frames of every kind: an error or the right answer, and the input unchanged."""
     encode = partial(images.encode, suffix=".png")
@@ -156,6 +169,63 @@ def _give_small_frames(tally: Tally) -> None:
         tally.same("the input", layout, code)
 
 
+def wrong_arguments() -> dict[str, Callable[[], object]]:
+    """Return calls with an argument that is not what the docstring asks for."""
+    image, data = picture(16, 24), codec().compress(picture(16, 24))
+    value: Any
+    numbers: tuple[Any, ...] = ("x", float("nan"), float("inf"), -1, 10**400, [5], 1j)
+    calls: dict[str, Callable[[], object]] = {}
+    for value in (*numbers, 0, 101):
+        calls[f"quality {value!r:.20}"] = partial(codec().compress, image, quality=value)
+        calls[f"strength {value!r:.20}"] = partial(denoiser().denoise, image, strength=value or 9)
+    for value in (*numbers[:4], 0, 1.5, [5]):
+        calls[f"max_bytes {value!r}"] = partial(codec().compress, image, max_bytes=value)
+    for value in (*numbers[:3], 10**400, 1e308, 500, [5], 1j):
+        calls[f"min_psnr_db {value!r:.20}"] = partial(codec().compress, image, min_psnr_db=value)
+    for value in (5, "abcd", (1, 2, 3), (0, 0, 1.5, 1), (0, 0, 10**400, 1), (-1, 0, 1, 1), {}, b""):
+        calls[f"region {value!r:.20}"] = partial(codec().decompress, data, region=value)
+    for value in ("x", None, 1e9, float("nan")):
+        for read in (codec().decompress, codec().salvage):
+            calls[f"{read.__name__} max_pixels {value!r}"] = partial(read, data, max_pixels=value)
+    for value in (None, 5, b"photo", []):
+        calls[f"bundle {value!r}"] = partial(Codec, value)
+    for value in (0, -1, 1.5, "2", True, 10**9):
+        calls[f"threads {value!r}"] = partial(Codec, CODEC, threads=value)
+    released = memoryview(data)
+    released.release()
+    for value in (None, 5, "a.vnt", [], np.frombuffer(data, np.uint8), released):
+        calls[f"data {value!r:.20}"] = partial(codec().decompress, value)
+    return calls
+
+
+@row(
+    "arguments",
+    "wrong and odd arguments of every call",
+    "InputError says which",
+    short=1, full=1,
+)  # fmt: skip
+def give_arguments(tally: Tally, _: int) -> None:
+    """Give arguments that are wrong, and right ones that are odd."""
+    for what, call in wrong_arguments().items():
+        tally.refuses(what, call, InputError)
+    device: Any
+    for device in (None, 5, [], b"cpu"):
+        tally.refuses(f"device {device!r}", partial(Codec, CODEC, device=device), DeviceError)
+    image, data = picture(16, 24), codec().compress(picture(16, 24))
+    best = codec().compress(image, quality=100)
+    tally.same("max_bytes 10^400", codec().compress(image, max_bytes=10**400), best)
+    every_second = np.frombuffer(data, np.uint8).repeat(2)[::2]
+    expected = codec().decompress(data)
+    tally.same("every second byte", codec().decompress(every_second.data), expected)
+    tally.same("max_pixels 10^400", codec().decompress(data, max_pixels=10**400), expected)
+
+
+@row(
+    "images",
+    "half an image file; names beyond ASCII; no folder",
+    "a clear error, nothing written",
+    short=20, full=5_000,
+)  # fmt: skip
 def halve_images(tally: Tally, count: int) -> None:
     """Cut JPEG and PNG files; what is left is refused, and the command line writes nothing."""
     random = np.random.default_rng(8)
@@ -224,85 +294,4 @@ def _give_cut(tally: Tally, data: bytes, length: int) -> None:
 def run_command(command: str, *arguments: Path | str) -> int:
     """Run the command line; return its exit code."""
     with contextlib.redirect_stderr(io.StringIO()):
-        return main([command, *map(str, arguments), "--bundle", str(TINY)])
-
-
-def wrong_arguments() -> dict[str, Callable[[], object]]:
-    """Return calls with an argument that is not what the docstring asks for."""
-    image, data = picture(16, 24), codec().compress(picture(16, 24))
-    value: Any
-    numbers: tuple[Any, ...] = ("x", float("nan"), float("inf"), -1, 10**400, [5], 1j)
-    calls: dict[str, Callable[[], object]] = {}
-    for value in (*numbers, 0, 101):
-        calls[f"quality {value!r:.20}"] = partial(codec().compress, image, quality=value)
-        calls[f"strength {value!r:.20}"] = partial(denoiser().denoise, image, strength=value or 9)
-    for value in (*numbers[:4], 0, 1.5, [5]):
-        calls[f"max_bytes {value!r}"] = partial(codec().compress, image, max_bytes=value)
-    for value in (*numbers[:3], 10**400, 1e308, 500, [5], 1j):
-        calls[f"min_psnr_db {value!r:.20}"] = partial(codec().compress, image, min_psnr_db=value)
-    for value in (5, "abcd", (1, 2, 3), (0, 0, 1.5, 1), (0, 0, 10**400, 1), (-1, 0, 1, 1), {}, b""):
-        calls[f"region {value!r:.20}"] = partial(codec().decompress, data, region=value)
-    for value in ("x", None, 1e9, float("nan")):
-        for read in (codec().decompress, codec().salvage):
-            calls[f"{read.__name__} max_pixels {value!r}"] = partial(read, data, max_pixels=value)
-    for value in (None, 5, b"photo", []):
-        calls[f"bundle {value!r}"] = partial(Codec, value)
-    for value in (0, -1, 1.5, "2", True, 10**9):
-        calls[f"threads {value!r}"] = partial(Codec, TINY, threads=value)
-    released = memoryview(data)
-    released.release()
-    for value in (None, 5, "a.vnt", [], np.frombuffer(data, np.uint8), released):
-        calls[f"data {value!r:.20}"] = partial(codec().decompress, value)
-    return calls
-
-
-def give_arguments(tally: Tally, _: int) -> None:
-    """Give arguments that are wrong, and right ones that are odd."""
-    for what, call in wrong_arguments().items():
-        tally.refuses(what, call, InputError)
-    device: Any
-    for device in (None, 5, [], b"cpu"):
-        tally.refuses(f"device {device!r}", partial(Codec, TINY, device=device), DeviceError)
-    image, data = picture(16, 24), codec().compress(picture(16, 24))
-    best = codec().compress(image, quality=100)
-    tally.same("max_bytes 10^400", codec().compress(image, max_bytes=10**400), best)
-    every_second = np.frombuffer(data, np.uint8).repeat(2)[::2]
-    expected = codec().decompress(data)
-    tally.same("every second byte", codec().decompress(every_second.data), expected)
-    tally.same("max_pixels 10^400", codec().decompress(data, max_pixels=10**400), expected)
-
-
-ROWS = (
-    Row(
-        "devices",
-        "a device that is not there, cannot run, or is misspelt",
-        "DeviceError with what is there and what to install; never a silent CPU run",
-        ask_for_devices,
-        short=1,
-        full=1,
-    ),
-    Row(
-        "frames",
-        "frames of wrong types, shapes and sizes, and of every layout",
-        "InputError or the right answer; the input unchanged",
-        give_frames,
-        short=1,
-        full=1,
-    ),
-    Row(
-        "arguments",
-        "wrong and odd arguments of every call",
-        "InputError says which",
-        give_arguments,
-        short=1,
-        full=1,
-    ),
-    Row(
-        "images",
-        "half an image file; names beyond ASCII; no folder",
-        "a clear error, nothing written",
-        halve_images,
-        short=20,
-        full=5_000,
-    ),
-)
+        return main([command, *map(str, arguments), "--bundle", str(CODEC)])

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.robustness.processes import ROOT, start
-from tests.robustness.tally import Row, Tally
+from tests.robustness.tally import Tally, row
 
 SOURCE = ROOT / "runtime" / "venturi" / "_entropy" / "rans.c"
 FLAGS = (
@@ -16,6 +16,12 @@ FLAGS = (
 )  # fmt: skip
 
 
+@row(
+    "kernel",
+    "mutated payloads and the C kernel, built with address and undefined-behaviour sanitizers",
+    "the same symbols or the same error as from the NumPy kernel",
+    short=300, full=50_000,
+)  # fmt: skip
 def compare(tally: Tally, count: int) -> None:
     """Decode mutated payloads with every kernel: the same symbols or the same error.
 
@@ -52,15 +58,3 @@ def _build(library: Path) -> str | None:
 def _sanitized(runtime: str) -> tuple[str, ...]:
     """Return what runs a command with the sanitizers; the interpreter frees not all that it has."""
     return "env", f"LD_PRELOAD={runtime}", "ASAN_OPTIONS=detect_leaks=0"
-
-
-ROWS = (
-    Row(
-        "kernel",
-        "mutated payloads and the C kernel, built with address and undefined-behaviour sanitizers",
-        "the same symbols or the same error as from the NumPy kernel",
-        compare,
-        short=300,
-        full=50_000,
-    ),
-)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from tests.bundles import CODEC
 from tests.robustness.memory import now_mb
-from tests.robustness.subjects import TINY, autoencoder, codec, denoiser, flipped, picture
-from tests.robustness.tally import Pixels, Row, Tally
+from tests.robustness.subjects import autoencoder, codec, denoiser, flipped, picture
+from tests.robustness.tally import Pixels, Tally, row
 from venturi import Codec
 
 THREADS = 8
@@ -61,6 +62,12 @@ def _digest(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+@row(
+    "threads",
+    "8 threads on one object, mixed sizes",
+    "the same results as alone; memory flat",
+    short=200, full=10_000,
+)  # fmt: skip
 def share(tally: Tally, count: int) -> None:
     """Call one codec and one denoiser from eight threads at once."""
     kinds = jobs()
@@ -78,9 +85,15 @@ def share(tally: Tally, count: int) -> None:
     tally.holds(f"{tally.figures['growth_mb']} MB more", tally.figures["growth_mb"] < GROWTH_MB)
 
 
+@row(
+    "pools",
+    "one object in spawned and in forked processes",
+    "the same results as alone",
+    short=4, full=400,
+)  # fmt: skip
 def spread(tally: Tally, count: int) -> None:
     """Send one codec to pools of processes, and let forked ones inherit it."""
-    shared = Codec(TINY, threads=2)
+    shared = Codec(CODEC, threads=2)
     images = [picture(60 + 10 * (seed % 9), 300, seed) for seed in range(count)]
     streams = [shared.compress(image) for image in images]
     alone = [_digest(shared.decompress(data).tobytes()) for data in streams]
@@ -111,23 +124,3 @@ def _restored(shared: Codec, data: bytes) -> bytes:
 
 def _restored_by_the_inherited(data: bytes) -> bytes:
     return _restored(_inherited[0], data)
-
-
-ROWS = (
-    Row(
-        "threads",
-        "8 threads on one object, mixed sizes",
-        "the same results as alone; memory flat",
-        share,
-        short=200,
-        full=10_000,
-    ),
-    Row(
-        "pools",
-        "one object in spawned and in forked processes",
-        "the same results as alone",
-        spread,
-        short=4,
-        full=400,
-    ),
-)

@@ -20,7 +20,7 @@ from tests.robustness.subjects import (
     small,
     wide,
 )
-from tests.robustness.tally import Row, Tally
+from tests.robustness.tally import Tally, row
 from venturi import Autoencoder, Codec, Manifest, StreamError
 from venturi._bundle import load
 from venturi._entropy.latents import LatentCoder
@@ -28,6 +28,12 @@ from venturi._format import container
 from venturi._layout import CHUNK, MAX_PIXELS
 
 
+@row(
+    "bits",
+    "a bit flipped in a stream: each of a small one, random ones of larger ones",
+    "StreamError names the chunk",
+    short=2_000, full=100_000,
+)  # fmt: skip
 def flip_bits(tally: Tally, count: int) -> None:
     """Flip each bit of a small stream, and random ones of larger streams."""
     random = np.random.default_rng(1)
@@ -47,6 +53,12 @@ def flip_bits(tally: Tally, count: int) -> None:
         )
 
 
+@row(
+    "cuts",
+    "a stream cut at every length, continued, glued to another",
+    "StreamError",
+    short=30, full=3_000,
+)  # fmt: skip
 def cut_and_glue(tally: Tally, count: int) -> None:
     """Cut streams at every length, continue them, and glue them together."""
     random = np.random.default_rng(2)
@@ -62,6 +74,12 @@ def cut_and_glue(tally: Tally, count: int) -> None:
         tally.refuses(what, partial(codec().decompress, other), StreamError)
 
 
+@row(
+    "salvage",
+    "damage in one chunk, Codec.salvage",
+    "the rest comes back exactly; the lost region is named and grey",
+    short=8, full=500,
+)  # fmt: skip
 def salvage(tally: Tally, count: int) -> None:
     """Damage one chunk; the picture around it must come back exactly."""
     random = np.random.default_rng(3)
@@ -112,6 +130,12 @@ def header_lies() -> dict[str, bytes]:
     return lies
 
 
+@row(
+    "lies",
+    "lies in a header, under right checksums",
+    "StreamError before anything is decoded, below 2 MB; limits are adjustable",
+    short=1, full=1,
+)  # fmt: skip
 def tell_lies(tally: Tally, _: int) -> None:
     """Tell lies in a header; each must be refused before anything of its size is allocated."""
     with patch.object(LatentCoder, "decode", side_effect=AssertionError("it was decoded")):
@@ -143,6 +167,12 @@ def _adjust_limits(tally: Tally) -> None:
     tally.same("a part within the limit", part, whole[2:6, 3:8])
 
 
+@row(
+    "enormous",
+    "65535 × 65535 pixels in 40 bytes",
+    "StreamError, in 10 ms and 10 MB",
+    short=12, full=3_000,
+)  # fmt: skip
 def enormous(tally: Tally, count: int) -> None:
     """Claim 65535 × 65535 pixels in 40 bytes, and lift every limit."""
     random = np.random.default_rng(4)
@@ -167,6 +197,12 @@ def enormous(tally: Tally, count: int) -> None:
     tally.holds(f"{tally.figures['slowest_ms']} ms", tally.figures["slowest_ms"] < 10)
 
 
+@row(
+    "models",
+    "a stream of another model",
+    "StreamError names both, and where the right bundle may be",
+    short=5, full=1_000,
+)  # fmt: skip
 def another_model(tally: Tally, count: int) -> None:
     """Give a stream to a model that did not write it."""
     random = np.random.default_rng(5)
@@ -183,6 +219,12 @@ def another_model(tally: Tally, count: int) -> None:
                 tally.refuses(other.hex(), partial(model.decompress, data), StreamError, says)
 
 
+@row(
+    "payloads",
+    "a payload of another picture, signed",
+    "StreamError or a picture",
+    short=20, full=2_000,
+)  # fmt: skip
 def forge_payloads(tally: Tally, count: int) -> None:
     """Sign a payload of another picture, size or quality: an error or a picture, no more."""
     others = [payloads(codec().compress(picture(64, side), quality=50)) for side in (64, 70, 130)]
@@ -190,63 +232,3 @@ def forge_payloads(tally: Tally, count: int) -> None:
         other = others[seed % 3]
         data = forged((256 + seed % 25_000, 64, 64, len(other[0])), other)
         tally.survives(f"seed {seed}", partial(codec().decompress, data))
-
-
-ROWS = (
-    Row(
-        "bits",
-        "a bit flipped in a stream: each of a small one, random ones of larger ones",
-        "StreamError names the chunk",
-        flip_bits,
-        short=2_000,
-        full=100_000,
-    ),
-    Row(
-        "cuts",
-        "a stream cut at every length, continued, glued to another",
-        "StreamError",
-        cut_and_glue,
-        short=30,
-        full=3_000,
-    ),
-    Row(
-        "salvage",
-        "damage in one chunk, Codec.salvage",
-        "the rest comes back exactly; the lost region is named and grey",
-        salvage,
-        short=8,
-        full=500,
-    ),
-    Row(
-        "lies",
-        "lies in a header, under right checksums",
-        "StreamError before anything is decoded, below 2 MB; limits are adjustable",
-        tell_lies,
-        short=1,
-        full=1,
-    ),
-    Row(
-        "enormous",
-        "65535 × 65535 pixels in 40 bytes",
-        "StreamError, in 10 ms and 10 MB",
-        enormous,
-        short=12,
-        full=3_000,
-    ),
-    Row(
-        "models",
-        "a stream of another model",
-        "StreamError names both, and where the right bundle may be",
-        another_model,
-        short=5,
-        full=1_000,
-    ),
-    Row(
-        "payloads",
-        "a payload of another picture, signed",
-        "StreamError or a picture",
-        forge_payloads,
-        short=20,
-        full=2_000,
-    ),
-)

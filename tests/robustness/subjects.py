@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.bundles import AUTOENCODER, CODEC, DENOISER
 from tests.robustness.tally import Pixels
 from venturi import Autoencoder, Codec, Denoiser
 from venturi._bundle.load import Bundle
@@ -15,32 +16,27 @@ from venturi._format import container
 from venturi._format.tables import Tables
 from venturi._format.varint import write_varint
 
-DATA = Path(__file__).parents[1] / "data"
-TINY = DATA / "tiny_codec"
-TINY_DENOISER = DATA / "tiny_denoiser"
-TINY_AUTOENCODER = DATA / "tiny_autoencoder"
-
 Model = Autoencoder | Codec | Denoiser
 BUNDLES: Mapping[Path, type[Model]] = {
-    TINY: Codec,
-    TINY_DENOISER: Denoiser,
-    TINY_AUTOENCODER: Autoencoder,
+    CODEC: Codec,
+    DENOISER: Denoiser,
+    AUTOENCODER: Autoencoder,
 }
 
 
 @cache
 def codec() -> Codec:
-    return Codec(TINY, threads=1)
+    return Codec(CODEC, threads=1)
 
 
 @cache
 def denoiser() -> Denoiser:
-    return Denoiser(TINY_DENOISER, threads=1)
+    return Denoiser(DENOISER, threads=1)
 
 
 @cache
 def autoencoder() -> Autoencoder:
-    return Autoencoder(TINY_AUTOENCODER, threads=1)
+    return Autoencoder(AUTOENCODER, threads=1)
 
 
 def picture(height: int, width: int, seed: int = 0) -> Pixels:
@@ -74,7 +70,7 @@ def wide() -> bytes:
 @cache
 def beyond(symbol: int) -> bytes:
     """A stream of one hyper-latent that is not 0, and nothing after it."""
-    bundle = Bundle.load(TINY, task="codec")
+    bundle = Bundle.load(CODEC, task="codec")
     tables = Tables.from_bytes(bundle.files["tables"])
     at = int(np.argmax(tables.radius[tables.hyper_index[-1]] > 0))
     hyper = np.zeros(tables.hyper_index.shape[1], np.int32)

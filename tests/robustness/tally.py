@@ -105,15 +105,18 @@ class Tally:
         self.holds(f"{what}: {peak:.1f} MB; expected at most {peak_mb}", peak <= peak_mb)
 
 
+Trial = Callable[[Tally, int], None]
+
+
 @dataclass(frozen=True)
 class Row:
     """A fault, and what must happen.
 
     Attributes:
-        name: one word that ``--rows`` takes.
+        name: one word, the name of its test.
         fault: what goes wrong.
         promise: what must happen.
-        run: tries it as many times as it is told.
+        run: tries it so many times.
         short: how many times in the tests.
         full: how many times with ``--full``.
     """
@@ -121,9 +124,23 @@ class Row:
     name: str
     fault: str
     promise: str
-    run: Callable[[Tally, int], None]
+    run: Trial
     short: int
     full: int
+
+
+ROWS: dict[str, Row] = {}
+"""The rows of all modules imported so far, in the order of their definition."""
+
+
+def row(name: str, fault: str, promise: str, *, short: int, full: int) -> Callable[[Trial], Trial]:
+    """Add the decorated function to the table."""
+
+    def add(run: Trial) -> Trial:
+        ROWS[name] = Row(name, fault, promise, run, short, full)
+        return run
+
+    return add
 
 
 def outcome(call: Callable[[], object]) -> Exception | None:

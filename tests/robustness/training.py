@@ -7,9 +7,15 @@ from functools import partial
 from pathlib import Path
 
 from tests.robustness.processes import start
-from tests.robustness.tally import Row, Tally, outcome
+from tests.robustness.tally import Tally, outcome, row
 
 
+@row(
+    "training",
+    "a training killed (SIGKILL) at random steps",
+    "the resumed run ends with the same hash",
+    short=1, full=20,
+)  # fmt: skip
 def kill(tally: Tally, count: int) -> None:
     """Kill a training of each kind at random steps; half of them while a checkpoint is written."""
     with tempfile.TemporaryDirectory() as name:
@@ -43,15 +49,3 @@ def _kill_one(tally: Tally, folder: Path, kind: str, kills: int) -> None:
     tally.same(f"{kind}: the hash of the weights", resumed.stdout, whole.stdout)
     tally.holds(f"{kind}: {whole.stdout!r} has no hash", b"weights" in whole.stdout)
     tally.same(f"{kind}: litter", [path.name for path in run.glob("*.partial")], [])
-
-
-ROWS = (
-    Row(
-        "training",
-        "a training killed (SIGKILL) at random steps",
-        "the resumed run ends with the same hash",
-        kill,
-        short=1,
-        full=20,
-    ),
-)

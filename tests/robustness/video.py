@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.bundles import DENOISER
 from tests.clips import BLOCK, HASTE, FakeCapture, Frame, Item, frames, read_clip, write_clip
-from tests.robustness.subjects import TINY_DENOISER
-from tests.robustness.tally import Row, Tally
+from tests.robustness.tally import Tally, row
 from venturi import VideoError
 from venturi._cli.main import _quiet_libraries, main
 from venturi.video import live
@@ -20,6 +20,12 @@ from venturi.video.writer import VideoWriter
 FAULTS = ("gone", "blocked", "broken", "frozen", "another size", "slow")
 
 
+@row(
+    "cameras",
+    "a camera gone, blocked, broken, frozen, slow, or of another size",
+    "told, opened again, given up in the end; the output plays, whole",
+    short=3, full=60,
+)  # fmt: skip
 def fail_cameras(tally: Tally, count: int) -> None:
     """Let a camera fail twice in random ways, come back, and stay away at last."""
     random = np.random.default_rng(11)
@@ -71,6 +77,12 @@ def _run(tally: Tally, cameras: list[FakeCapture], path: Path, what: str) -> Non
     tally.same(f"{what}: litter", [file.name for file in path.parent.iterdir()], [path.name])
 
 
+@row(
+    "videos",
+    "a video cut short anywhere",
+    "what can be read is written and plays; message and exit code say how many frames",
+    short=5, full=300,
+)  # fmt: skip
 def cut_videos(tally: Tally, count: int) -> None:
     """Cut a video anywhere: the exit code is 0 only for a whole one; what is written plays."""
     random = np.random.default_rng(12)
@@ -89,7 +101,7 @@ def _clean_cut(tally: Tally, folder: Path, data: bytes, suffix: str, total: int)
     source.write_bytes(data)
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
-        code = main(["denoise", str(source), str(out), "--bundle", str(TINY_DENOISER)])
+        code = main(["denoise", str(source), str(out), "--bundle", str(DENOISER)])
     what = f"{len(data)} bytes of a {suffix}"
     lines = said.getvalue().count("\n")
     tally.holds(f"{what}: {lines} lines and code {code}", lines == 1 or (lines, code) == (0, 0))
@@ -100,23 +112,3 @@ def _clean_cut(tally: Tally, folder: Path, data: bytes, suffix: str, total: int)
     source.unlink()
     out.unlink(missing_ok=True)
     tally.same(f"{what}: litter", [file.name for file in folder.iterdir()], [])
-
-
-ROWS = (
-    Row(
-        "cameras",
-        "a camera gone, blocked, broken, frozen, slow, or of another size",
-        "told, opened again, given up in the end; the output plays, whole",
-        fail_cameras,
-        short=3,
-        full=60,
-    ),
-    Row(
-        "videos",
-        "a video cut short anywhere",
-        "what can be read is written and plays; message and exit code say how many frames",
-        cut_videos,
-        short=5,
-        full=300,
-    ),
-)

@@ -17,7 +17,7 @@ from tests.robustness._writer import SIZE, content
 from tests.robustness.inputs import run_command
 from tests.robustness.processes import start
 from tests.robustness.subjects import picture
-from tests.robustness.tally import Row, Tally
+from tests.robustness.tally import Tally, row
 from venturi import images
 from venturi._io import files
 from venturi._io.files import write_atomically
@@ -27,6 +27,12 @@ FULL = Path("/dev/full")
 NO_MOUNT = 99
 
 
+@row(
+    "full",
+    "a full disk",
+    "OSError; the old file, nothing beside it",
+    short=10, full=2_000,
+)  # fmt: skip
 def fill_disks(tally: Tally, count: int) -> None:
     """Let the disk fill up after some bytes of a file."""
     chance = random.Random(9)
@@ -78,6 +84,12 @@ def _disk_full_after(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@row(
+    "denied",
+    "permission denied",
+    "OSError; the old file, nothing beside it",
+    short=1, full=1,
+)  # fmt: skip
 def deny(tally: Tally, _: int) -> None:
     """Take the permission to write away."""
     with tempfile.TemporaryDirectory() as name:
@@ -110,6 +122,12 @@ def _without_privilege() -> Iterator[None]:
         os.seteuid(user)
 
 
+@row(
+    "killed",
+    "SIGKILL while writing",
+    "the old file or the new one, never half; no litter after the next write",
+    short=5, full=100,
+)  # fmt: skip
 def kill(tally: Tally, count: int) -> None:
     """Kill processes while they write; count what they leave for the next write to clean."""
     tally.figures["left_until_the_next_write"] = 0
@@ -121,6 +139,12 @@ def kill(tally: Tally, count: int) -> None:
         tally.same("litter", {path.name for path in folder.iterdir()}, before)
 
 
+@row(
+    "killed-hidden",
+    "SIGKILL while writing, where no file can be nameless",
+    "the old file or the new one, never half; at most a hidden one",
+    short=5, full=100,
+)  # fmt: skip
 def kill_hidden(tally: Tally, count: int) -> None:
     """Kill processes that write hidden files first, as where no file can be nameless."""
     tally.figures["hidden_files_left"] = 0
@@ -157,39 +181,3 @@ def _check_files(tally: Tally, folder: Path) -> set[str]:
         whole = len(data) == SIZE and data == data[:1] * SIZE
         tally.holds(f"half of {path.name}", whole or path.name in hidden)
     return hidden
-
-
-ROWS = (
-    Row(
-        "full",
-        "a full disk",
-        "OSError; the old file, nothing beside it",
-        fill_disks,
-        short=10,
-        full=2_000,
-    ),
-    Row(
-        "denied",
-        "permission denied",
-        "OSError; the old file, nothing beside it",
-        deny,
-        short=1,
-        full=1,
-    ),
-    Row(
-        "killed",
-        "SIGKILL while writing",
-        "the old file or the new one, never half; no litter after the next write",
-        kill,
-        short=5,
-        full=100,
-    ),
-    Row(
-        "killed-hidden",
-        "SIGKILL while writing, where no file can be nameless",
-        "the old file or the new one, never half; at most a hidden one",
-        kill_hidden,
-        short=5,
-        full=100,
-    ),
-)
