@@ -27,7 +27,7 @@ from venturi import Codec, Manifest
 from venturi._bundle.load import locate
 from venturi._bundle.tasks import FP32
 from venturi.bench.percentiles import shown
-from venturi.bench.split import share_outside_graphs, split
+from venturi.bench.split import Stopwatch, share_outside_graphs, split
 from venturi.bench.trace import kmac_per_pixel, trace
 
 RATES = (0.15, 1.0)
@@ -125,7 +125,7 @@ def measure(options: Options) -> results.Results:
         "grows_with_quality_on_every_picture": _grows(samples[OURS]),
         "notes": notes,
         **_crops(options, schemes, settings, paths),
-        **_costs(options, codec, schemes, settings, paths),
+        **_costs(options, schemes, settings, paths),
     }
 
 
@@ -284,7 +284,6 @@ def _crops(
 
 def _costs(
     options: Options,
-    codec: Codec,
     schemes: Sequence[Scheme],
     settings: Mapping[str, int],
     paths: Sequence[Path],
@@ -300,8 +299,10 @@ def _costs(
         {s.name: lambda s=s: s.decode(files[s.name]) for s in schemes},  # type: ignore[misc]
         runs=options.runs,
     )
-    parts, _ = split(lambda: codec.compress(image, quality=EVERYDAY), runs=options.runs)
-    back, _ = split(lambda: codec.decompress(files[OURS]), runs=options.runs)
+    stopwatch = Stopwatch()
+    timed = Codec(options.bundle, threads=options.threads, observer=stopwatch)
+    parts, _ = split(lambda: timed.compress(image, quality=EVERYDAY), stopwatch, runs=options.runs)
+    back, _ = split(lambda: timed.decompress(files[OURS]), stopwatch, runs=options.runs)
     return {
         "latency": {
             "picture": {"name": paths[0].name, "height": image.shape[0], "width": image.shape[1]},
@@ -333,7 +334,9 @@ def _arithmetic(options: Options, image: Picture, data: bytes) -> dict[str, floa
     found: dict[str, float] = {}
     for call in calls:
         (nodes,) = trace(
-            lambda call=call: partial(call, Codec(options.bundle, threads=options.threads)),  # type: ignore[misc]
+            lambda observer, call=call: partial(  # type: ignore[misc]
+                call, Codec(options.bundle, threads=options.threads, observer=observer)
+            ),
             runs=1,
             shapes=True,
         )

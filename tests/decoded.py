@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from venturi import Codec
 from venturi._entropy import latents
-from venturi._entropy.rans import Decoder
+from venturi._entropy.payload import Decoder
 from venturi._format import container
 
 SEGMENTS = 4

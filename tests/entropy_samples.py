@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from venturi._entropy.rans import Segment
+from venturi._entropy.payload import Segment
 from venturi._format.tables import Tables
 
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,8 +1,10 @@
 """Where the time goes: parts, nodes, providers and arithmetic, each against what is known."""
 
+import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -10,14 +12,21 @@ import pytest
 from numpy.typing import ArrayLike
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from venturi import Autoencoder, Codec
+from venturi import Autoencoder, Codec, Denoiser, Observer
 from venturi._engine.graph import Graph
-from venturi._entropy import rans
 from venturi.bench import peak
 from venturi.bench.arithmetic import macs
 from venturi.bench.clock import WallClock
 from venturi.bench.point import Peaks
-from venturi.bench.split import CODING, CONVERSION, TOTAL, in_graphs_ms, role, split
+from venturi.bench.split import (
+    CODING,
+    CONVERSION,
+    TOTAL,
+    Stopwatch,
+    in_graphs_ms,
+    role,
+    split,
+)
 from venturi.bench.trace import (
     Node,
     computes_in_integers,
@@ -29,38 +38,65 @@ from venturi.bench.trace import (
 
 DATA = Path(__file__).parent / "data"
 CODEC, AUTOENCODER = str(DATA / "tiny_codec"), str(DATA / "tiny_autoencoder")
+DENOISER = str(DATA / "tiny_denoiser")
 IMAGE = np.random.default_rng(0).integers(0, 256, (128, 192, 3), np.uint8)
 ENTROPY = "entropy-first", "entropy-second", "entropy-third"
 CPU = "CPUExecutionProvider"
 
 
 def test_parts_add_up_to_the_total() -> None:
-    ours = Codec(CODEC, threads=1)
-    parts, calls = split(lambda: ours.compress(IMAGE), runs=1)
+    stopwatch = Stopwatch()
+    ours = Codec(CODEC, threads=1, observer=stopwatch)
+    parts, calls = split(lambda: ours.compress(IMAGE), stopwatch, runs=1)
     assert set(parts) == {"encoder", *ENTROPY, CODING, CONVERSION, TOTAL}
     assert calls == {"encoder": 1, **dict.fromkeys(ENTROPY, 1), CODING: 1}
     assert sum(parts.values()) == pytest.approx(2 * parts[TOTAL], abs=0.01)
     assert in_graphs_ms(parts) == sum(parts[name] for name in ("encoder", *ENTROPY))
     data = ours.compress(IMAGE)
-    parts, calls = split(lambda: ours.decompress(data), runs=1)
+    parts, calls = split(lambda: ours.decompress(data), stopwatch, runs=1)
     assert set(parts) == {"decoder", *ENTROPY, CODING, CONVERSION, TOTAL}
     assert [calls[name] for name in ENTROPY] == [1, 1, 1]
     assert min(parts.values()) >= 0
 
 
 def test_an_autoencoder_is_split_too() -> None:
-    ours = Autoencoder(AUTOENCODER, threads=1)
-    _, calls = split(lambda: ours.decompress(ours.compress(IMAGE[:8, :8, 0])), runs=1)
+    stopwatch = Stopwatch()
+    ours = Autoencoder(AUTOENCODER, threads=1, observer=stopwatch)
+    image = IMAGE[:8, :8, 0]
+    _, calls = split(lambda: ours.decompress(ours.compress(image)), stopwatch, runs=1)
     assert calls == {"encoder": 1, "decoder": 1, CODING: 4}
 
 
-def test_splitting_leaves_nothing_behind() -> None:
-    before = Graph.run, rans.encode, rans.Decoder
-    ours = Codec(CODEC, threads=1)
-    split(lambda: ours.compress(IMAGE), runs=1)
+def test_a_stopwatch_sees_its_own_model_alone() -> None:
+    stopwatch = Stopwatch()
+    ours, plain = Codec(CODEC, threads=1, observer=stopwatch), Codec(CODEC, threads=1)
+    split(lambda: plain.compress(IMAGE), stopwatch, runs=1)
+    assert not stopwatch.calls
     with pytest.raises(ZeroDivisionError):
-        split(lambda: 1 // 0, runs=1)
-    assert (Graph.run, rans.encode, rans.Decoder) == before
+        split(lambda: 1 // 0, stopwatch, runs=1)
+    _, calls = split(lambda: ours.compress(IMAGE), stopwatch, runs=1)
+    assert calls["encoder"] == 1
+    copy = pickle.loads(pickle.dumps(ours))
+    _, calls = split(lambda: copy.compress(IMAGE), stopwatch, runs=1)
+    assert not calls
+
+
+def test_an_observer_sees_each_graph_before_and_after_it_is_opened() -> None:
+    class Witness(Observer):
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        def opening(self, graph: str, options: Any) -> None:
+            options.log_severity_level = 3
+            self.seen.append(f"opening {graph}")
+
+        def opened(self, graph: str, session: Any) -> None:
+            assert session.get_session_options().log_severity_level == 3
+            self.seen.append(f"opened {graph}")
+
+    witness = Witness()
+    Denoiser(DENOISER, observer=witness)
+    assert witness.seen == ["opening denoiser.onnx", "opened denoiser.onnx"]
 
 
 @pytest.mark.parametrize(
@@ -70,9 +106,9 @@ def test_roles(name: str, expected: str) -> None:
     assert role(name) == expected
 
 
-def traced_codec(call: str) -> Callable[[], Callable[[], object]]:
-    def opened() -> Callable[[], object]:
-        ours = Codec(CODEC, threads=1)
+def traced_codec(call: str) -> Callable[[Observer], Callable[[], object]]:
+    def opened(observer: Observer) -> Callable[[], object]:
+        ours = Codec(CODEC, threads=1, observer=observer)
         if call == "compress":
             return partial(ours.compress, IMAGE)
         return partial(ours.decompress, Codec(CODEC).compress(IMAGE))
@@ -125,8 +161,9 @@ def test_arithmetic_by_hand() -> None:
     data = model(nodes, weights, {"up": 4, "code": 2})
     image = np.zeros((1, 3, 32, 64), np.float32)
 
-    def opened() -> Callable[[], object]:
-        return partial(Graph(data, "hand.onnx", device="cpu", threads=1).run, image)
+    def opened(observer: Observer) -> Callable[[], object]:
+        graph = Graph(data, "hand.onnx", device="cpu", threads=1, observer=observer)
+        return partial(graph.run, image)
 
     (counted,) = trace(opened, runs=1, shapes=True)
     places = 16 * 32

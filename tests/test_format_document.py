@@ -12,8 +12,7 @@ from tests.entropy_samples import GAUSSIANS, TINY, gaussian_segments
 from venturi import _layout
 from venturi._bundle import manifest
 from venturi._bundle.tasks import TASKS
-from venturi._entropy import rans
-from venturi._entropy.rans import Segment
+from venturi._entropy.payload import LANES, Decoder, Segment, encode
 from venturi._format import container, varint
 from venturi._format.container import Header
 from venturi._format.tables import Tables
@@ -60,7 +59,7 @@ EXAMPLE_HEADER = Header(
 def test_the_example_is_what_the_code_writes() -> None:
     frequencies = Tables.from_lists([[], [16384, 32768, 16383, 1]], [[1, 0]])
     assert hex_block("tables") == frequencies.to_bytes()
-    payload = rans.encode(example(), frequencies)
+    payload = encode(example(), frequencies)
     assert hex_block("stream") == container.pack(EXAMPLE_HEADER, [payload])
 
 
@@ -68,7 +67,7 @@ def test_the_example_is_read() -> None:
     data = hex_block("stream")
     info = container.read_header(data)
     assert info.header == EXAMPLE_HEADER
-    decoder = rans.Decoder(container.chunk(info, data, 0), Tables.from_bytes(hex_block("tables")))
+    decoder = Decoder(container.chunk(info, data, 0), Tables.from_bytes(hex_block("tables")))
     for symbols, index in example():
         assert decoder.decode(index).tolist() == symbols.tolist()
     decoder.finish()
@@ -102,13 +101,13 @@ def reading_decoder() -> Callable[[bytes, list[list[int]], list[list[int]]], lis
     return decoder
 
 
-@pytest.mark.parametrize("lanes", rans.LANES)
+@pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("of", [TINY, GAUSSIANS], ids=["escapes", "gaussians"])
 def test_the_decoder_of_the_document_decodes(of: Tables, lanes: int) -> None:
     segments = gaussian_segments([200, 5000, 4999], seed=lanes, middle=9)
     if of is TINY:
         segments = [(symbols * (index % 3 > 0), index % 3) for symbols, index in segments]
-    payload = rans.encode(segments, of, lanes=lanes)
+    payload = encode(segments, of, lanes=lanes)
     found = reading_decoder()(
         payload,
         [row.tolist() for row in of.frequencies],
@@ -127,7 +126,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "pixels of a picture": f"2^{_layout.MAX_PIXELS.bit_length() - 1}, adjustable by the caller",
         "chunks": f"{rows_ * columns}",
         "a payload, and any LEB128 number": f"2^{(varint.MAX_VALUE + 1).bit_length() - 1} − 1",
-        "lanes": f"{rans.LANES[-1]}",
+        "lanes": f"{LANES[-1]}",
         "tables": f"{_layout.MAX_TABLES}",
         "radius of a table": f"{_layout.MAX_RADIUS}",
         "symbol": "int32",

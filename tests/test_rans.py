@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from tests import entropy_samples
 from tests.entropy_samples import GAUSSIANS, PATIENT, TINY, gaussian_segments, ideal_bytes
-from venturi._entropy import rans
-from venturi._entropy.rans import LANES, Decoder, Kernel, Segment
+from venturi._entropy.kernels import Kernel, default_kernel, kernels
+from venturi._entropy.payload import LANES, Decoder, Segment, encode
 from venturi._format.tables import Tables
 from venturi.errors import BundleError, InputError, StreamError
 
 RUNTIME = Path(__file__).resolve().parents[1] / "runtime"
 
-kernels = pytest.mark.parametrize("kernel", rans.KERNELS.values(), ids=rans.KERNELS.keys())
+each_kernel = pytest.mark.parametrize("kernel", kernels().values(), ids=kernels().keys())
 
 
 def decode(payload: bytes, like: list[Segment], tables: Tables, kernel: Kernel) -> list[list[int]]:
@@ -36,15 +36,15 @@ def lists(segments: list[Segment]) -> list[list[int]]:
 
 
 def every_payload(segments: list[Segment], tables: Tables, lanes: int) -> set[bytes]:
-    return {rans.encode(segments, tables, lanes=lanes, kernel=k) for k in rans.KERNELS.values()}
+    return {encode(segments, tables, lanes=lanes, kernel=k) for k in kernels().values()}
 
 
-@kernels
+@each_kernel
 @pytest.mark.parametrize("lanes", LANES)
 @pytest.mark.parametrize("sizes", [[0], [1], [2], [3, 1, 7], [500, 0, 500], [37, 4000, 4099]])
 def test_round_trip(sizes: list[int], lanes: int, kernel: Kernel) -> None:
     segments = gaussian_segments(sizes, seed=len(sizes))
-    payload = rans.encode(segments, GAUSSIANS, lanes=lanes, kernel=kernel)
+    payload = encode(segments, GAUSSIANS, lanes=lanes, kernel=kernel)
     assert decode(payload, segments, GAUSSIANS, kernel) == lists(segments)
 
 
@@ -54,28 +54,26 @@ def test_round_trip_of_anything_with_every_kernel(data: st.DataObject, lanes: in
     tables = data.draw(entropy_samples.tables())
     segments = data.draw(entropy_samples.segments(tables))
     (payload,) = every_payload(segments, tables, lanes)
-    for kernel in rans.KERNELS.values():
+    for kernel in kernels().values():
         assert decode(payload, segments, tables, kernel) == lists(segments)
 
 
 @pytest.mark.parametrize("lanes", LANES)
 def test_kernels_write_the_same_bytes(lanes: int) -> None:
     segments = gaussian_segments([600, 20_000, 21_000], seed=3)
-    payloads = {
-        rans.encode(segments, GAUSSIANS, lanes=lanes, kernel=k) for k in rans.KERNELS.values()
-    }
+    payloads = {encode(segments, GAUSSIANS, lanes=lanes, kernel=k) for k in kernels().values()}
     assert len(payloads) == 1
     assert payloads.pop()[0] & 15 == lanes.bit_length() - 1
 
 
-@kernels
+@each_kernel
 def test_golden_payloads(kernel: Kernel) -> None:
     symbols = np.array([1, 0, -1, 0, 0, -5, 0, 2**31 - 1, -(2**31), 1], np.int32)
     segments = [(symbols, np.array([1, 0, 1, 1, 2, 1, 1, 1, 2, 2], np.uint8))]
-    assert rans.encode(segments, TINY, kernel=kernel).hex() == GOLDEN_ESCAPES
+    assert encode(segments, TINY, kernel=kernel).hex() == GOLDEN_ESCAPES
     cycle = [(np.resize(np.array([1, -1, 0, 1], np.int32), 60), np.ones(60, np.uint8))]
-    assert rans.encode(cycle, TINY, lanes=4, kernel=kernel).hex() == GOLDEN_FOUR_LANES
-    assert rans.encode([], TINY, kernel=kernel).hex() == "0000"
+    assert encode(cycle, TINY, lanes=4, kernel=kernel).hex() == GOLDEN_FOUR_LANES
+    assert encode([], TINY, kernel=kernel).hex() == "0000"
 
 
 GOLDEN_ESCAPES = "500b4ac044febfffffffff07faffffff0ffdffffff0f"
@@ -88,27 +86,27 @@ def test_overhead_is_below_one_per_cent(size: int, middle: float) -> None:
     for symbols, index in segments:
         radius = GAUSSIANS.radius[index]
         np.clip(symbols, -radius, radius, out=symbols)
-    size_bytes = len(rans.encode(segments, GAUSSIANS))
+    size_bytes = len(encode(segments, GAUSSIANS))
     assert ideal_bytes(segments, GAUSSIANS) <= size_bytes <= 1.01 * ideal_bytes(segments, GAUSSIANS)
 
 
 def test_few_symbols_cost_few_bytes() -> None:
     segments = gaussian_segments([40], seed=1)
-    assert len(rans.encode(segments, GAUSSIANS)) <= ideal_bytes(segments, GAUSSIANS) + 3.5
+    assert len(encode(segments, GAUSSIANS)) <= ideal_bytes(segments, GAUSSIANS) + 3.5
 
 
-@kernels
+@each_kernel
 def test_what_is_never_coded_costs_nothing(kernel: Kernel) -> None:
     segments = [(np.zeros(10**6, np.int32), np.zeros(10**6, np.uint8))]
-    assert rans.encode(segments, TINY, kernel=kernel) == b"\0\0"
+    assert encode(segments, TINY, kernel=kernel) == b"\0\0"
     assert not np.any(decode(b"\0\0", segments, TINY, kernel))
 
 
-@kernels
+@each_kernel
 def test_every_bit_of_a_payload_counts(kernel: Kernel) -> None:
     """The CRC is the real guard; what the coder sees by itself is nearly everything."""
     segments = gaussian_segments([3000], seed=2)
-    payload = rans.encode(segments, GAUSSIANS, lanes=4, kernel=kernel)
+    payload = encode(segments, GAUSSIANS, lanes=4, kernel=kernel)
     silent = 0
     for bit in range(0, 8 * len(payload), 13):
         damaged = bytearray(payload)
@@ -121,10 +119,10 @@ def test_every_bit_of_a_payload_counts(kernel: Kernel) -> None:
     assert silent == 0
 
 
-@kernels
+@each_kernel
 def test_truncated_and_appended_payloads_are_refused(kernel: Kernel) -> None:
     segments = gaussian_segments([800], seed=2)
-    payload = rans.encode(segments, GAUSSIANS, lanes=2, kernel=kernel)
+    payload = encode(segments, GAUSSIANS, lanes=2, kernel=kernel)
     others = [payload[:length] for length in range(len(payload))]
     others += [payload + b"\0", payload + b"\0\0", payload + payload]
     for other in others:
@@ -132,17 +130,17 @@ def test_truncated_and_appended_payloads_are_refused(kernel: Kernel) -> None:
             decode(other, segments, GAUSSIANS, kernel)
 
 
-@kernels
+@each_kernel
 def test_other_tables_and_missing_segments_are_noticed(kernel: Kernel) -> None:
     segments = gaussian_segments([900, 900], seed=2)
-    payload = rans.encode(segments, GAUSSIANS, kernel=kernel)
+    payload = encode(segments, GAUSSIANS, kernel=kernel)
     shifted = [(symbols, np.roll(index, 1)) for symbols, index in segments]
     for like in (shifted, segments[:1]):
         with pytest.raises(StreamError):
             decode(payload, like, GAUSSIANS, kernel)
 
 
-@kernels
+@each_kernel
 @settings(PATIENT, max_examples=150)
 @given(
     head=st.one_of(st.integers(0, 255), st.sampled_from([0x60 + n for n in range(9)])),
@@ -159,11 +157,11 @@ def test_hostile_payloads_only_raise_stream_error(
         decoder.finish()
 
 
-@kernels
+@each_kernel
 @pytest.mark.parametrize("lanes", LANES)
 def test_damaged_payloads_of_all_widths_only_raise_stream_error(lanes: int, kernel: Kernel) -> None:
     segments = gaussian_segments([700, 6000], seed=5)
-    payload = rans.encode(segments, GAUSSIANS, lanes=lanes, kernel=kernel)
+    payload = encode(segments, GAUSSIANS, lanes=lanes, kernel=kernel)
     random = np.random.default_rng(lanes)
     for _ in range(40):
         damaged = bytearray(payload)
@@ -203,10 +201,10 @@ def test_malformed_heads_are_refused(payload: str) -> None:
         Decoder(bytes.fromhex(payload), TINY)
 
 
-@kernels
+@each_kernel
 def test_an_escape_that_is_no_int32_is_refused(kernel: Kernel) -> None:
     symbols, index = np.array([-(2**31)], np.int32), np.array([1], np.uint8)
-    payload = rans.encode([(symbols, index)], TINY, kernel=kernel)
+    payload = encode([(symbols, index)], TINY, kernel=kernel)
     number = payload[-5:]
     assert number == bytes.fromhex("fdffffff0f")
     damaged = payload[:-5] + bytes.fromhex("fcffffff0f")  # the same magnitude, positive
@@ -216,44 +214,43 @@ def test_an_escape_that_is_no_int32_is_refused(kernel: Kernel) -> None:
 
 def test_too_few_escapes_are_refused() -> None:
     segments = [(np.full(3, 9, np.int32), np.ones(3, np.uint8))]
-    payload = rans.encode(segments, TINY)
+    payload = encode(segments, TINY)
     assert payload[1] == 3
     short = payload[:1] + b"\2" + payload[2:-1]
     with pytest.raises(StreamError, match="too few escaped"):
-        decode(short, segments, TINY, rans.KERNEL)
+        decode(short, segments, TINY, default_kernel())
 
 
 def test_wrong_arguments_are_named() -> None:
     zeros, index = np.zeros(3, np.int32), np.zeros(3, np.uint8)
     with pytest.raises(InputError, match="radius 0 is not 0"):
-        rans.encode([(zeros + 1, index)], TINY)
+        encode([(zeros + 1, index)], TINY)
     with pytest.raises(InputError, match=r"symbols int64 \(3,\)"):
-        rans.encode([(zeros.astype(np.int64), index)], TINY)
+        encode([(zeros.astype(np.int64), index)], TINY)
     with pytest.raises(InputError, match=r"table indices int32 \(3,\)"):
-        rans.encode([(zeros, zeros)], TINY)  # type: ignore[list-item]
+        encode([(zeros, zeros)], TINY)  # type: ignore[list-item]
     with pytest.raises(InputError, match="lanes 3; expected a power of two"):
-        rans.encode([], TINY, lanes=3)
+        encode([], TINY, lanes=3)
     with pytest.raises(BundleError, match=r"entropy table 3 was asked for; expected 0\.\.2"):
-        rans.encode([(zeros, index + np.uint8(3))], TINY)
+        encode([(zeros, index + np.uint8(3))], TINY)
     with pytest.raises(BundleError, match="entropy table 3"):
         Decoder(b"\0\0", TINY).decode(index + np.uint8(3))
 
 
-@kernels
+@each_kernel
 def test_tables_are_shared_by_threads(kernel: Kernel) -> None:
     tables = Tables.from_bytes(GAUSSIANS.to_bytes())
 
     def work(seed: int) -> bool:
         segments = gaussian_segments([300, 9000], seed=seed)
-        payload = rans.encode(segments, tables, kernel=kernel)
+        payload = encode(segments, tables, kernel=kernel)
         return decode(payload, segments, tables, kernel) == lists(segments)
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(24)))
 
 
-def run_with_kernel(name: str) -> subprocess.CompletedProcess[str]:
-    code = "from venturi._entropy import rans; print(type(rans.KERNEL).__name__)"
+def run_with_kernel(name: str, code: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "VENTURI_KERNEL": name, "PYTHONPATH": str(RUNTIME)}
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
@@ -261,9 +258,33 @@ def run_with_kernel(name: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_environment_chooses_the_kernel() -> None:
-    assert run_with_kernel("numpy").stdout.strip() == "NumpyKernel"
-    fastest = type([*rans.KERNELS.values()][-1]).__name__
-    assert run_with_kernel("").stdout.strip() == fastest
-    refused = run_with_kernel("gpu")
+    code = (
+        "from venturi._entropy.kernels import default_kernel; "
+        "print(type(default_kernel()).__name__)"
+    )
+    assert run_with_kernel("numpy", code).stdout.strip() == "NumpyKernel"
+    fastest = type([*kernels().values()][-1]).__name__
+    assert run_with_kernel("", code).stdout.strip() == fastest
+    refused = run_with_kernel("gpu", code)
     assert refused.returncode
-    assert "VENTURI_KERNEL is 'gpu'; expected one of numpy" in refused.stderr
+    assert "InputError: VENTURI_KERNEL is 'gpu'; expected one of numpy" in refused.stderr
+
+
+def test_the_kernel_is_chosen_when_the_first_symbol_is_coded() -> None:
+    """Whoever cleans pictures, or only opens a codec, does not meet a kernel that is not there."""
+    data = Path(__file__).parent / "data"
+    opening = (
+        "import numpy, venturi\n"
+        f"venturi.Denoiser({str(data / 'tiny_denoiser')!r})\n"
+        f"codec = venturi.Codec({str(data / 'tiny_codec')!r})\n"
+        "print('open')\n"
+    )
+    coding = (
+        "try: codec.compress(numpy.zeros((8, 8), numpy.uint8))\n"
+        "except venturi.InputError as error: print(error)"
+    )
+    opened = run_with_kernel("bogus", opening)
+    assert (opened.returncode, opened.stdout.split()) == (0, ["open"])
+    used = run_with_kernel("bogus", opening + coding).stdout.splitlines()
+    assert used[0] == "open"
+    assert used[1].startswith("VENTURI_KERNEL is 'bogus'; expected one of numpy")

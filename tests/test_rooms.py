@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parent.parent / "runtime" / "venturi"
 
 FLOORS = (
     {"_layout", "_percentiles", "_version", "errors"},
-    {"_bundle", "_io"},
+    {"_bundle"},
     {"_engine"},
-    {"_format"},
+    {"_format", "_io"},
     {"_entropy"},
     {"autoencoder", "codec", "denoiser", "images"},
     {""},

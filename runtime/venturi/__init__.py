@@ -10,6 +10,7 @@ onnxruntime is loaded by the first of these objects; torch, onnx and OpenCV neve
 """
 
 from venturi._bundle.manifest import Manifest
+from venturi._engine.observer import Observer
 from venturi._version import __version__
 from venturi.autoencoder import Autoencoder
 from venturi.codec import Codec, Salvage
@@ -32,6 +33,7 @@ __all__ = [
     "DeviceError",
     "InputError",
     "Manifest",
+    "Observer",
     "Salvage",
     "StreamError",
     "VenturiError",

@@ -9,7 +9,6 @@ The graphs count codes in steps of rounding, so a symbol is a number of the code
 """
 
 import os
-from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,7 +18,8 @@ from venturi._engine.arrays import Pixels, Planes, integers
 from venturi._engine.checks import integer
 from venturi._engine.graph import Signature, planes
 from venturi._engine.model import Model
-from venturi._entropy import rans
+from venturi._engine.observer import Observer
+from venturi._entropy.payload import Decoder, encode
 from venturi._format import container
 from venturi._format.tables import Tables
 from venturi._layout import NO_QUALITY_Q8
@@ -48,6 +48,7 @@ class Autoencoder(Model):
         *,
         device: str = "cpu",
         threads: int | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Load a bundle.
 
@@ -55,6 +56,8 @@ class Autoencoder(Model):
             bundle: the path of a folder, or the name of a shipped bundle.
             device: ``cpu``, ``cuda`` and others that the installed onnxruntime has.
             threads: for one operator; None leaves it to onnxruntime.
+            observer: told what the graphs and the entropy coder do and how long it takes, for
+                measurements; see :class:`venturi.Observer`.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
@@ -62,14 +65,15 @@ class Autoencoder(Model):
             InputError: ``threads`` is not at least 1.
             ImportError: onnxruntime is not installed.
         """
-        loaded = self._load(bundle, "autoencoder", device, threads)
+        opener = self._load(
+            bundle, "autoencoder", device=device, threads=threads, observer=observer
+        )
+        self._observer = observer
         image: Signature = {"image": ("float", planes(self.manifest.channels))}
         code: Signature = {"code": ("float", None)}
-
-        graph = partial(self._open_graph, loaded, device=device, threads=threads)
-        self._encoder = graph("encoder", image, code)
-        self._decoder = graph("decoder", code, image)
-        self._tables = Tables.from_bytes(loaded.files["tables"])
+        self._encoder = opener.graph("encoder", image, code)
+        self._decoder = opener.graph("decoder", code, image)
+        self._tables = Tables.from_bytes(opener.bundle.files["tables"])
         numbers = self.manifest.parameters["code_numbers"]
         if self._tables.hyper_index.shape != (1, numbers):
             raise BundleError(
@@ -179,7 +183,8 @@ class Autoencoder(Model):
             )
         code = np.clip(np.rint(self.encode(image)), -_SYMBOL_MAX, _SYMBOL_MAX)
         symbols = integers(code, np.int32, self._encoder.name)
-        payload = rans.encode([(symbols, self._tables.hyper_index[0])], self._tables)
+        segments = [(symbols, self._tables.hyper_index[0])]
+        payload = encode(segments, self._tables, observer=self._observer)
         return container.pack(self._header, [payload])
 
     def decompress(self, data: container.Data) -> Pixels:
@@ -192,7 +197,8 @@ class Autoencoder(Model):
             raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
         info = container.read_header(data)
         self._check_header(info.header)
-        decoder = rans.Decoder(container.chunk(info, data, 0), self._tables)
+        payload = container.chunk(info, data, 0)
+        decoder = Decoder(payload, self._tables, observer=self._observer)
         symbols = decoder.decode(self._tables.hyper_index[0])
         decoder.finish()
         return self._rounded(self.decode(symbols))

@@ -20,6 +20,7 @@ from venturi._engine.arrays import Pixels, Planes, check_image, from_pixels, to_
 from venturi._engine.checks import integer, real
 from venturi._engine.graph import PIXELS, Signature, planes
 from venturi._engine.model import Model
+from venturi._engine.observer import Observer
 from venturi._engine.tiling import Box, tiles, windows
 from venturi._entropy.latents import EntropyGraphs, Latent, LatentCoder
 from venturi._format import container
@@ -82,6 +83,7 @@ class Codec(Model):
         device: str = "cpu",
         threads: int | None = None,
         precision: str = FP32,
+        observer: Observer | None = None,
     ) -> None:
         """Load a bundle.
 
@@ -93,6 +95,8 @@ class Codec(Model):
             precision: ``fp32``, or ``int8`` where ``manifest.precisions`` has it: encoder and
                 decoder in 8 bits, faster on CPUs, for the loss of quality that
                 ``manifest.measured`` states. Streams of either are decoded by either.
+            observer: told what the graphs and the entropy coder do and how long it takes, for
+                measurements; see :class:`venturi.Observer`.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
@@ -100,24 +104,26 @@ class Codec(Model):
             InputError: ``threads`` is not at least 1, or the bundle has no such ``precision``.
             ImportError: onnxruntime is not installed.
         """
-        loaded = self._load(bundle, "codec", device, threads, precision)
+        opener = self._load(
+            bundle,
+            "codec",
+            device=device,
+            threads=threads,
+            precision=precision,
+            observer=observer,
+        )
         self._core, self._drawn = _CORE, _DRAWN
         signatures = _signatures(self.manifest)
         graphs = {
-            role: self._open_graph(
-                loaded,
-                role,
-                *signature,
-                device="cpu" if role.startswith("entropy") else device,
-                threads=threads,
-                precision=precision,
+            role: opener.graph(
+                role, *signature, device="cpu" if role.startswith("entropy") else None
             )
             for role, signature in signatures.items()
         }
         self._encoder, self._decoder = graphs["encoder"], graphs["decoder"]
-        tables = Tables.from_bytes(loaded.files["tables"])
+        tables = Tables.from_bytes(opener.bundle.files["tables"])
         entropy = EntropyGraphs(*(graphs[f"entropy_{step}"] for step in EntropyGraphs._fields))
-        self._coder = LatentCoder(entropy, tables, self.manifest)
+        self._coder = LatentCoder(entropy, tables, self.manifest, observer)
 
     def compress(
         self,

@@ -1,7 +1,6 @@
 """The denoiser: noisy pictures and frames to clean ones, with one bundle."""
 
 import os
-from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from venturi._engine.cuts import is_cut, thumbnail
 from venturi._engine.graph import PIXELS, Signature
 from venturi._engine.model import Model
 from venturi._engine.motion import Glance, Shift, glance, motion, moved
+from venturi._engine.observer import Observer
 from venturi._engine.tiling import Box, Window, windows
 from venturi.errors import InputError
 
@@ -83,6 +83,7 @@ class Denoiser(Model):
         device: str = "cpu",
         threads: int | None = None,
         precision: str = FP32,
+        observer: Observer | None = None,
     ) -> None:
         """Load a bundle.
 
@@ -92,6 +93,8 @@ class Denoiser(Model):
             threads: for one operator; None leaves it to onnxruntime.
             precision: ``fp32``, or ``int8`` where ``manifest.precisions`` has it: the network in
                 8 bits, faster on CPUs, for the loss of quality that ``manifest.measured`` states.
+            observer: told what the graphs do and how long it takes, for measurements;
+                see :class:`venturi.Observer`.
 
         Raises:
             BundleError: there is no such bundle, or it is damaged.
@@ -99,21 +102,24 @@ class Denoiser(Model):
             InputError: ``threads`` is not at least 1, or the bundle has no such ``precision``.
             ImportError: onnxruntime is not installed.
         """
-        loaded = self._load(bundle, "denoiser", device, threads, precision)
+        opener = self._load(
+            bundle,
+            "denoiser",
+            device=device,
+            threads=threads,
+            precision=precision,
+            observer=observer,
+        )
         self._core = _CORE
         inputs: Signature = {"frame": PIXELS, "strength": ("float", (1,))}
         outputs: Signature = {"clean": PIXELS}
-
-        graph = partial(
-            self._open_graph, loaded, device=device, threads=threads, precision=precision
-        )
         has_still = STILL in self.manifest.files
-        self._still = graph(STILL, inputs, outputs) if has_still else None
+        self._still = opener.graph(STILL, inputs, outputs) if has_still else None
         if self.manifest.is_recurrent:
             state = "float", (None, None, self.manifest.parameters["state_channels"])
             inputs = {**inputs, "past": PIXELS, "state": state}
             outputs = {**outputs, "next_past": PIXELS, "next_state": state}
-        self._graph = graph("denoiser", inputs, outputs)
+        self._graph = opener.graph("denoiser", inputs, outputs)
 
     def denoise(self, image: Pixels, *, strength: float = 1.0) -> Pixels:
         """Clean a picture.

@@ -12,8 +12,10 @@ from tests.robustness.mutation import StreamMutator
 from tests.robustness.subjects import forged
 from tests.robustness.tally import Tally
 from venturi import StreamError
-from venturi._entropy import native_kernel, rans
-from venturi._entropy.rans import Decoder, Kernel, Segment
+from venturi._entropy import native_kernel
+from venturi._entropy.kernels import Kernel
+from venturi._entropy.kernels import kernels as installed
+from venturi._entropy.payload import Decoder, Segment, encode
 from venturi._format.tables import Tables
 
 Outcome = list[list[int]] | str
@@ -38,7 +40,7 @@ def compare(tally: Tally, kernels: list[Kernel], count: int) -> None:
         (TINY, [(s * (i % 3 > 0), i % 3) for s, i in gaussian_segments([40, 90], seed=3)]),
     ]
     good = [
-        (tables, segments, rans.encode(segments, tables, lanes=lanes, kernel=kernels[-1]))
+        (tables, segments, encode(segments, tables, lanes=lanes, kernel=kernels[-1]))
         for tables, segments in subjects
         for lanes in (None, 4, 64)
     ]
@@ -53,12 +55,12 @@ def compare(tally: Tally, kernels: list[Kernel], count: int) -> None:
 
 
 def main(count: str, folder: str = "") -> None:
-    kernels = [*rans.KERNELS.values()]
+    kernels = [*installed().values()]
     if folder:
         native_kernel.__file__ = str(Path(folder) / "native_kernel.py")
         library = native_kernel.load()
         assert library is not None
-        kernels = [rans.KERNELS["numpy"], native_kernel.NativeKernel(library)]
+        kernels = [installed()["numpy"], native_kernel.NativeKernel(library)]
     tally = Tally()
     compare(tally, kernels, int(count))
     print(tally.to_json())

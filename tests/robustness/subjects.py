@@ -11,7 +11,7 @@ from tests.bundles import AUTOENCODER, CODEC, DENOISER
 from tests.robustness.tally import Pixels
 from venturi import Autoencoder, Codec, Denoiser
 from venturi._bundle.load import Bundle
-from venturi._entropy.rans import encode
+from venturi._entropy.payload import encode
 from venturi._format import container
 from venturi._format.tables import Tables
 from venturi._format.varint import write_varint

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from venturi._engine.observer import Observer, timed
 from venturi._engine.saturation import processor_saturates
 from venturi.errors import BundleError, DeviceError, InputError
 
@@ -72,6 +73,7 @@ class Graph:
         inputs: Signature | None = None,
         outputs: Signature | None = None,
         may_saturate: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         """Make the session.
 
@@ -86,6 +88,7 @@ class Graph:
             outputs: what the graph gives, in the order in which ``run`` gives it; or None.
             may_saturate: whether sums of two products of 8 bits may not fit 16 bits: such a graph
                 is computed exactly and slower on a processor that would clip them.
+            observer: sees the session, and is told how long each run took.
 
         Raises:
             ImportError: onnxruntime is not installed.
@@ -94,7 +97,14 @@ class Graph:
         """
         self.name = name
         self.device = device
-        self._session = _session(model, name, device, threads, may_saturate)
+        self._observer = observer
+        check_device(device, threads)
+        options = _options(device, threads, may_saturate)
+        if observer is not None:
+            observer.opening(name, options)
+        self._session = _session(model, name, device, options)
+        if observer is not None:
+            observer.opened(name, self._session)
         self.inputs = _tensors(name, "inputs", self._session.get_inputs())
         self.outputs = _tensors(name, "outputs", self._session.get_outputs())
         self._inputs = _names(name, "inputs", self.inputs, inputs)
@@ -114,24 +124,24 @@ class Graph:
             DeviceError: the run failed, most often for want of memory.
         """
         try:
-            found: list[NDArray[Any]] = self._session.run(
-                self._outputs, dict(zip(self._inputs, arrays, strict=True))
-            )
+            inputs = dict(zip(self._inputs, arrays, strict=True))
+            with timed(self._observer, self.name):
+                outputs: list[NDArray[Any]] = self._session.run(self._outputs, inputs)
         except _runtime_errors() as error:
             raise DeviceError(
                 f"{self.name} on device {self.device!r}: {_first_line(error)}; expected it to run "
                 f"on inputs {[array.shape for array in arrays]}; free memory or change the device"
             ) from error
-        expected = [None] * len(found) if shapes is None else shapes
+        expected = [None] * len(outputs) if shapes is None else shapes
         if any(
             shape is not None and array.shape != shape
-            for array, shape in zip(found, expected, strict=True)
+            for array, shape in zip(outputs, expected, strict=True)
         ):
             raise BundleError(
-                f"{self.name}: it gave the shapes {[array.shape for array in found]}; expected "
+                f"{self.name}: it gave the shapes {[array.shape for array in outputs]}; expected "
                 f"{[*expected]}, as the manifest says; export the bundle again"
             )
-        return found
+        return outputs
 
 
 def check_device(device: str, threads: int | None) -> None:
@@ -162,14 +172,8 @@ def _available() -> list[str]:
     return [device for device, provider in PROVIDERS.items() if provider in providers]
 
 
-def _session(
-    model: bytes | str, name: str, device: str, threads: int | None, may_saturate: bool
-) -> Any:
-    check_device(device, threads)
+def _session(model: bytes | str, name: str, device: str, options: Any) -> Any:
     runtime = _onnxruntime()
-    options = _options(runtime, device, threads)
-    if may_saturate and device == "cpu" and processor_saturates():
-        options.add_session_config_entry("session.x64quantprecision", "1")
     if device == "cuda" and hasattr(runtime, "preload_dlls"):
         runtime.preload_dlls()  # CUDA's libraries may lie in wheels of their own
     try:
@@ -184,7 +188,8 @@ def _session(
     return session
 
 
-def _options(runtime: ModuleType, device: str, threads: int | None) -> Any:
+def _options(device: str, threads: int | None, may_saturate: bool) -> Any:
+    runtime = _onnxruntime()
     options = runtime.SessionOptions()
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.log_severity_level = _FATAL_ONLY  # what goes wrong is raised, not printed
@@ -194,6 +199,8 @@ def _options(runtime: ModuleType, device: str, threads: int | None) -> Any:
         options.intra_op_num_threads = threads
     if device != "cpu":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    elif may_saturate and processor_saturates():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 
 

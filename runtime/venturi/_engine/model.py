@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Self
 
@@ -9,11 +10,51 @@ from venturi._bundle.load import Bundle
 from venturi._bundle.manifest import Manifest
 from venturi._bundle.tasks import FP32
 from venturi._engine.graph import Graph, Signature, check_device
+from venturi._engine.observer import Observer
 from venturi.errors import InputError
 
 
+@dataclass(frozen=True)
+class Opener:
+    """Opens the graphs of a bundle, all of them with the same options.
+
+    Attributes:
+        bundle: loaded.
+        device: a key of ``PROVIDERS``.
+        threads: for one operator; None leaves it to onnxruntime.
+        precision: of the bundle's.
+        observer: of the graphs, or None.
+    """
+
+    bundle: Bundle
+    device: str
+    threads: int | None
+    precision: str
+    observer: Observer | None
+
+    def graph(
+        self, role: str, inputs: Signature, outputs: Signature, *, device: str | None = None
+    ) -> Graph:
+        """Open the graph of a role, on another device if one is given."""
+        manifest = self.bundle.manifest
+        file = manifest.variant(role, self.precision)
+        return Graph(
+            self.bundle.files[file],
+            manifest.files[file].path,
+            device=device or self.device,
+            threads=self.threads,
+            inputs=inputs,
+            outputs=outputs,
+            may_saturate=self.precision != FP32 and not manifest.never_saturates,
+            observer=self.observer,
+        )
+
+
 class Model:
-    """Opens a bundle, and pickles and prints by the arguments that opened it."""
+    """Opens a bundle, and pickles and prints by the arguments that opened it.
+
+    An observer stays behind when a model is pickled: it belongs to the process that watches.
+    """
 
     manifest: Manifest
 
@@ -21,10 +62,12 @@ class Model:
         self,
         bundle: str | os.PathLike[str],
         task: str,
+        *,
         device: str,
         threads: int | None,
         precision: str = FP32,
-    ) -> Bundle:
+        observer: Observer | None = None,
+    ) -> Opener:
         """Check the arguments and the bundle, and remember both."""
         check_device(device, threads)
         loaded = Bundle.load(bundle, task=task)
@@ -34,30 +77,7 @@ class Model:
         self._options: dict[str, str | int | None] = {"device": device, "threads": threads}
         if precision != FP32:
             self._options["precision"] = precision
-        return loaded
-
-    def _open_graph(
-        self,
-        bundle: Bundle,
-        role: str,
-        inputs: Signature,
-        outputs: Signature,
-        *,
-        device: str,
-        threads: int | None,
-        precision: str = FP32,
-    ) -> Graph:
-        """Open the graph that does a role's work in a precision of the bundle's."""
-        file = self.manifest.variant(role, precision)
-        return Graph(
-            bundle.files[file],
-            self.manifest.files[file].path,
-            device=device,
-            threads=threads,
-            inputs=inputs,
-            outputs=outputs,
-            may_saturate=precision != FP32 and not self.manifest.never_saturates,
-        )
+        return Opener(loaded, device, threads, precision, observer)
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={value!r}" for name, value in self._options.items())

@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from venturi._bundle.manifest import Manifest
 from venturi._engine.arrays import Planes, integers
 from venturi._engine.graph import Graph, Shape
-from venturi._entropy.rans import Decoder, encode
+from venturi._engine.observer import Observer
+from venturi._entropy.payload import Decoder, encode
 from venturi._format.tables import Tables
 from venturi._layout import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, ORDER, STEPS
 from venturi.errors import BundleError, StreamError
@@ -50,14 +51,19 @@ class EntropyGraphs(NamedTuple):
 class LatentCoder:
     """Codes chunks with a bundle's entropy graphs and tables; safe to share between threads."""
 
-    def __init__(self, graphs: EntropyGraphs, tables: Tables, manifest: Manifest) -> None:
-        """Take the parts of a bundle.
+    def __init__(
+        self,
+        graphs: EntropyGraphs,
+        tables: Tables,
+        manifest: Manifest,
+        observer: Observer | None = None,
+    ) -> None:
+        """Take the parts of a bundle; ``observer`` is told how long the entropy coder takes.
 
         Raises:
             BundleError: the tables are for another number of hyper-latent channels.
         """
-        self._graphs = graphs
-        self._tables = tables
+        self._graphs, self._tables, self._observer = graphs, tables, observer
         self._channels = manifest.parameters["latent_channels"]
         expected = manifest.parameters["hyper_channels"]
         if tables.hyper_index.shape[1] != expected:
@@ -80,7 +86,7 @@ class LatentCoder:
             The payload, and the latents that it decodes to.
         """
         segments, decoded = self.symbols(latent, hyper, quality)
-        return encode(segments, self._tables), decoded
+        return encode(segments, self._tables, observer=self._observer), decoded
 
     def symbols(
         self, latent: Planes, hyper: Planes, quality: int
@@ -115,7 +121,7 @@ class LatentCoder:
         Raises:
             StreamError: the payload is none of this bundle, size and quality.
         """
-        decoder = Decoder(payload, self._tables)
+        decoder = Decoder(payload, self._tables, observer=self._observer)
         table = self._hyper_table(quality, height // _RATIO, width // _RATIO)
         hyper_symbol = decoder.decode(table)
         if hyper_symbol.size and np.abs(hyper_symbol).max() > HYPER_MAX:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from venturi._entropy import rans
+from venturi._entropy.kernels import default_kernel, kernels
 
 Machine = dict[str, str | int | float | list[str] | list[float] | dict[str, str] | None]
 
@@ -34,7 +34,7 @@ def describe() -> Machine:
         "versions": _versions(),
         "numpy_simd": _numpy_simd(),
         "entropy_coder": next(
-            name for name, kernel in rans.KERNELS.items() if kernel is rans.KERNEL
+            name for name, kernel in kernels().items() if kernel is default_kernel()
         ),
     }
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from venturi._engine.arrays import Pixels
 from venturi._engine.graph import Graph, Tensor
+from venturi._engine.observer import Observer
 from venturi.bench import pictures
 from venturi.bench.fidelity import Error, error
 from venturi.bench.size import Size
@@ -39,7 +40,14 @@ class OnnxSubject:
     default_size = Size(640, 480)
 
     def __init__(
-        self, encoder: str, decoder: str | None, precision: str, *, device: str, threads: int
+        self,
+        encoder: str,
+        decoder: str | None,
+        precision: str,
+        *,
+        device: str,
+        threads: int,
+        observer: Observer | None = None,
     ) -> None:
         """Load the files.
 
@@ -52,7 +60,8 @@ class OnnxSubject:
         self.fingerprint = _fingerprint(paths)
         self.precision = precision
         self._graphs = [
-            Graph(str(path), path.name, device=device, threads=threads) for path in paths
+            Graph(str(path), path.name, device=device, threads=threads, observer=observer)
+            for path in paths
         ]
         self.calls: tuple[str, ...] = ("encode", "decode") if decoder else ("run",)
         self._image = _image_among(self._graphs[0])

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from venturi._engine.arrays import Pixels
+from venturi._engine.observer import Observer
 from venturi.bench import machine, peak, scenarios, stability
 from venturi.bench.camera import camera
 from venturi.bench.clock import Clock
@@ -15,7 +16,7 @@ from venturi.bench.percentiles import summary
 from venturi.bench.scenarios import Call, Limits, Outcome
 from venturi.bench.server import server
 from venturi.bench.size import Size
-from venturi.bench.split import in_graphs_ms, split
+from venturi.bench.split import Stopwatch, in_graphs_ms, split
 from venturi.bench.subjects import Spec, Subject, opened
 from venturi.bench.trace import (
     Node,
@@ -183,12 +184,10 @@ def _throughput(outcome: Outcome, size: Size) -> dict[str, float] | None:
 
 def _facts(point: Point, name: str, values: Sequence[Any], peaks: Peaks | None) -> Row:
     """Return what does not depend on the scenario: parts, memory, providers, operators."""
-    parts, _ = split(partial(point.subject.run, name, values[0]), runs=SPLIT_RUNS)
+    stopwatch = Stopwatch()
+    parts, _ = split(_call(point, name, values[0], stopwatch), stopwatch, runs=SPLIT_RUNS)
     cold = cold_start(point.spec, name, values[0])
-
-    def traced() -> Callable[[], object]:
-        return partial(opened(point.spec).run, name, values[0])
-
+    traced = partial(_call, point, name, values[0])
     calls = trace(traced, runs=TRACE_RUNS)
     profile = None
     if peaks is not None:
@@ -204,6 +203,11 @@ def _facts(point: Point, name: str, values: Sequence[Any], peaks: Peaks | None) 
         "providers": providers(calls[0]),
         "profile": profile,
     }
+
+
+def _call(point: Point, name: str, value: Any, observer: Observer) -> Callable[[], object]:
+    """Return a call of a point's subject, opened anew and under an observer."""
+    return partial(opened(point.spec, observer).run, name, value)
 
 
 def _roofline(

@@ -18,6 +18,7 @@ from venturi._bundle.load import locate, shipped
 from venturi._bundle.tasks import FP32
 from venturi._engine.arrays import Pixels
 from venturi._engine.model import Model
+from venturi._engine.observer import Observer
 from venturi.bench import pictures
 from venturi.bench.fidelity import Error, error, unit
 from venturi.bench.onnx_subject import OnnxSubject
@@ -81,10 +82,14 @@ class _Bundled:
     default_size = Size(640, 480)
     fixed_size: Size | None = None
 
-    def __init__(self, kind: Callable[..., Model], spec: Spec) -> None:
+    def __init__(self, kind: Callable[..., Model], spec: Spec, observer: Observer | None) -> None:
         self.precision = spec.precision or FP32
         self.model: Any = kind(
-            spec.target, device=spec.device, threads=spec.threads, **_precision(kind, spec)
+            spec.target,
+            device=spec.device,
+            threads=spec.threads,
+            observer=observer,
+            **_precision(kind, spec),
         )
         self.name = self.model.manifest.name
         self.fingerprint = self.model.manifest.fingerprint.hex()
@@ -97,8 +102,8 @@ class CodecSubject(_Bundled):
     calls: tuple[str, ...] = ("compress", "decompress")
     default_size = Size(768, 512)
 
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(Codec, spec)
+    def __init__(self, spec: Spec, observer: Observer | None) -> None:
+        super().__init__(Codec, spec, observer)
         self.settings = {"quality": spec.quality}
 
     def inputs(self, call: str, images: Sequence[Pixels]) -> list[Any]:
@@ -124,8 +129,8 @@ class DenoiserSubject(_Bundled):
     kind = "denoiser"
     calls: tuple[str, ...] = ("denoise",)
 
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(Denoiser, spec)
+    def __init__(self, spec: Spec, observer: Observer | None) -> None:
+        super().__init__(Denoiser, spec, observer)
         self._own = threading.local()
         self.settings = {"noise_levels": pictures.NOISE_LEVELS}
 
@@ -154,8 +159,8 @@ class AutoencoderSubject(_Bundled):
     kind = "autoencoder"
     calls: tuple[str, ...] = ("encode", "decode")
 
-    def __init__(self, spec: Spec) -> None:
-        super().__init__(Autoencoder, spec)
+    def __init__(self, spec: Spec, observer: Observer | None) -> None:
+        super().__init__(Autoencoder, spec, observer)
         sides = self.model.manifest.parameters
         self.fixed_size = self.default_size = Size(sides["width"], sides["height"])
 
@@ -176,15 +181,15 @@ class AutoencoderSubject(_Bundled):
         return image if self.model.manifest.channels == 3 else pictures.grey(image)
 
 
-_KINDS: Mapping[str, Callable[[Spec], Subject]] = {
+_KINDS: Mapping[str, Callable[[Spec, Observer | None], Subject]] = {
     "codec": CodecSubject,
     "denoiser": DenoiserSubject,
     "autoencoder": AutoencoderSubject,
 }
 
 
-def opened(spec: Spec) -> Subject:
-    """Load what a spec names.
+def opened(spec: Spec, observer: Observer | None = None) -> Subject:
+    """Load what a spec names, under an observer if there is one.
 
     Raises:
         BundleError: there is no such bundle or file, or it does not load.
@@ -198,14 +203,19 @@ def opened(spec: Spec) -> Subject:
                 "is run as it is; name the file that has the precision"
             )
         return OnnxSubject(
-            spec.target, spec.decoder, AS_IS, device=spec.device, threads=spec.threads
+            spec.target,
+            spec.decoder,
+            AS_IS,
+            device=spec.device,
+            threads=spec.threads,
+            observer=observer,
         )
     if spec.decoder is not None:
         raise InputError(
             f"decoder is {spec.decoder!r} beside {spec.target!r}; expected it beside an encoder's "
             "ONNX file; a bundle has its own"
         )
-    return _KINDS[Manifest.load(locate(spec.target)).task](spec)
+    return _KINDS[Manifest.load(locate(spec.target)).task](spec, observer)
 
 
 def is_onnx(target: str) -> bool:

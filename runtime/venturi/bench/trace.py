@@ -1,23 +1,20 @@
 """What onnxruntime did within a call: every node with its operator, time, provider and shapes.
 
-onnxruntime's profiler writes it down for sessions of its own, which are opened for this and thrown
-away: the sessions that are timed run without it.
+onnxruntime's profiler writes it down, for sessions that are opened for this and thrown away: the
+sessions that are timed run without it.
 """
 
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
 from typing import Any
 
-from venturi._engine import graph
+from venturi._engine.observer import Observer
 from venturi.bench import arithmetic
-from venturi.bench._replaced import replaced
 from venturi.bench.split import role
 
 _NODE_ENDS = ("_kernel_time",)
@@ -51,12 +48,12 @@ class Node:
 
 
 def trace(
-    opened: Callable[[], Callable[[], object]], *, runs: int, shapes: bool = False
+    opened: Callable[[Observer], Callable[[], object]], *, runs: int, shapes: bool = False
 ) -> list[list[Node]]:
     """Return the nodes of each of ``runs`` calls.
 
     Args:
-        opened: loads the model anew and returns the call to trace.
+        opened: opens the model with an observer and returns the call to trace.
         runs: calls to trace; one more warms up.
         shapes: list the shapes of all weights, as the model has them; for speed onnxruntime packs
             weights away and pads channels, so the times are not those of a normal run.
@@ -64,11 +61,12 @@ def trace(
     Returns:
         The nodes of a call, for each call; a graph that ran twice within one has its nodes twice.
     """
-    with TemporaryDirectory() as folder, _recorded(Path(folder), shapes) as found:
-        call = opened()
+    with TemporaryDirectory() as folder:
+        profiler = _Profiler(Path(folder), shapes)
+        call = opened(profiler)
         for _ in range(1 + runs):
             call()
-        files = [(name, session.end_profiling()) for name, session in found]
+        files = [(name, session.end_profiling()) for name, session in profiler.sessions]
         by_graph = [list(_calls(role(name), Path(file), 1 + runs)) for name, file in files]
     return [[node for nodes in calls for node in nodes] for calls in zip(*by_graph, strict=True)][
         1:
@@ -130,29 +128,28 @@ def computes_in_integers(nodes: Iterable[Node]) -> bool:
     return macs[True] > macs[False]
 
 
-@contextmanager
-def _recorded(folder: Path, shapes: bool) -> Iterator[list[tuple[str, Any]]]:
-    """Switch the profiler on in every session that is opened; yield names and sessions."""
-    plain_options, plain_session = graph._options, graph._session
-    found: list[tuple[str, Any]] = []
+class _Profiler(Observer):
+    """Switches onnxruntime's profiler on in every session of a model.
 
-    def options(runtime: ModuleType, device: str, threads: int | None) -> Any:
-        made = plain_options(runtime, device, threads)
-        made.enable_profiling = True
-        if shapes:
-            made.add_session_config_entry("session.disable_prepacking", "1")
-            made.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-        made.profile_file_prefix = str(folder / str(len(found)))
-        return made
+    Attributes:
+        sessions: with the names of their graphs, in the order in which they were opened.
+    """
 
-    def session(model: bytes | str, name: str, device: str, threads: int | None) -> Any:
-        found.append((name, plain_session(model, name, device, threads)))
-        return found[-1][1]
+    def __init__(self, folder: Path, shapes: bool) -> None:
+        self.sessions: list[tuple[str, Any]] = []
+        self._folder, self._shapes = folder, shapes
 
-    with ExitStack() as stack:
-        stack.enter_context(replaced(graph, "_options", options))
-        stack.enter_context(replaced(graph, "_session", session))
-        yield found
+    def opening(self, graph: str, options: Any) -> None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(self._folder / str(len(self.sessions)))
+        if self._shapes:
+            options.add_session_config_entry("session.disable_prepacking", "1")
+            options.graph_optimization_level = type(
+                options.graph_optimization_level
+            ).ORT_ENABLE_EXTENDED
+
+    def opened(self, graph: str, session: Any) -> None:
+        self.sessions.append((graph, session))
 
 
 def _calls(graph: str, file: Path, calls: int) -> Iterator[list[Node]]:

@@ -3,19 +3,17 @@
     symbols, table of each ─┬─► entries ──► states, rows, words ─────────┬─► payload
                             └─► escapes (magnitudes beyond the radius) ──┘
 
-Entries are those of tables; the escapes are numbers that no table has. Two kernels make the same
-bytes: NumPy's is the reference; a small one in C is used where the installation could build it.
-VENTURI_KERNEL=numpy or =native in the environment chooses one. FORMAT.md has the payload.
+Entries are those of tables; the escapes are numbers that no table has. FORMAT.md has the payload.
 """
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._entropy.native_kernel import NativeKernel, load
-from venturi._entropy.numpy_kernel import WORD, Coded, NumpyKernel
+from venturi._engine.observer import CODING, Observer, timed
+from venturi._entropy.kernels import Kernel, default_kernel
+from venturi._entropy.numpy_kernel import WORD, Coded
 from venturi._format.tables import COST_UNIT, Tables
 from venturi._format.varint import read_varint, write_varint
 from venturi._layout import MAX_LANES
@@ -31,35 +29,7 @@ With 128, files were 0.5 % longer. The kernel in C is as fast with either; NumPy
 """
 
 _HAS_ESCAPES = 0x10
-_CHOICE = "VENTURI_KERNEL"
 _DAMAGED = "get the stream from its source again, or the bundle that wrote it"
-
-
-Kernel = NumpyKernel | NativeKernel
-
-
-def _kernels() -> Mapping[str, Kernel]:
-    library = load()
-    native = {} if library is None else {"native": NativeKernel(library)}
-    return {"numpy": NumpyKernel(), **native}
-
-
-KERNELS = _kernels()
-"""The kernels of this installation by name, the fastest last."""
-
-
-def _default() -> Kernel:
-    name = os.environ.get(_CHOICE) or [*KERNELS][-1]
-    if name not in KERNELS:
-        raise ImportError(
-            f"{_CHOICE} is {name!r}; expected one of {', '.join(KERNELS)}; "
-            "unset it, or install venturi where there is a C compiler"
-        )
-    return KERNELS[name]
-
-
-KERNEL = _default()
-"""The kernel that is used unless a call names one."""
 
 
 def encode(
@@ -67,7 +37,8 @@ def encode(
     tables: Tables,
     *,
     lanes: int | None = None,
-    kernel: Kernel = KERNEL,
+    kernel: Kernel | None = None,
+    observer: Observer | None = None,
 ) -> bytes:
     """Return the payload of some segments of symbols.
 
@@ -75,7 +46,8 @@ def encode(
         segments: per segment the symbols int32 (n,) and the table of each, uint8 (n,).
         tables: of the bundle.
         lanes: a power of two in 1..256 to use at most; None lets the size of the payload decide.
-        kernel: what codes the rows; each gives the same bytes.
+        kernel: what codes the rows, each with the same bytes; None takes the default.
+        observer: told how long it took.
 
     Raises:
         InputError: a symbol is not 0 where its table has radius 0, or shapes or types differ.
@@ -83,6 +55,13 @@ def encode(
     """
     if lanes is not None and lanes not in LANES:
         raise InputError(f"lanes {lanes}; expected a power of two in 1..{MAX_LANES}")
+    with timed(observer, CODING):
+        return _encode(segments, tables, lanes, kernel or default_kernel())
+
+
+def _encode(
+    segments: Sequence[Segment], tables: Tables, lanes: int | None, kernel: Kernel
+) -> bytes:
     for symbols, index in segments:
         _check(symbols, index, tables)
     parts = [kernel.entries(symbols, index, tables) for symbols, index in segments]
@@ -98,21 +77,30 @@ def encode(
 class Decoder:
     """Decodes a payload, segment by segment in the order of encoding; not for several threads."""
 
-    def __init__(self, payload: bytes, tables: Tables, *, kernel: Kernel = KERNEL) -> None:
+    def __init__(
+        self,
+        payload: bytes,
+        tables: Tables,
+        *,
+        kernel: Kernel | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         """Read the payload's head.
 
         Args:
             payload: what encode returned.
             tables: of the bundle.
-            kernel: what decodes the rows; each gives the same symbols.
+            kernel: what decodes the rows, each to the same symbols; None takes the default.
+            observer: told how long each step took.
 
         Raises:
             StreamError: it is malformed.
         """
-        coded, escapes = _unpack(payload)
-        self._tables = tables
-        self._escapes = _read_escapes(escapes)
-        self._lanes = kernel.decoder(coded, tables)
+        self._tables, self._observer = tables, observer
+        with timed(observer, CODING):
+            coded, escapes = _unpack(payload)
+            self._escapes = _read_escapes(escapes)
+            self._lanes = (kernel or default_kernel()).decoder(coded, tables)
 
     def decode(self, table_index: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Return the symbols int32 (n,) of the next segment, whose tables are uint8 (n,).
@@ -121,12 +109,13 @@ class Decoder:
             StreamError: the payload is damaged, or was made with other tables.
             BundleError: there is no such table.
         """
-        _check_index(table_index, self._tables)
-        symbols, escaped = self._lanes.decode(table_index)
-        if escaped.size:
-            radius = self._tables.radius[table_index[escaped]]
-            symbols[escaped] = self._take_escapes(radius)
-        return symbols
+        with timed(self._observer, CODING):
+            _check_index(table_index, self._tables)
+            symbols, escaped = self._lanes.decode(table_index)
+            if escaped.size:
+                radius = self._tables.radius[table_index[escaped]]
+                symbols[escaped] = self._take_escapes(radius)
+            return symbols
 
     def finish(self) -> None:
         """Check that the payload ends where its symbols do.
@@ -134,7 +123,9 @@ class Decoder:
         Raises:
             StreamError: something is left, or the coder is not back at its beginning.
         """
-        if self._escapes.size or not self._lanes.finished():
+        with timed(self._observer, CODING):
+            is_whole = not self._escapes.size and self._lanes.finished()
+        if not is_whole:
             raise StreamError(f"the payload does not end where its symbols do; {_DAMAGED}")
 
     def _take_escapes(self, radius: NDArray[np.int32]) -> NDArray[np.int64]:
