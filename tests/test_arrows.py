@@ -18,7 +18,11 @@ ARROWS = {
 }
 
 RUNTIME_PACKAGES = {"numpy", "onnxruntime"}
-WHERE_FILES_ARE_TOUCHED = {"opencv.py": {"cv2"}, "pillow.py": {"PIL", "simplejpeg"}}
+WHERE_FILES_ARE_TOUCHED = {
+    "opencv.py": {"cv2"},
+    "pillow.py": {"PIL", "simplejpeg"},
+    "pyav.py": {"av"},
+}
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

@@ -31,6 +31,7 @@ from venturi._version import __version__
 from venturi.bench.arguments import add_arguments as add_bench_arguments
 from venturi.codec import Region
 from venturi.errors import InputError, VenturiError
+from venturi.video.coding import Coding
 
 STANDARD = "-"
 """As an input: standard input. As an output: standard output."""
@@ -135,7 +136,10 @@ def _denoise(arguments: argparse.Namespace) -> int:
         if not video.is_video(name):
             return _with_bytes(work)(name, output)
         strength, alone = arguments.strength, len(jobs) == 1
-        return video.clean_video(denoiser, name, output, strength=strength, bar=alone)
+        coding = Coding(arguments.codec, arguments.crf, arguments.bitrate)
+        return video.clean_video(
+            denoiser, name, output, strength=strength, bar=alone, coding=coding
+        )
 
     return _run_jobs(jobs, job)
 
@@ -459,6 +463,15 @@ def _add_denoise(commands: "_Commands[_Parser]") -> None:
     live.add_argument("--output", metavar="FILE", help="write a video")
     live.add_argument("--display", action="store_true", help="show a window")
     live.add_argument("--max-frames", type=_positive, metavar="N", help="end after N frames")
+    coding = command.add_argument_group("how videos are coded")
+    coding.add_argument(
+        "--codec", metavar="NAME", help="FFmpeg's encoder: libx264, libx265, ffv1, ..."
+    )
+    rate = coding.add_mutually_exclusive_group()
+    rate.add_argument(
+        "--crf", type=_strength, metavar="N", help="constant quality; smaller is better"
+    )
+    rate.add_argument("--bitrate", type=_positive, metavar="N", help="bits per second")
     command.add_argument(
         "--strength", type=_strength, default=1.0, metavar="S", help="0 leaves as is; default: 1"
     )

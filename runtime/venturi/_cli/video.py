@@ -13,12 +13,13 @@ from venturi._cli.progress import Progress
 from venturi._engine.arrays import Pixels
 from venturi.denoiser import Denoiser
 from venturi.errors import InputError, VideoError
-from venturi.video import film, live
+from venturi.video import live, recode
 from venturi.video.camera import Camera, camera
-from venturi.video.capture import READABLE, open_capture
+from venturi.video.capture import READABLE
+from venturi.video.coding import ENCODERS, Coding, encoder_for
 from venturi.video.reader import Shot
 from venturi.video.window import Window
-from venturi.video.writer import ENCODERS, VideoWriter, check_writable
+from venturi.video.writer import VideoWriter, check_place, check_writable
 
 Say = Callable[[str], None]
 
@@ -51,7 +52,7 @@ def is_video(name: str) -> bool:
 
 
 def clean_video(
-    denoiser: Denoiser, name: str, output: str, *, strength: float, bar: bool
+    denoiser: Denoiser, name: str, output: str, *, strength: float, bar: bool, coding: Coding
 ) -> tuple[str, ...]:
     """Clean a video file; return notes.
 
@@ -60,33 +61,34 @@ def clean_video(
         name, output: paths.
         strength: of the denoiser.
         bar: show on a terminal how many frames are done.
+        coding: of the output.
 
     Raises:
-        VideoError: frames are missing in the input (what there was is written) or in the output
-            (nothing is).
+        VideoError: the input breaks off (the frames before are written), or a frame is missing in
+            the output (nothing is).
         OSError: a path cannot be read or written.
-        InputError: the output's ending names no video format.
+        InputError: the output's ending or codec is none that can be written.
     """
-    check_writable(Path(output))
+    check_place(Path(output))
+    encoder_for(Path(output), coding)
     if not Path(name).exists():
         raise FileNotFoundError(2, os.strerror(2), name)
-    capture = open_capture(name)
     stream = denoiser.stream()
-    progress = Progress(capture.promised if bar else 0)
+    progress = Progress(recode.expected_frames(name) if bar else 0)
     with terminated_like_interrupted(), contextlib.closing(progress):
-        made = film.clean_film(
-            capture,
-            VideoWriter(Path(output), capture.fps),
+        done = recode.recode(
+            name,
+            Path(output),
             lambda frame: stream.denoise(frame, strength),
+            coding=coding,
             advance=progress.advance,
         )
-    found = f"{made.frames} of {made.promised} frames could be read"
-    if made.is_cut:
+    if done.broke_off_s is not None:
         raise VideoError(
-            f"{name}: {found}, and are in {output}; expected all: the file is damaged or cut "
-            "short, so fetch it again"
+            f"{name}: breaks off after {done.broke_off_s:.2f} s ({done.reason}); the "
+            f"{done.frames} frames before are in {output}; fetch the file again"
         )
-    return (*made.notes, *([f"{found}, and the header may err"] if made.missing else []))
+    return tuple(done.notes)
 
 
 def clean_camera(arguments: argparse.Namespace, say: Say) -> int:

@@ -11,7 +11,7 @@ from venturi.errors import VideoError
 
 READABLE = (
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".wmv", ".flv",
-    ".3gp", ".ogv",
+    ".3gp", ".ogv", ".y4m", ".mjpeg",
 )  # fmt: skip
 """The file name endings that are taken for videos."""
 

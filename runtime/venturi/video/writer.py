@@ -184,6 +184,16 @@ def check_writable(path: Path) -> None:
             f"video format {path.suffix!r}: expected one of {', '.join(ENCODERS)}; "
             "choose one as the ending of the output"
         )
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a path where no file can be put.
+
+    Raises:
+        InputError: something else than a regular file is there.
+        OSError: the folder is not there.
+    """
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: is no regular file; expected a name for one")
     folder = path.resolve().parent
