@@ -367,8 +367,9 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) 
     ],
 )
 def test_what_moves_is_cleaned_with_a_memory(
-    words: list[str], bundle: str, monkeypatch: pytest.MonkeyPatch
+    words: list[str], bundle: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # an output folder is made
     opened: list[str] = []
 
     def opening(name: str, **options: object) -> Denoiser:
