@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from export.autoencoder import export_autoencoder
@@ -11,17 +11,25 @@ from export.denoiser import export_denoiser
 from export.parity import ParityError
 from export.source import Source
 from export.video import export_video
-from train.tasks.digits import FAMILY
+from train.recipes import (
+    RECIPES,
+    AutoencoderRecipe,
+    CameraRecipe,
+    CameraVideoRecipe,
+    PhotoRecipe,
+    Recipe,
+    of_kind,
+)
 from venturi._bundle.manifest import Manifest
 from venturi.errors import VenturiError
 
-EXPORTERS: dict[str, Callable[[Source], Manifest]] = {
-    "camera": export_denoiser,
-    "camera-fast": export_denoiser,
-    "camera-video": export_video,
-    "photo": export_codec,
-    **dict.fromkeys(FAMILY, export_autoencoder),
+EXPORTERS: Mapping[type[Recipe], Callable[[Source], Manifest]] = {
+    PhotoRecipe: export_codec,
+    CameraRecipe: export_denoiser,
+    CameraVideoRecipe: export_video,
+    AutoencoderRecipe: export_autoencoder,
 }
+"""What exports each kind of recipe."""
 
 
 def export(source: Source) -> Manifest:
@@ -31,11 +39,14 @@ def export(source: Source) -> Manifest:
         ValueError: nothing exports such a checkpoint.
         ParityError: a file computes something else than the model; no bundle was written.
     """
-    if source.task not in EXPORTERS:
-        raise ValueError(f"recipe {source.task!r}; expected one of {sorted(EXPORTERS)}")
-    if source.still and EXPORTERS[source.task] is not export_video:
-        raise ValueError(f"recipe {source.task!r} remembers nothing; expected no --still for it")
-    return EXPORTERS[source.task](source)
+    if source.task not in RECIPES:
+        raise ValueError(f"recipe {source.task!r}; expected one of {sorted(RECIPES)}")
+    exporter = of_kind(EXPORTERS, RECIPES[source.task])
+    if source.still and exporter is not export_video:
+        raise ValueError(
+            f"recipe {source.task!r} keeps no state between frames; expected no --still for it"
+        )
+    return exporter(source)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

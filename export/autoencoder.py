@@ -26,7 +26,8 @@ from train.networks.autoencoders import (
     Shape,
     Variational,
 )
-from train.tasks.digits import FAMILY, FamilyTask, noisy, to_tensor
+from train.recipes import RECIPES, AutoencoderRecipe
+from train.tasks.digits import DigitsTask, noisy, to_tensor
 from venturi._bundle.manifest import Manifest
 from venturi._format.tables import Tables
 
@@ -116,9 +117,9 @@ def export_autoencoder(source: Source) -> Manifest:
     Raises:
         ParityError: a file computes something else than the model.
     """
-    recipe_type, _ = FAMILY[source.task]
-    recipe = recipe_type(**source.recipe)
-    task = FamilyTask(recipe)
+    recipe = RECIPES[source.task](**source.recipe)
+    assert isinstance(recipe, AutoencoderRecipe)
+    task = DigitsTask(recipe)
     model = task.build().eval()
     checkpoint.fill(model, source.weights)
     channels, height, width = task.data.shape
@@ -150,7 +151,7 @@ def export_autoencoder(source: Source) -> Manifest:
 
 
 def _provenance(
-    source: Source, task: FamilyTask, model: Autoencoder
+    source: Source, task: DigitsTask, model: Autoencoder
 ) -> dict[str, str | int | float]:
     recipe = task.recipe
     return {
@@ -164,7 +165,7 @@ def _provenance(
 
 
 @torch.no_grad()
-def rounding_steps(model: Autoencoder, task: FamilyTask) -> Tensor:
+def rounding_steps(model: Autoencoder, task: DigitsTask) -> Tensor:
     """Return how many steps of rounding a unit of each number of the code has, (numbers,).
 
     A number gets steps in proportion to what it does to the picture, so that each adds the same
@@ -194,7 +195,7 @@ def rounding_steps(model: Autoencoder, task: FamilyTask) -> Tensor:
 
 
 @torch.no_grad()
-def codes(model: Autoencoder, steps: Tensor, task: FamilyTask) -> NDArray[np.int64]:
+def codes(model: Autoencoder, steps: Tensor, task: DigitsTask) -> NDArray[np.int64]:
     """Return the symbols int64 (N, numbers) of the training pictures."""
     rng = torch.Generator().manual_seed(0)
     parts = []
@@ -258,7 +259,7 @@ def write_graphs(
 
 
 @torch.no_grad()
-def quality(model: Autoencoder, steps: Tensor, task: FamilyTask) -> dict[str, float]:
+def quality(model: Autoencoder, steps: Tensor, task: DigitsTask) -> dict[str, float]:
     """Return errors per pixel on the test pictures: with the code as it is, and rounded.
 
     A variational one has its negative evidence lower bound too, in nats, from one code drawn for

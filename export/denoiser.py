@@ -17,7 +17,8 @@ from train.engine import checkpoint
 from train.networks.denoiser import STRIDE, DenoiserGraph, DenoiserNetwork
 from train.networks.equalization import equalised, still_streams
 from train.recipes import CameraRecipe
-from train.tasks.camera import CameraTask, denoiser
+from train.tasks.camera import CameraTask
+from train.tasks.camera import network as denoiser_network
 from train.tasks.photo import to_tensor
 from venturi._bundle.load import Bundle
 from venturi._bundle.manifest import Manifest
@@ -39,7 +40,7 @@ def export_denoiser(source: Source) -> Manifest:
         FileNotFoundError: the photographs are not there, which the variant in 8 bits needs.
     """
     recipe = CameraRecipe(**source.recipe)
-    network = denoiser(recipe)
+    network = denoiser_network(recipe)
     return write_denoiser(
         source,
         network,

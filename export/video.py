@@ -31,8 +31,10 @@ from export.source import Source
 from train.networks.denoiser import STRIDE
 from train.networks.equalization import equalised, video_streams
 from train.networks.recurrent import STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
+from train.recipes import CameraVideoRecipe
 from train.tasks.photo import to_tensor
-from train.tasks.video import VideoRecipe, VideoTask, recurrent
+from train.tasks.video import VideoTask
+from train.tasks.video import network as recurrent_network
 from venturi._bundle.load import Bundle
 from venturi._bundle.manifest import Manifest
 
@@ -53,8 +55,8 @@ def export_video(source: Source) -> Manifest:
         ParityError: the file computes something else than the model.
         ValueError: the bundle for frames without a past is not that of a still denoiser.
     """
-    recipe = VideoRecipe(**source.recipe)
-    network = recurrent(recipe)
+    recipe = CameraVideoRecipe(**source.recipe)
+    network = recurrent_network(recipe)
     return write_denoiser(
         source,
         network,

@@ -1,5 +1,6 @@
 """The autoencoder family, each recipe trained for two steps on generated pictures and exported."""
 
+import json
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,14 @@ from export import autoencoder as exporter
 from train import __main__ as train
 from train.engine.loop import Trainer
 from train.networks.autoencoders import Rounded, Variational
+from train.recipes import RECIPES, AutoencoderRecipe, MnistSimpleRecipe
 from train.tasks import digits
-from train.tasks.digits import FAMILY, FamilyTask, activity, noisy
+from train.tasks.digits import DigitsTask, activity, noisy
 from venturi import Autoencoder, Manifest
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
 
+FAMILY = [name for name, kind in RECIPES.items() if issubclass(kind, AutoencoderRecipe)]
 HEIGHT, WIDTH = 6, 7
 CONV = {"width": 4, "dense": 8}
 SMALL: dict[str, dict[str, int]] = {
@@ -52,9 +55,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def task(name: str, data: Path, **fields: Any) -> FamilyTask:
+def task(name: str, data: Path, **fields: Any) -> DigitsTask:
     small: dict[str, Any] = {"steps": 2, "batch": 16, "numbers": 5, "threads": 1, "data": str(data)}
-    return FamilyTask(FAMILY[name][0](**small | SMALL.get(name, {}) | fields))
+    recipe = RECIPES[name](**small | SMALL.get(name, {}) | fields)
+    assert isinstance(recipe, AutoencoderRecipe)
+    return DigitsTask(recipe)
 
 
 @pytest.mark.parametrize("name", FAMILY)
@@ -69,6 +74,30 @@ def test_a_recipe_trains(name: str, data: Path, tmp_path: Path) -> None:
     found = made.validate(trainer.model, torch.device("cpu"))
     assert 0 < found["mse"] < 1
     assert 0 < found["bce"] < 2
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [("1", 14), ("2.5", 35), ("0.01", 1)])
+def test_epochs_become_steps(epochs: str, steps: int, data: Path, tmp_path: Path) -> None:
+    small = ["--batch", "16", "--numbers", "5", "--threads", "1", "--data", str(data)]
+    run = tmp_path / "run"
+    assert train.main(["mnist-simple", "--epochs", epochs, "--run", str(run), *small]) == 0
+    assert json.loads((run / "recipe.json").read_text())["steps"] == steps  # 220 pictures
+    assert (run / f"step-{steps:07d}.pt").is_file()
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1", "nan", "inf"])
+def test_no_epochs_are_refused(
+    epochs: str, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--data", str(data), "--run", str(tmp_path)]
+    assert train.main(["mnist-simple", f"--epochs={epochs}", *where]) == 1
+    assert "expected a number above 0" in capsys.readouterr().err
+
+
+def test_epochs_and_steps_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        train.main(["mnist-simple", "--epochs", "1", "--steps", "10"])
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_training_learns(data: Path, tmp_path: Path) -> None:
@@ -139,7 +168,7 @@ def test_what_a_code_costs(data: Path) -> None:
 def test_recipes_refuse_what_makes_no_sense(field: str, value: float) -> None:
     values: dict[str, Any] = {field: value}
     with pytest.raises(ValueError, match=field):
-        replace(digits.SimpleRecipe(), **values)
+        replace(MnistSimpleRecipe(), **values)
 
 
 @pytest.fixture(scope="module", params=EXPORTED)

@@ -1,24 +1,26 @@
 """Recipes and the command line, the learning rate, the crops and the log."""
 
+import argparse
 import json
 import math
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from export.__main__ import EXPORTERS
 from tests.training import camera_recipe, photo_recipe, picture, pictures
 from train import __main__ as command
 from train.data.photographs import centre, crop, load_folder, split, step_generator
 from train.engine.loop import Trainer, learning_rate
 from train.engine.runlog import RunLog
-from train.recipes import CameraRecipe, PhotoRecipe, Recipe
+from train.recipes import RECIPES, CameraFastRecipe, CameraRecipe, PhotoRecipe, Recipe, of_kind
 from train.tasks.camera import CameraTask
 from train.tasks.photo import PhotoTask
 
-FIELDS = [(name, field) for name in ("photo", "camera") for field in command.TASKS[name][0].names()]
+FIELDS = [(name, field) for name in ("photo", "camera") for field in RECIPES[name].names()]
 
 
 def another(name: str, value: object) -> object:
@@ -34,7 +36,7 @@ def another(name: str, value: object) -> object:
 
 @pytest.mark.parametrize(("recipe", "field"), FIELDS)
 def test_each_field_has_an_option(recipe: str, field: str) -> None:
-    standard = command.TASKS[recipe][0]()  # type: ignore[call-arg]
+    standard = RECIPES[recipe]()  # type: ignore[call-arg]
     expected = another(field, getattr(standard, field))
     option = field.replace("_", "-")
     given = [f"--{option}", str(expected)]
@@ -43,7 +45,7 @@ def test_each_field_has_an_option(recipe: str, field: str) -> None:
     arguments = vars(command.parser().parse_args([recipe, *given]))
     assert arguments[field] == expected
     assert type(arguments[field]) is type(getattr(standard, field))
-    made = command.TASKS[recipe][0](**{field: arguments[field]})
+    made = RECIPES[recipe](**{field: arguments[field]})
     changed = {name: (getattr(made, name), getattr(standard, name)) for name in made.names()}
     assert [name for name, (ours, default) in changed.items() if ours != default] == [field]
 
@@ -53,13 +55,60 @@ def test_a_field_that_is_not_named_is_left_to_the_recipe() -> None:
     assert arguments.keys() == {"recipe", "run", "resume", "start"}
 
 
-@pytest.mark.parametrize("name", ["photo", "camera"])
-def test_the_help_shows_every_default(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_help_describes_every_option(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = RECIPES[name]
+    monkeypatch.setenv("COLUMNS", "10000")  # no line is broken in the middle of a word
+    with pytest.raises(SystemExit, match="0"):
         command.main([name, "--help"])
-    text = " ".join(capsys.readouterr().out.split())
-    for field in fields(command.TASKS[name][0]):
-        assert f"default: {field.default!r}" in text
+    text = capsys.readouterr().out
+    assert recipe.summary() in text
+    assert recipe.names() == list(recipe.descriptions())
+    for field in fields(recipe):
+        description = recipe.descriptions()[field.name]
+        assert len(description.split()) > 1
+        assert f"{description} (default: {field.default!r})" in text
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_no_option_is_without_a_description(name: str) -> None:
+    for action in options_of(name):
+        assert action.help, action.option_strings
+
+
+def options_of(name: str) -> list[argparse.Action]:
+    (recipes,) = (a.choices for a in command.parser()._actions if isinstance(a.choices, dict))
+    return list(recipes[name]._actions)
+
+
+def test_a_field_without_a_description_would_be_noticed() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Undescribed(CameraFastRecipe):
+        """A recipe that says nothing of its field."""
+
+        secret: int = 1
+
+    assert [*Undescribed.descriptions(), "secret"] == Undescribed.names()
+
+
+def test_a_class_is_named_after_its_recipe() -> None:
+    for name, recipe in RECIPES.items():
+        words = [part.capitalize() for part in name.split("-")]
+        assert recipe.__name__ == "".join([*words, "Recipe"])
+
+
+def test_every_recipe_has_a_task_and_an_exporter() -> None:
+    for recipe in RECIPES.values():
+        assert of_kind(command.TASKS, recipe).__name__.endswith("Task")
+        assert of_kind(EXPORTERS, recipe).__name__.startswith("export_")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_epochs_are_for_autoencoders(name: str) -> None:
+    named = {option for action in options_of(name) for option in action.option_strings}
+    assert ("--epochs" in named) == name.startswith("mnist-")
 
 
 @pytest.mark.parametrize(

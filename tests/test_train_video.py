@@ -24,9 +24,10 @@ from train.networks.denoiser import STRIDE, DenoiserNetwork
 from train.networks.recurrent import STATE_LIMIT, STATE_STRIDE, Remembered, State, VideoNetwork
 from train.noise.levels import Gaussian
 from train.noise.pipeline import drawn
+from train.recipes import CameraVideoRecipe
 from train.tasks import video
 from train.tasks.camera import CameraTask
-from train.tasks.video import Remembering, VideoRecipe, VideoTask
+from train.tasks.video import Remembering, VideoTask
 from venturi import Denoiser, denoiser
 
 DATA = Path(__file__).parent / "data"
@@ -54,9 +55,9 @@ def frame(height: int = 64, width: int = 48, seed: int = 0) -> Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
 
 
-def recipe(data: Path, **changes: object) -> VideoRecipe:
+def recipe(data: Path, **changes: object) -> CameraVideoRecipe:
     shared = asdict(camera_recipe(data)) | {"frames": 3, "gradient_frames": 2, "state": KEPT}
-    return VideoRecipe(**(shared | changes))
+    return CameraVideoRecipe(**(shared | changes))
 
 
 @torch.no_grad()
@@ -357,7 +358,7 @@ def test_it_learns_to_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [
         ("camera-video", "camera-video", "expected a still denoiser's bundle"),
         ("camera-video", str(DATA / "tiny_denoiser"), "bundle that has 'int8'"),
-        ("camera", "camera-fast", "'camera' remembers nothing"),
+        ("camera", "camera-fast", "'camera' keeps no state"),
     ],
 )
 def test_a_still_denoiser_where_none_belongs(

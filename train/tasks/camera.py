@@ -40,7 +40,7 @@ _VALIDATION_STRENGTH = 2.0
 _VALIDATION_SIDE = 256
 
 
-def denoiser(recipe: CameraRecipe) -> DenoiserNetwork:
+def network(recipe: CameraRecipe) -> DenoiserNetwork:
     """Return the network of a recipe."""
     r = recipe
     return DenoiserNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids, r.slope)
@@ -56,7 +56,7 @@ class CameraTask:
 
     def build(self) -> nn.Module:
         """Return the network."""
-        return denoiser(self.recipe)
+        return network(self.recipe)
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return noisy frames, targets, noise levels and strengths, in channels_last."""

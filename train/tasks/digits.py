@@ -1,7 +1,7 @@
-"""The autoencoder family: its recipes, and the task that trains any of them."""
+"""The autoencoders' task: small pictures, or noisy ones, through a code and back."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -23,209 +23,55 @@ from train.networks.autoencoders import (
     Variational,
     dense_encoder,
 )
-from train.recipes import Recipe
-
-EPOCH = 215
-"""Steps of 256 that make an epoch of MNIST's training set."""
+from train.recipes import (
+    AutoencoderRecipe,
+    MnistBytesRecipe,
+    MnistConvRecipe,
+    MnistDeepRecipe,
+    MnistSeq2seqRecipe,
+    MnistSimpleRecipe,
+    MnistVaeRecipe,
+)
 
 _CHUNK = 500
 
 
-@dataclass(frozen=True, kw_only=True)
-class FamilyRecipe(Recipe):
-    """What all autoencoders share.
-
-    Attributes:
-        dataset: ``mnist`` or ``fashion-mnist``, where ``data`` is empty; ``data`` is a folder of
-            idx files or of pictures of one size.
-        numbers: in the code.
-        activity: weight of the penalty that makes the code sparse (:func:`activity`).
-        noise: deviation of the Gaussian noise on the input, which is then clipped to [0, 1].
-        cost_weight: of what the code costs, against the picture's cross-entropy, both in nats.
-    """
-
-    steps: int = 50 * EPOCH
-    batch: int = 256
-    bfloat16: bool = False
-    checkpoint_every: int = 10 * EPOCH
-    validate_every: int = 10 * EPOCH
-    dataset: str = "mnist"
-    numbers: int = 32
-    activity: float = 0.0
-    noise: float = 0.0
-    cost_weight: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 1 <= self.numbers <= 256:
-            raise ValueError(f"numbers is {self.numbers}; expected 1 to 256, as many tables")
-        for name in ("activity", "noise", "cost_weight"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 0")
+def network(recipe: AutoencoderRecipe, shape: Shape) -> Autoencoder:
+    """Return the freshly initialised networks of a recipe, for pictures of one shape."""
+    numbers = recipe.numbers
+    match recipe:
+        case MnistSimpleRecipe():
+            encoder = nn.Sequential(dense_encoder(shape, (), numbers), nn.ReLU())
+            return Autoencoder(encoder, DenseDecoder(shape, (), numbers))
+        case MnistDeepRecipe(wide=wide, narrow=narrow):
+            return Autoencoder(
+                dense_encoder(shape, (wide, narrow), numbers),
+                DenseDecoder(shape, (narrow, wide), numbers),
+            )
+        case MnistSeq2seqRecipe(width=width):
+            return Autoencoder(RowEncoder(shape, width, numbers), RowDecoder(shape, width, numbers))
+        case MnistConvRecipe():
+            return _convolutional(recipe, shape)
+    raise TypeError(f"{type(recipe).__name__} has no network; expected one of the recipes above")
 
 
-@dataclass(frozen=True, kw_only=True)
-class SimpleRecipe(FamilyRecipe):
-    """One layer each way, with ReLU on the code."""
+def _convolutional(recipe: MnistConvRecipe, shape: Shape) -> Autoencoder:
+    numbers = recipe.numbers
+    outputs = 2 * numbers if isinstance(recipe, MnistVaeRecipe) else numbers
+    encoder = ConvEncoder(shape, recipe.width, recipe.dense, outputs)
+    decoder = ConvDecoder(shape, recipe.width, recipe.dense, numbers)
+    match recipe:
+        case MnistVaeRecipe():
+            return Variational(encoder, decoder)
+        case MnistBytesRecipe():
+            return Rounded(encoder, decoder, numbers)
+    return Autoencoder(encoder, decoder)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SparseRecipe(FamilyRecipe):
-    """The same, and a code that is mostly zero.
-
-    It has more numbers to choose from: of 64, half being zero cost too much of the picture.
-    """
-
-    numbers: int = 128
-    activity: float = 6e-2
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeepRecipe(FamilyRecipe):
-    """Fully connected layers.
-
-    Attributes:
-        wide, narrow: of the hidden layers.
-    """
-
-    steps: int = 150 * EPOCH
-    learning_rate: float = 2e-3
-    wide: int = 128
-    narrow: int = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class BestRecipe(DeepRecipe):
-    """The same with wider layers, for the best picture that 32 numbers give."""
-
-    steps: int = 70 * EPOCH
-    learning_rate: float = 1e-3
-    wide: int = 512
-    narrow: int = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConvRecipe(FamilyRecipe):
-    """Convolutions, then dense layers.
-
-    Attributes:
-        width: channels at half resolution; twice as many at a quarter.
-        dense: width of the dense layers.
-    """
-
-    steps: int = 40 * EPOCH
-    learning_rate: float = 2e-3
-    numbers: int = 128
-    width: int = 16
-    dense: int = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenoiseRecipe(ConvRecipe):
-    """The same, fed with noise: it returns the clean picture."""
-
-    steps: int = 30 * EPOCH
-    noise: float = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class VariationalRecipe(ConvRecipe):
-    """The same with a code that is drawn from a posterior."""
-
-    steps: int = 30 * EPOCH
-    numbers: int = 20
-    cost_weight: float = 1.0
-    dense: int = 400
-
-
-@dataclass(frozen=True, kw_only=True)
-class BytesRecipe(ConvRecipe):
-    """The same, trained for rounding: the fewest bytes for a picture of a given fidelity."""
-
-    steps: int = 30 * EPOCH
-    numbers: int = 32
-    cost_weight: float = 0.4
-
-
-@dataclass(frozen=True, kw_only=True)
-class SequenceRecipe(FamilyRecipe):
-    """Rows as a sequence: a recurrent encoder to one vector, a recurrent decoder back.
-
-    Attributes:
-        width: of the recurrent states.
-    """
-
-    steps: int = 25 * EPOCH
-    learning_rate: float = 3e-3
-    numbers: int = 64
-    width: int = 128
-
-
-def simple(recipe: FamilyRecipe, shape: Shape) -> Autoencoder:
-    """Build the networks of ``mnist-simple`` and ``mnist-sparse``."""
-    encoder = nn.Sequential(dense_encoder(shape, (), recipe.numbers), nn.ReLU())
-    return Autoencoder(encoder, DenseDecoder(shape, (), recipe.numbers))
-
-
-def deep(recipe: DeepRecipe, shape: Shape) -> Autoencoder:
-    """Build the networks of ``mnist-deep`` and ``mnist-best``."""
-    return Autoencoder(
-        dense_encoder(shape, (recipe.wide, recipe.narrow), recipe.numbers),
-        DenseDecoder(shape, (recipe.narrow, recipe.wide), recipe.numbers),
-    )
-
-
-def convolutional(recipe: ConvRecipe, shape: Shape) -> Autoencoder:
-    """Build the networks of ``mnist-conv`` and ``mnist-denoise``."""
-    return Autoencoder(_conv_encoder(recipe, shape, recipe.numbers), _conv_decoder(recipe, shape))
-
-
-def variational(recipe: VariationalRecipe, shape: Shape) -> Autoencoder:
-    """Build the networks of ``mnist-vae``."""
-    encoder = _conv_encoder(recipe, shape, 2 * recipe.numbers)
-    return Variational(encoder, _conv_decoder(recipe, shape))
-
-
-def rounded(recipe: BytesRecipe, shape: Shape) -> Autoencoder:
-    """Build the networks of ``mnist-bytes``."""
-    encoder = _conv_encoder(recipe, shape, recipe.numbers)
-    return Rounded(encoder, _conv_decoder(recipe, shape), recipe.numbers)
-
-
-def sequence(recipe: SequenceRecipe, shape: Shape) -> Autoencoder:
-    """Build the networks of ``mnist-seq2seq``."""
-    return Autoencoder(
-        RowEncoder(shape, recipe.width, recipe.numbers),
-        RowDecoder(shape, recipe.width, recipe.numbers),
-    )
-
-
-def _conv_encoder(recipe: ConvRecipe, shape: Shape, outputs: int) -> ConvEncoder:
-    return ConvEncoder(shape, recipe.width, recipe.dense, outputs)
-
-
-def _conv_decoder(recipe: ConvRecipe, shape: Shape) -> ConvDecoder:
-    return ConvDecoder(shape, recipe.width, recipe.dense, recipe.numbers)
-
-
-FAMILY: Mapping[str, tuple[type[FamilyRecipe], Callable[..., Autoencoder]]] = {
-    "mnist-simple": (SimpleRecipe, simple),
-    "mnist-sparse": (SparseRecipe, simple),
-    "mnist-deep": (DeepRecipe, deep),
-    "mnist-conv": (ConvRecipe, convolutional),
-    "mnist-seq2seq": (SequenceRecipe, sequence),
-    "mnist-vae": (VariationalRecipe, variational),
-    "mnist-denoise": (DenoiseRecipe, convolutional),
-    "mnist-best": (BestRecipe, deep),
-    "mnist-bytes": (BytesRecipe, rounded),
-}
-"""The recipes by the name that the command line takes, each with what builds its networks."""
-
-
-class FamilyTask:
+class DigitsTask:
     """See :class:`train.engine.task.Task`."""
 
-    def __init__(self, recipe: FamilyRecipe) -> None:
+    def __init__(self, recipe: AutoencoderRecipe) -> None:
         self.recipe = recipe
         self.data = digits.load(recipe.dataset, recipe.data)
         self.images = to_tensor(self.data.train.images)
@@ -234,8 +80,18 @@ class FamilyTask:
 
     def build(self) -> Autoencoder:
         """Return the networks that belong to the recipe."""
-        builders = dict(FAMILY.values())
-        return builders[type(self.recipe)](self.recipe, self.data.shape)
+        return network(self.recipe, self.data.shape)
+
+    def train_for(self, epochs: float) -> None:
+        """Set the recipe's steps so that each training picture is shown ``epochs`` times.
+
+        Raises:
+            ValueError: no positive number of epochs.
+        """
+        if not 0 < epochs < math.inf:
+            raise ValueError(f"epochs is {epochs}; expected a number above 0")
+        steps = math.ceil(epochs * len(self.images) / self.recipe.batch)
+        self.recipe = replace(self.recipe, steps=steps)
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return pictures, each as often as any other, what to make of them, and noise."""
@@ -244,9 +100,9 @@ class FamilyTask:
         rng = torch.Generator().manual_seed(int(step_generator(r.seed, step, rank).integers(2**62)))
         image = noisy(target, r.noise, rng)
         found = {"image": image, "target": target}
-        if isinstance(r, VariationalRecipe):
+        if isinstance(r, MnistVaeRecipe):
             found["noise"] = torch.randn(size, r.numbers, generator=rng)
-        elif isinstance(r, BytesRecipe):
+        elif isinstance(r, MnistBytesRecipe):
             found["noise"] = torch.rand(size, r.numbers, generator=rng) - 0.5
         return found
 
@@ -281,7 +137,7 @@ class FamilyTask:
             target = part.float() / 255
             image = noisy(target, self.recipe.noise, rng)
             noise = None
-            if isinstance(self.recipe, VariationalRecipe):
+            if isinstance(self.recipe, MnistVaeRecipe):
                 noise = torch.randn(len(part), self.recipe.numbers, generator=rng).to(device)
             logits, code, nats = model(image.to(device), noise)
             sums = _sums(logits.float().cpu(), target) | {

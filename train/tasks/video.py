@@ -1,7 +1,6 @@
-"""The recurrent denoiser's recipe and task: short moving sequences with noise, and the way back."""
+"""The recurrent denoiser's task: to remove the noise of short moving sequences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +14,7 @@ from train.networks.denoiser import Denoised
 from train.networks.recurrent import State, VideoNetwork
 from train.noise.levels import Plane, gaussian, level, smoother
 from train.noise.pipeline import drawn
-from train.recipes import FastCameraRecipe
+from train.recipes import CameraVideoRecipe
 from train.tasks.camera import CameraTask, psnr_db
 from train.tasks.photo import to_tensor
 from venturi._engine.motion import glance, motion
@@ -26,43 +25,7 @@ _VALIDATION_SIGMA = 25
 _SETTLED = 4  # frames of a stream before its quality counts
 
 
-@dataclass(frozen=True, kw_only=True)
-class VideoRecipe(FastCameraRecipe):
-    """The recurrent camera denoiser, best started ``--from`` the weights of ``camera-fast``.
-
-    Attributes:
-        frames: of a sequence.
-        gradient_frames: through which gradients go back before the state is cut off from them.
-        cut_share: share of the sequences with a cut to another scene.
-        first_weight: of the first frame's loss, against 1 for each of the others: it has no past,
-            and neither has one after a cut.
-        state: features that are kept.
-    """
-
-    steps: int = 8_000
-    batch: int = 4
-    learning_rate: float = 1e-3
-    frames: int = 8
-    gradient_frames: int = 4
-    cut_share: float = 0.15
-    first_weight: float = 3.0
-    state: int = 16
-    slope: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.frames < 2:
-            raise ValueError(f"frames is {self.frames}; expected at least 2")
-        for name in ("gradient_frames", "state"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")
-        if not 0 <= self.cut_share <= 1:
-            raise ValueError(f"cut_share is {self.cut_share}; expected a share in [0, 1]")
-        if not self.first_weight > 0:
-            raise ValueError(f"first_weight is {self.first_weight}; expected more than 0")
-
-
-def recurrent(recipe: VideoRecipe) -> VideoNetwork:
+def network(recipe: CameraVideoRecipe) -> VideoNetwork:
     """Return the network of a recipe."""
     r = recipe
     return VideoNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids, r.state, r.slope)
@@ -71,11 +34,11 @@ def recurrent(recipe: VideoRecipe) -> VideoNetwork:
 class VideoTask(CameraTask):
     """See :class:`train.engine.task.Task`."""
 
-    recipe: VideoRecipe
+    recipe: CameraVideoRecipe
 
     def build(self) -> VideoNetwork:
         """Return the network."""
-        return recurrent(self.recipe)
+        return network(self.recipe)
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return sequences of noisy frames, targets and noise levels, (N, frames, ...).
