@@ -43,7 +43,7 @@ check:
 	$(BIN)ruff check
 	$(BIN)ruff format --check
 	$(BIN)mypy
-	$(BIN)python -m pytest
+	$(BIN)python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
 $(DEMO)/stamp: EXTRAS := cpu,images,demo
 $(TEST)/stamp: EXTRAS := $(TEST_EXTRAS)

@@ -12,8 +12,18 @@ from tests.robustness.tally import Row, Tally
 from venturi import StreamError
 
 
+TIMED = {"enormous", "day"}
+"""Rows that compare times; no other test of the same group runs beside them."""
+
+
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(row, id=name, marks=pytest.mark.xdist_group("timed" if name in TIMED else name))
+        for name, row in ROWS.items()
+    ],
+)
 def test_nothing_is_lost(row: Row, pytestconfig: pytest.Config) -> None:
     is_full: bool = pytestconfig.getoption("--full")
     found = attempt(row, row.full if is_full else row.short)
