@@ -11,18 +11,18 @@ from tests.robustness.table import RESULTS, ROWS, attempt, merge, show
 from tests.robustness.tally import Row, Tally
 from venturi import StreamError
 
-
 TIMED = {"enormous", "day"}
-"""Rows that compare times; no other test of the same group runs beside them."""
+"""Rows that compare times: they never run beside each other."""
+
+
+def group(name: str) -> pytest.MarkDecorator:
+    """Let other processes take the rows one by one."""
+    return pytest.mark.xdist_group("timed" if name in TIMED else name)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    "row",
-    [
-        pytest.param(row, id=name, marks=pytest.mark.xdist_group("timed" if name in TIMED else name))
-        for name, row in ROWS.items()
-    ],
+    "row", [pytest.param(row, id=name, marks=group(name)) for name, row in ROWS.items()]
 )
 def test_nothing_is_lost(row: Row, pytestconfig: pytest.Config) -> None:
     is_full: bool = pytestconfig.getoption("--full")
