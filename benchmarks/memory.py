@@ -19,7 +19,7 @@ from benchmarks import environment, results
 from benchmarks.memory_process import Peak, Request, start
 from venturi import Codec, Manifest
 from venturi._bundle.load import locate
-from venturi._engine.tiling import Box, tiles
+from venturi._engine.tiling import Box, grid
 from venturi._format import container
 from venturi._layout import CHUNK, HYPER_STRIDE
 from venturi.bench import pictures
@@ -110,7 +110,7 @@ def blanked(codec: Codec, data: bytes, region: Region) -> tuple[bytes, int, int]
     seen = Box(top, left, top + height, left + width).aligned(HYPER_STRIDE)
     seen = seen.grown(codec.manifest.parameters["decoder_margin"]).clipped(picture)
     kept, damaged = 0, bytearray(data)
-    for chunk, (first, length) in zip(tiles(picture, CHUNK), info.chunks, strict=True):
+    for chunk, (first, length) in zip(grid(picture, CHUNK), info.chunks, strict=True):
         common = chunk.clipped(seen)
         if common.height > 0 and common.width > 0:
             kept += 1

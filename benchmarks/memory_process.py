@@ -80,7 +80,7 @@ def serve(request: Request) -> Peak:
     """Do a call, and return what this process has taken at most until its end."""
     codec = Codec(request.bundle, threads=request.threads)
     if not request.windowed:
-        codec._core = codec._drawn = UNBOUNDED
+        codec._transform.encoder_tile = codec._transform.decoder_tile = UNBOUNDED
     picture_bytes = 0
     before = time.perf_counter()
     if request.call == "compress":

@@ -107,25 +107,26 @@ def test_region_outside_is_refused(codec: Codec, region: Any) -> None:
         codec.decompress(data, region=region)
 
 
-def test_windows_leave_no_seam(codec: Codec) -> None:
+def test_tiles_leave_no_seam(codec: Codec) -> None:
     image = picture(1030, 2100)
-    windowed, single = Codec(bundles.CODEC, threads=1), Codec(bundles.CODEC, threads=1)
-    windowed._core, single._core, single._drawn = 1024, 4096, 4096
-    data = windowed.compress(image)
+    tiled, single = Codec(bundles.CODEC, threads=1), Codec(bundles.CODEC, threads=1)
+    tiled._transform.encoder_tile = 1024
+    single._transform.encoder_tile = single._transform.decoder_tile = 4096
+    data = tiled.compress(image)
     assert data == single.compress(image)
     expected = single.decompress(data)
-    for core in (1024, 256):
-        windowed._drawn = core
-        np.testing.assert_array_equal(windowed.decompress(data), expected)
+    for side in (1024, 256):
+        tiled._transform.decoder_tile = side
+        np.testing.assert_array_equal(tiled.decompress(data), expected)
 
 
-def test_windows_without_margin_would_leave_seams() -> None:
-    """The test above can fail: the tiny graphs do look into the next window."""
+def test_tiles_without_margin_would_leave_seams() -> None:
+    """The test above can fail: the tiny graphs do look into the next tile."""
     blind = Codec(bundles.CODEC, threads=1)
     data = blind.compress(picture(300, 300))
     expected = blind.decompress(data)
     blind.manifest.parameters["decoder_margin"] = 0  # type: ignore[index]
-    blind._drawn = 64
+    blind._transform.decoder_tile = 64
     assert (blind.decompress(data) != expected).any()
 
 
@@ -215,13 +216,13 @@ def test_two_targets_are_refused(codec: Codec) -> None:
 
 def count_passes(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> list[None]:
     passes: list[None] = []
-    encode = codec._encode
+    chunks = codec._chunks
 
     def counted(image: Pixels, level: int) -> Any:
         passes.append(None)
-        return encode(image, level)
+        return chunks(image, level)
 
-    monkeypatch.setattr(codec, "_encode", counted)
+    monkeypatch.setattr(codec, "_chunks", counted)
     return passes
 
 

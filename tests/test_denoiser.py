@@ -120,7 +120,7 @@ def test_windows_leave_no_seam(denoiser: Denoiser) -> None:
     image = noisy(301, 205, 3)
     windowed = Denoiser(bundles.DENOISER, threads=1)
     for core in (8, 64, 128):
-        windowed._core = core
+        windowed._tile = core
         np.testing.assert_array_equal(windowed.denoise(image), denoiser.denoise(image))
 
 

@@ -71,7 +71,7 @@ def test_state_belongs_to_the_stream(recurrent: Denoiser) -> None:
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_windows_leave_no_seam(recurrent: Denoiser, core: int, channels: tuple[int, ...]) -> None:
     windowed = Denoiser(bundles.RECURRENT, threads=1)
-    windowed._core = core
+    windowed._tile = core
     whole, cut = recurrent.stream(), windowed.stream()
     for i in range(4):
         frame = noisy(scene(101, 77), i)
@@ -234,7 +234,7 @@ def test_frames_without_a_past_have_a_graph_of_their_own(
         # What it remembers is the same, so the frame after the first is too.
         np.testing.assert_array_equal(found, expected if number == 1 else frame)
     np.testing.assert_array_equal(both.denoise(frames[0]), frames[0])
-    both._core = 64
+    both._tile = 64
     np.testing.assert_array_equal(both.stream().denoise(frames[0]), frames[0])
 
 

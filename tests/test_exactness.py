@@ -1,7 +1,7 @@
 """A stream has one meaning: nothing that differs between machines changes what it decodes to.
 
 What differs is the order of float sums: by the number of threads, by what onnxruntime fuses, by
-windows, by the processor. The first three are tried as they are; weights that are off by 1e-4 stand
+tiles, by the processor. The first three are tried as they are; weights that are off by 1e-4 stand
 for the last, since no processor is off by as much. Golden streams hold the expected symbols.
 """
 
@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from onnx import numpy_helper
 
 from tests import make_golden
 from tests.decoded import decode, readdressed
 from tests.test_golden import BUNDLES, golden, index
-from venturi import Codec, Manifest, StreamError
+from venturi import Codec, Manifest, Observer, StreamError
 from venturi._bundle.manifest import FileEntry
-from venturi._engine import graph
 
 LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")
 RELATIVE = 1e-4
@@ -29,16 +29,16 @@ FLOAT_GRAPHS = ("encoder", "decoder")
 WEIGHTED = {"Conv", "ConvTranspose", "Gemm", "MatMul"}
 
 
-def at_level(monkeypatch: pytest.MonkeyPatch, level: str) -> None:
-    """Make the sessions of codecs to come optimise their graphs as little or as much as told."""
-    options = graph._options
+class AtLevel(Observer):
+    """Makes sessions optimise their graphs as little or as much as asked for."""
 
-    def changed(runtime: Any, device: str, threads: int | None) -> Any:
-        made = options(runtime, device, threads)
-        made.graph_optimization_level = getattr(runtime.GraphOptimizationLevel, level)
-        return made
+    def __init__(self, level: str) -> None:
+        self.level = getattr(onnxruntime.GraphOptimizationLevel, level)
+        self.graphs: list[str] = []
 
-    monkeypatch.setattr(graph, "_options", changed)
+    def opening(self, graph: str, options: Any) -> None:
+        options.graph_optimization_level = self.level
+        self.graphs.append(graph)
 
 
 def perturbed(
@@ -85,29 +85,28 @@ def test_any_number_of_threads(bundle: str, threads: int) -> None:
 
 @pytest.mark.parametrize("bundle", BUNDLES)
 @pytest.mark.parametrize("level", LEVELS)
-def test_any_optimisation_of_the_graphs(
-    bundle: str, level: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at_level(monkeypatch, level)
-    expect_golden_symbols(bundle, Codec(BUNDLES[bundle], threads=2))
+def test_any_optimisation_of_the_graphs(bundle: str, level: str) -> None:
+    observer = AtLevel(level)
+    expect_golden_symbols(bundle, Codec(BUNDLES[bundle], threads=2, observer=observer))
+    assert len(observer.graphs) == 5
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
-@pytest.mark.parametrize("core", [256, 1024, 2**20])
-def test_any_windows(bundle: str, core: int) -> None:
+@pytest.mark.parametrize("side", [256, 1024, 2**20])
+def test_any_tiles(bundle: str, side: int) -> None:
     codec = Codec(BUNDLES[bundle], threads=1)
-    codec._core = codec._drawn = core
+    codec._transform.encoder_tile = codec._transform.decoder_tile = side
     expect_golden_symbols(bundle, codec)
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
-def test_windowed_streams_are_those_of_the_whole(bundle: str) -> None:
-    whole, windowed = (Codec(BUNDLES[bundle], threads=2) for _ in range(2))
-    whole._core = whole._drawn = 2**20
-    windowed._core = windowed._drawn = 1024
+def test_tiled_streams_are_those_of_the_whole(bundle: str) -> None:
+    whole, tiled = (Codec(BUNDLES[bundle], threads=2) for _ in range(2))
+    whole._transform.encoder_tile = whole._transform.decoder_tile = 2**20
+    tiled._transform.encoder_tile = tiled._transform.decoder_tile = 1024
     image = make_golden.waves(1090, 1250)
     meant = decode(whole, whole.compress(image, quality=70))
-    found = decode(windowed, windowed.compress(image, quality=70))
+    found = decode(tiled, tiled.compress(image, quality=70))
     assert found.digests == meant.digests
     assert np.abs(found.pixels.astype(int) - meant.pixels).max() <= 1
 

@@ -132,7 +132,7 @@ def tiny_codec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(DATA / "tiny_codec", folder)
     quality = np.full(1, 0.5, np.float32)
     images = list(FRAMES[:4].unsqueeze(1).numpy())
-    latents = [Codec(folder)._encoder.run(image, quality)[0] for image in images]
+    latents = [Codec(folder)._transform._encoder.run(image, quality)[0] for image in images]
     seen = {"encoder": ("image", images), "decoder": ("latent", latents)}
     files = dict(Manifest.load(folder).files)
     for role, (name, values) in seen.items():

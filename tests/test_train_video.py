@@ -398,7 +398,7 @@ def test_from_a_still_run_to_a_stream_of_the_bundle(tmp_path: Path) -> None:
     assert export.main([str(run), "--out", str(tmp_path / "bundle"), "--still", "camera-fast"]) == 0
     stream = Denoiser(tmp_path / "bundle", threads=1).stream()
     windowed = Denoiser(tmp_path / "bundle", threads=1)
-    windowed._core = 32
+    windowed._tile = 32
     other = windowed.stream()
     fast = Denoiser(tmp_path / "bundle", threads=1, precision="int8").stream()
     assert abs(windowed.manifest.measured["int8_stream_psnr_25_loss_db"]) < LOSS_MAX_DB

@@ -13,7 +13,7 @@ import os
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from venturi._bundle.load import whereabouts
+from venturi._bundle.load import check_fingerprint
 from venturi._engine.arrays import Pixels, Planes, integers
 from venturi._engine.checks import integer
 from venturi._engine.graph import Signature, planes
@@ -193,8 +193,6 @@ class Autoencoder(Model):
         Raises:
             StreamError: the stream is damaged, or another bundle's.
         """
-        if not isinstance(data, bytes | bytearray | memoryview):
-            raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
         info = container.read_header(data)
         self._check_header(info.header)
         payload = container.chunk(info, data, 0)
@@ -215,12 +213,7 @@ class Autoencoder(Model):
         return container.Header(channels == 1, fingerprint, NO_QUALITY_Q8, width, height)
 
     def _check_header(self, header: container.Header) -> None:
-        if header.fingerprint != self.manifest.fingerprint:
-            raise StreamError(
-                f"the stream was written with bundle {header.fingerprint.hex()}; this autoencoder "
-                f"has {self.manifest.name!r}, {self.manifest.fingerprint.hex()}; "
-                f"{whereabouts(header.fingerprint)}"
-            )
+        check_fingerprint(self.manifest, header.fingerprint)
         if header != self._header:
             raise StreamError(
                 f"the stream says {header}; expected {self._header}; "

@@ -14,12 +14,12 @@ from venturi._engine.graph import PIXELS, Signature
 from venturi._engine.model import Model
 from venturi._engine.motion import Glance, Shift, glance, motion, moved
 from venturi._engine.observer import Observer
-from venturi._engine.tiling import Box, Window, windows
+from venturi._engine.tiling import Box, Tile, tiles
 from venturi.errors import InputError
 
 STRENGTH_MAX = 3.0
 
-_CORE = 2048
+_TILE = 2048  # pixels along each side, without the overlap
 _GREY = 128  # what stands where the past is not known
 
 
@@ -52,19 +52,19 @@ class State(NamedTuple):
         )
 
     def part(self, box: Box) -> list[NDArray[Any]]:
-        """Return what a window sees of it, as further inputs of the graph."""
+        """Return what a tile sees of it, as further inputs of the graph."""
         parts = self.past[box.slices], self.kept[box.divided(self.stride).slices]
         return [np.ascontiguousarray(part) for part in parts]
 
-    def put(self, window: Window, past: Pixels, kept: Planes) -> None:
-        """Put a window's core, out of what the graph made of its reach, in its place."""
+    def put(self, tile: Tile, past: Pixels, kept: Planes) -> None:
+        """Put in place the inner box of what the graph made of a tile's outer box."""
         pairs: list[tuple[NDArray[Any], NDArray[Any], int]] = [
             (self.past, past, 1),
             (self.kept, kept, self.stride),
         ]
         for mine, part, unit in pairs:
-            core, reach = window.core.divided(unit), window.reach.divided(unit)
-            mine[core.slices] = part[core.within(reach).slices]
+            inner, outer = tile.inner.divided(unit), tile.outer.divided(unit)
+            mine[inner.slices] = part[inner.within(outer).slices]
 
 
 class Denoiser(Model):
@@ -110,7 +110,7 @@ class Denoiser(Model):
             precision=precision,
             observer=observer,
         )
-        self._core = _CORE
+        self._tile = _TILE
         inputs: Signature = {"frame": PIXELS, "strength": ("float", (1,))}
         outputs: Signature = {"clean": PIXELS}
         has_still = STILL in self.manifest.files
@@ -169,21 +169,21 @@ class Denoiser(Model):
         next_state = self._empty_state(padded) if keep else None
         if state is None:
             state = self._empty_state(padded)
-        for window in windows(
-            padded, padded, core=self._core, margin=self.manifest.parameters["margin"]
+        for tile in tiles(
+            padded, padded, side=self._tile, margin=self.manifest.parameters["margin"]
         ):
-            frame = to_pixels(image, window.reach), np.array([amount], np.float32)
+            frame = to_pixels(image, tile.outer), np.array([amount], np.float32)
             shape = frame[0].shape
             clean = None if still is None else still.run(*frame, shapes=[shape])[0]
             if clean is None or next_state is not None:
-                memory = [] if state is None else state.part(window.reach)
+                memory = [] if state is None else state.part(tile.outer)
                 shapes = [shape, *(part.shape for part in memory)]
                 own, *left = self._graph.run(*frame, *memory, shapes=shapes)
                 clean = own if clean is None else clean
                 if next_state is not None:
-                    next_state.put(window, *left)
-            kept = window.core.clipped(whole(image))
-            from_pixels(clean[kept.within(window.reach).slices], out[kept.slices])
+                    next_state.put(tile, *left)
+            kept = tile.inner.clipped(whole(image))
+            from_pixels(clean[kept.within(tile.outer).slices], out[kept.slices])
         return out, next_state
 
     def _empty_state(self, padded: Box) -> State | None:

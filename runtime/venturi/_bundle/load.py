@@ -17,7 +17,7 @@ from typing import Self
 
 from venturi._bundle import onnx_walk
 from venturi._bundle.manifest import CARD, FILE_NAME, FileEntry, Manifest
-from venturi.errors import BundleError, InputError
+from venturi.errors import BundleError, InputError, StreamError
 
 SHIPPED = Path(__file__).parents[1] / "models"
 
@@ -75,8 +75,21 @@ def shipped() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{FILE_NAME}"))
 
 
-def whereabouts(fingerprint: bytes) -> str:
-    """Say, for an error message, where the bundle of a stream may be."""
+def check_fingerprint(manifest: Manifest, fingerprint: bytes) -> None:
+    """Refuse a container that another bundle wrote.
+
+    Raises:
+        StreamError: the fingerprint in the container is not that of the bundle; the message says
+            where the right one may be.
+    """
+    if fingerprint != manifest.fingerprint:
+        raise StreamError(
+            f"the stream was written with bundle {fingerprint.hex()}; this {manifest.task} has "
+            f"{manifest.name!r}, {manifest.fingerprint.hex()}; {_whereabouts(fingerprint)}"
+        )
+
+
+def _whereabouts(fingerprint: bytes) -> str:
     for name in shipped():
         with contextlib.suppress(BundleError):  # a damaged one is no answer
             if Manifest.load(SHIPPED / name).fingerprint == fingerprint:

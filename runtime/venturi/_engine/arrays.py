@@ -1,4 +1,4 @@
-"""Between uint8 pictures and what graphs take and give: pixels, or float32 planes of them."""
+"""Convert between uint8 pictures and what graphs take and give: pixels or float32 planes."""
 
 from typing import Any, Literal
 
@@ -32,8 +32,8 @@ def check_image(image: Pixels) -> Pixels:
     return image
 
 
-def _no_image(found: str, remedy: str) -> InputError:
-    return InputError(f"image is {found}; expected uint8 (H, W, 3) RGB or (H, W) grey; {remedy}")
+def _no_image(value: str, remedy: str) -> InputError:
+    return InputError(f"image is {value}; expected uint8 (H, W, 3) RGB or (H, W) grey; {remedy}")
 
 
 def whole(image: Pixels) -> Box:
@@ -41,23 +41,23 @@ def whole(image: Pixels) -> Box:
     return Box(0, 0, image.shape[0], image.shape[1])
 
 
-def to_pixels(image: Pixels, reach: Box) -> Pixels:
-    """Cut a window out of a picture; beyond it, below and to the right, it is reflected.
+def to_pixels(image: Pixels, box: Box) -> Pixels:
+    """Cut a box out of a picture, which is reflected below and to the right of its borders.
 
     Args:
         image: uint8 (H, W, 3) or (H, W); grey is repeated in three channels.
-        reach: the window.
+        box: may go beyond the picture below and to the right.
 
     Returns:
-        uint8 (height, width, 3), in one piece of memory.
+        uint8 (height, width, 3), contiguous.
     """
-    part = _cut(image, reach, "reflect")
+    part = _cut(image, box, "reflect")
     colours = np.repeat(part[..., None], 3, axis=2) if part.ndim == 2 else part
     return np.ascontiguousarray(colours)
 
 
 def from_pixels(pixels: Pixels, out: Pixels) -> None:
-    """Write a graph's pixels, uint8 (H, W, 3); grey is their channels' mean, rounded half up.
+    """Write a graph's pixels into a picture; grey is the mean of the channels, rounded half up.
 
     Args:
         pixels: uint8 (H, W, 3).
@@ -70,29 +70,28 @@ def from_pixels(pixels: Pixels, out: Pixels) -> None:
         out[...] = pixels
 
 
-def to_planes(image: Pixels, reach: Box) -> Planes:
-    """Cut a window out of a picture.
+def to_planes(image: Pixels, box: Box) -> Planes:
+    """Cut a box out of a picture, whose last row and column are repeated beyond its borders.
 
     Args:
         image: uint8 (H, W, 3) or (H, W); grey is repeated in three planes.
-        reach: the window, which may go beyond the picture below and to the right, where the last
-            row and column are repeated.
+        box: may go beyond the picture below and to the right.
 
     Returns:
         float32 (1, 3, height, width) in [0, 1].
     """
-    part = _cut(image, reach, "edge")
-    planes = np.empty((1, 3, reach.height, reach.width), np.float32)
+    part = _cut(image, box, "edge")
+    planes = np.empty((1, 3, box.height, box.width), np.float32)
     source = part[None] if part.ndim == 2 else part.transpose(2, 0, 1)
     np.divide(source, np.float32(255), out=planes[0], dtype=np.float32)
     return planes
 
 
-def _cut(image: Pixels, reach: Box, border: Literal["edge", "reflect"]) -> Pixels:
-    """Cut a window out of a picture, which goes on as ``border`` says."""
-    inside = reach.clipped(whole(image))
+def _cut(image: Pixels, box: Box, border: Literal["edge", "reflect"]) -> Pixels:
+    """Cut a box out of a picture, padded below and to the right as ``border`` says."""
+    inside = box.clipped(whole(image))
     part = image[inside.slices]
-    below, right = reach.bottom - inside.bottom, reach.right - inside.right
+    below, right = box.bottom - inside.bottom, box.right - inside.right
     if not below and not right:
         return part
     padding = [(0, below), (0, right), (0, 0)][: image.ndim]

@@ -1,8 +1,9 @@
-"""Cut a picture of any size into overlapping windows whose results join without a seam.
+"""Cut a picture of any size into overlapping tiles whose results join without a seam.
 
-A graph runs on a window's ``reach``: its ``core`` grown by a margin that covers the receptive field
-and clipped at the picture's border, where the graph sees the same border as it would in one piece.
-Only the core of the result is kept; the cores tile the area, so memory stays bounded.
+A graph runs on the outer box of a tile: the inner one grown by a margin that covers the receptive
+field, and clipped at the picture's border, where the graph sees the same border as it would in one
+piece. Only the inner box of the result is kept. Inner boxes do not overlap and cover the area, so
+the memory that a graph takes does not depend on the size of the picture.
 """
 
 from collections.abc import Iterator
@@ -48,6 +49,11 @@ class Box(NamedTuple):
             right=min(self.right, limit.right),
         )
 
+    def meets(self, other: "Box") -> bool:
+        """Tell whether the boxes have a pixel in common."""
+        common = self.clipped(other)
+        return common.height > 0 and common.width > 0
+
     def aligned(self, unit: int) -> Self:
         """Return the smallest box around this one whose sides lie on multiples of ``unit``."""
         return self._replace(
@@ -77,33 +83,39 @@ class Box(NamedTuple):
         )
 
 
-class Window(NamedTuple):
-    """What a graph sees (``reach``) and what of its result is kept (``core``)."""
+class Tile(NamedTuple):
+    """What a graph sees (``outer``) and what of its result is kept (``inner``)."""
 
-    core: Box
-    reach: Box
+    inner: Box
+    outer: Box
 
 
-def tiles(area: Box, side: int) -> Iterator[Box]:
-    """Yield the tiles of the grid of squares of ``side`` that meet ``area``, clipped to it.
+def grid(area: Box, side: int) -> Iterator[Box]:
+    """Yield the squares of ``side`` that cover ``area``, clipped to it, in raster order.
 
-    Rows from the top, each from the left. The grid begins at (0, 0), so that an area is cut at the
-    same places as the whole.
+    The squares begin at (0, 0), so that an area is cut at the same places as the whole.
     """
-    grid = area.aligned(side)
-    for top in range(grid.top, grid.bottom, side):
-        for left in range(grid.left, grid.right, side):
-            yield Box(top, left, top + side, left + side).clipped(area)
+    for band in bands(area, side):
+        columns = band.aligned(side)
+        for left in range(columns.left, columns.right, side):
+            yield Box(band.top, left, band.bottom, left + side).clipped(area)
 
 
-def windows(area: Box, limit: Box, *, core: int, margin: int) -> Iterator[Window]:
-    """Yield windows whose cores tile ``area``.
+def bands(area: Box, height: int) -> Iterator[Box]:
+    """Yield the rows of ``area`` in bands of a height, from the top; they begin at 0 as well."""
+    rows = area.aligned(height)
+    for top in range(rows.top, rows.bottom, height):
+        yield Box(top, area.left, top + height, area.right).clipped(area)
+
+
+def tiles(area: Box, limit: Box, *, side: int, margin: int) -> Iterator[Tile]:
+    """Yield overlapping tiles whose inner boxes cover ``area``, in raster order.
 
     Args:
         area: what is wanted, in pixels.
-        limit: the whole picture, padded as the graph needs it; no reach goes beyond.
-        core: the side of a core, in pixels.
-        margin: how much a reach adds on each side, in pixels.
+        limit: no outer box goes beyond it: the whole picture, padded as the graph needs it.
+        side: of an inner box, in pixels.
+        margin: how much larger an outer box is on each side, in pixels.
     """
-    for tile in tiles(area, core):
-        yield Window(tile, tile.grown(margin).clipped(limit))
+    for inner in grid(area, side):
+        yield Tile(inner, inner.grown(margin).clipped(limit))

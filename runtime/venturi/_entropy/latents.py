@@ -16,28 +16,25 @@ so a payload decodes to the same latents on every machine.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._bundle.manifest import Manifest
 from venturi._engine.arrays import Planes, integers
-from venturi._engine.graph import Graph, Shape
-from venturi._engine.observer import Observer
+from venturi._engine.graph import Graph, Shape, Signature, planes
+from venturi._engine.model import Opener
+from venturi._engine.transform import Latent
 from venturi._entropy.payload import Decoder, encode
 from venturi._format.tables import Tables
 from venturi._layout import HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE, ORDER, STEPS
 from venturi.errors import BundleError, StreamError
 
-Latent = NDArray[np.int16]
-"""int16 (M, h, w): decoded latents in 1/MEAN_SCALE."""
-
 _RATIO = HYPER_STRIDE // LATENT_STRIDE
 _LATENT_LIMIT = np.iinfo(np.int16).max // MEAN_SCALE
 _SYMBOL_LIMIT = 2**24
 _BIT_PRICE = 0.07
-_LEAN_MAX = 0.45
+_OFFSET_MAX = 0.45
 
 
 class EntropyGraphs(NamedTuple):
@@ -47,32 +44,50 @@ class EntropyGraphs(NamedTuple):
     second: Graph
     third: Graph
 
+    @classmethod
+    def open(cls, opener: Opener) -> Self:
+        """Open them: always on the CPU, where their integers are exact."""
+        parameters = opener.bundle.manifest.parameters
+        channels, hyper_channels = parameters["latent_channels"], parameters["hyper_channels"]
+        context: Signature = {"context": ("float", planes(channels))}
+        shared: Signature = {"shared": ("float", None)}
+        features: Signature = {"features": ("float", None)}
+        choice: Signature = {
+            "mean": ("int32", planes(channels)),
+            "scale_index": ("uint8", planes(channels)),
+        }
+        hyper: Signature = {
+            "hyper_latent": ("float", planes(hyper_channels)),
+            "quality": ("float", None),
+        }
+        return cls(
+            opener.graph("entropy_first", hyper, {**shared, **features, **choice}, device="cpu"),
+            opener.graph("entropy_second", {**features, **context}, choice, device="cpu"),
+            opener.graph("entropy_third", {**shared, **context}, choice, device="cpu"),
+        )
+
 
 class LatentCoder:
     """Codes chunks with a bundle's entropy graphs and tables; safe to share between threads."""
 
-    def __init__(
-        self,
-        graphs: EntropyGraphs,
-        tables: Tables,
-        manifest: Manifest,
-        observer: Observer | None = None,
-    ) -> None:
-        """Take the parts of a bundle; ``observer`` is told how long the entropy coder takes.
+    def __init__(self, opener: Opener) -> None:
+        """Open the graphs and read the tables.
 
         Raises:
             BundleError: the tables are for another number of hyper-latent channels.
         """
-        self._graphs, self._tables, self._observer = graphs, tables, observer
-        self._channels = manifest.parameters["latent_channels"]
-        expected = manifest.parameters["hyper_channels"]
+        parameters = opener.bundle.manifest.parameters
+        self._graphs = EntropyGraphs.open(opener)
+        self._tables = tables = Tables.from_bytes(opener.bundle.files["tables"])
+        self._observer = opener.observer
+        self._channels, expected = parameters["latent_channels"], parameters["hyper_channels"]
         if tables.hyper_index.shape[1] != expected:
             raise BundleError(
                 f"tables.bin is for {tables.hyper_index.shape[1]} hyper-latent channels; expected "
                 f"{expected}, says the manifest; export the bundle again"
             )
         self._is_coded = tables.radius > 0
-        self._lean = _lean(tables)
+        self._offset = _rounding_offset(tables)
 
     def encode(self, latent: Planes, hyper: Planes, quality: int) -> tuple[bytes, Latent]:
         """Code a chunk.
@@ -101,8 +116,8 @@ class LatentCoder:
         clipped = np.clip(latent, -_LATENT_LIMIT, _LATENT_LIMIT)
         for mean, index in self._steps(hyper_symbol, done, quality, *latent.shape[1:]):
             residual = gather(clipped, len(done)) - mean * np.float32(1 / MEAN_SCALE)
-            lean = self._lean[index]
-            residual -= np.clip(residual, -lean, lean)
+            offset = self._offset[index]
+            residual -= np.clip(residual, -offset, offset)
             symbol = integers(np.rint(residual, out=residual), np.int32, "encoder.onnx")
             symbol *= self._is_coded[index]
             segments.append((symbol.reshape(-1), index.reshape(-1)))
@@ -174,16 +189,17 @@ class LatentCoder:
         return np.repeat(rows[quality * len(rows) // 256], height * width)
 
 
-def _lean(tables: Tables) -> Planes:
-    """Return float32 (tables,): how far rounding leans towards 0 where smaller symbols are cheaper.
+def _rounding_offset(tables: Tables) -> Planes:
+    """Return the rounding offset of dead-zone quantisation, float32 (tables,).
 
-    A symbol k of residual r costs (k − r)² + price · bits(k), and the smallest cost wins. High-rate
-    theory puts the price of a bit at ln 2 / 6 = 0.12; on photographs kept out of training 0.07
-    saved most, 2 % of the bytes. Training rounds alike. Tables fall about as steeply from 1 to 2 as
-    from 0 to 1, so one number for a table is enough.
+    Rate-distortion-optimised: a symbol k of residual r costs (k − r)² + price · bits(k), and the
+    smallest cost wins, which widens the zone of each symbol towards larger magnitudes by the
+    offset. High-rate theory puts the price of a bit at ln 2 / 6 = 0.12; on photographs kept out of
+    training 0.07 saved most, 2 % of the bytes. Training rounds alike. Tables fall about as steeply
+    from 1 to 2 as from 0 to 1, so one offset for a table is enough.
     """
-    lean = np.clip(0.5 * _BIT_PRICE * tables.extra_bits(), 0, _LEAN_MAX)
-    return lean.astype(np.float32)
+    offset = np.clip(0.5 * _BIT_PRICE * tables.extra_bits(), 0, _OFFSET_MAX)
+    return offset.astype(np.float32)
 
 
 def gather(values: NDArray[Any], step: int) -> NDArray[Any]:

@@ -105,12 +105,13 @@ def read_header(
     """Read and check a header; nothing is allocated for the picture and no payload is read.
 
     Args:
-        data: a whole stream.
+        data: the whole container.
         max_pixels: refuse pictures with more pixels than this.
         check_length: refuse a stream that is cut off or goes on; to salvage one, take it.
 
     Raises:
-        StreamError: these are not the bytes of exactly one stream, or it is too large a picture.
+        InputError: the data are no bytes.
+        StreamError: these are not the bytes of exactly one container, or the picture is too large.
     """
     view = _view(data)
     _check_magic(bytes(view[:_FIXED]))
@@ -161,7 +162,9 @@ def chunk(info: StreamInfo, data: Data, number: int) -> bytes:
 
 
 def _view(data: Data) -> memoryview:
-    """Look at bytes of any kind, copied only if they do not lie in a row."""
+    """Return a view of bytes of any kind, copied only if they are not contiguous."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InputError(f"data is a {type(data).__name__}; expected bytes; read the file")
     try:
         view = memoryview(data)
     except ValueError as error:

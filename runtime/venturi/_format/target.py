@@ -1,16 +1,80 @@
-"""Find the quality that meets a target in few passes, each of which costs an encoding."""
+"""Find the quality that meets a size or a fidelity in few passes, each of which is an encoding."""
 
+import math
 from collections.abc import Callable, Sequence
+
+from venturi._engine.checks import integer, real
+from venturi._format.quality import HIGHEST, LOWEST
+from venturi._layout import QUALITY_SCALE
+from venturi.errors import InputError
 
 PASSES = 8
 
+_LOSSLESS_DB = 100.0  # stands for the PSNR of a lossless picture, which is infinite
+
 Point = tuple[int, float]
+
+
+def within_bytes(compress: Callable[[int], bytes], max_bytes: int) -> bytes:
+    """Return the container of the best quality that is not longer than ``max_bytes``.
+
+    Args:
+        compress: from a quality in 1/256 to a container.
+        max_bytes: at least 1.
+
+    Raises:
+        InputError: the lowest quality takes more.
+    """
+    budget = integer("max_bytes", max_bytes)
+    if budget < 1:
+        raise InputError(f"max_bytes is {budget}; expected at least 1; raise it")
+    tried: dict[int, bytes] = {}
+
+    def gap(level: int) -> float:
+        tried[level] = compress(level)
+        return math.log(len(tried[level])) - math.log(budget)
+
+    level = largest(gap, LOWEST, HIGHEST, slope=0.035 / QUALITY_SCALE, close=0.01)
+    if level is None:
+        least = min(len(data) for data in tried.values())
+        raise InputError(
+            f"max_bytes is {budget}; expected at least {least}, what this picture takes at "
+            "quality 1; raise it or make the picture smaller"
+        )
+    return tried[level]
+
+
+def reaching_psnr(compress: Callable[[int], tuple[bytes, float]], min_psnr_db: float) -> bytes:
+    """Return the container of the lowest quality whose picture is close enough.
+
+    Args:
+        compress: from a quality in 1/256 to a container and the PSNR of its picture in dB.
+        min_psnr_db: in dB.
+
+    Raises:
+        InputError: the highest quality does not reach it.
+    """
+    goal = real("min_psnr_db", min_psnr_db)
+    tried: dict[int, tuple[bytes, float]] = {}
+
+    def gap(place: int) -> float:  # places run from the best quality down
+        tried[place] = compress(LOWEST + HIGHEST - place)
+        return min(max(goal - tried[place][1], -_LOSSLESS_DB), _LOSSLESS_DB)
+
+    place = largest(gap, LOWEST, HIGHEST, slope=0.15 / QUALITY_SCALE, close=0.05)
+    if place is None:
+        best = max(psnr_db for _, psnr_db in tried.values())
+        raise InputError(
+            f"min_psnr_db is {goal}; expected at most {best:.2f}, what this picture reaches "
+            "at quality 100; lower it"
+        )
+    return tried[place][0]
 
 
 def largest(
     gap: Callable[[int], float], low: int, high: int, *, slope: float, close: float
 ) -> int | None:
-    """Return the largest position found whose gap is not positive; None if there is none.
+    """Return the largest position tried whose gap is not positive; None if there is none.
 
     Secants, with a bisection where they creep; at most ``PASSES`` + 1 evaluations.
 
