@@ -123,8 +123,6 @@ def test_no_count_stands_in_the_code(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", documents.pages(), ids=lambda page: page.name)
 def test_nothing_measured_is_typed_in_the_prose(page: Path) -> None:
-    if page.name == "SECURITY.md":
-        pytest.skip("the promises of this page name their limits")
     assert set(documents.typed(page.read_text(encoding="utf-8"))) <= ABOUT_DESIGN
 
 

@@ -1,84 +1,147 @@
-"""What the README promises: its examples run, its commands and files are there."""
+"""What the documents promise: examples run, and commands, options, recipes and files exist."""
 
 import re
 import shlex
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.__main__ import main as benchmarks
+from export.__main__ import main as export
+from tests.clips import write_clip
+from train.__main__ import main as train
 from venturi import images
-from venturi._cli.main import main
+from venturi._cli.main import main as venturi
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+PROGRAMS: dict[str, Callable[[list[str]], int]] = {
+    "venturi": venturi,
+    "train": train,
+    "export": export,
+    "benchmarks": benchmarks,
+}
+RUNS = "<!-- runs -->\n"
+"""Stands before a block of commands that a test runs."""
 
 
-def blocks(language: str, *, marked: bool = False) -> list[str]:
-    """The fenced blocks of a language; the marked ones follow a line ``<!-- runs -->``."""
-    mark = r"<!-- runs -->\n" if marked else ""
-    return re.findall(rf"{mark}```{language}\n(.*?)```", README, re.DOTALL)
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
 
 
-def commands(pattern: str) -> set[str]:
-    return set(re.findall(pattern, "".join(blocks("sh")) + README))
+def blocks(page: Path, language: str, *, mark: str = "") -> list[str]:
+    """The fenced blocks of a language that follow a mark."""
+    return re.findall(rf"{mark}```{language}\n(.*?)```", text_of(page), re.DOTALL)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of each command that is ours: the program, its subcommand, its arguments."""
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines]
+    ours = [line[2:] if line[:2] == ["python", "-m"] else line for line in words]
+    return [line for line in ours if line and line[0] in PROGRAMS]
+
+
+def with_block(language: str, mark: str = "") -> list[Path]:
+    return [page for page in PAGES if blocks(page, language, mark=mark)]
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
 
 
 @pytest.fixture
 def photograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with ``photo.png`` to run examples in."""
+    """A folder to run examples in: ``photo.png``, ``video.mp4`` and the folder ``compressed``."""
     monkeypatch.chdir(tmp_path)
     rows, columns = np.mgrid[0:200, 0:260]
     waves = 128 + 60 * np.sin(rows / 17) + 60 * np.cos(columns / 23)
     pixels = np.stack([waves, waves[::-1], np.flip(waves, 1)], -1)
     images.write("photo.png", pixels.astype(np.uint8))
+    write_clip(tmp_path / "video.mp4", 3)
+    (tmp_path / "compressed").mkdir()
     return tmp_path
 
 
-def test_python_examples_run(photograph: Path) -> None:
-    (example,) = blocks("python")
+@pytest.mark.parametrize("page", with_block("python"), ids=name)
+def test_python_examples_run(
+    page: Path, photograph: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The blocks of a page run in order and share their names."""
     names: dict[str, object] = {}
-    exec(compile(example, "README.md", "exec"), names)
-    whole, part = names["restored"], names["part"]
-    assert isinstance(whole, np.ndarray)
-    assert isinstance(part, np.ndarray)
-    assert whole.shape == (200, 260, 3)
-    np.testing.assert_array_equal(part, whole[16:80, 32:128])
+    for example in blocks(page, "python"):
+        exec(compile(example, page.name, "exec"), names)
+    image, restored, clean = names["image"], names["restored"], names["clean"]
+    assert isinstance(image, np.ndarray)
+    assert isinstance(restored, np.ndarray)
+    assert isinstance(clean, np.ndarray)
+    assert image.shape == restored.shape == clean.shape == (200, 260, 3)
+    if "part" in names:
+        assert np.shape(names["part"]) == (64, 96, 3)
+        assert names["damaged"] == ()
 
 
-def test_shell_examples_run(photograph: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = blocks("sh", marked=True)
-    lines = example.splitlines()
-    assert len(lines) >= 5
-    for line in lines:
-        program, *arguments = shlex.split(line, comments=True)
-        assert program == "venturi"
-        assert main(arguments) == 0, (line, capsys.readouterr().err)
-    assert (photograph / "small.vnt").stat().st_size <= 20_000
-    assert images.read("part.png").pixels.shape == (64, 96, 3)
+@pytest.mark.parametrize("page", with_block("sh", RUNS), ids=name)
+def test_shell_examples_run(
+    page: Path, photograph: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for block in blocks(page, "sh", mark=RUNS):
+        for line in block.splitlines():
+            program, *arguments = shlex.split(line, comments=True)
+            assert program == "venturi"
+            assert venturi(arguments) == 0, (line, capsys.readouterr().err)
+    if (photograph / "small.vnt").exists():
+        assert (photograph / "small.vnt").stat().st_size <= 20_000
+        assert images.read("part.png").pixels.shape == (64, 96, 3)
+
+
+def test_there_are_examples_to_run() -> None:
+    assert {"README.md", "docs/python.md"} <= set(map(name, with_block("python")))
+    expected = {"README.md", "docs/command-line.md", "docs/video.md"}
+    assert expected <= set(map(name, with_block("sh", RUNS)))
+
+
+def test_the_first_examples_are_short() -> None:
+    (python,), (shell,) = blocks(README, "python"), blocks(README, "sh", mark=RUNS)
+    imports_and_code = [line for line in python.splitlines() if line]
+    assert len(imports_and_code) <= 6
+    assert len(shell.splitlines()) == 5
+    assert len(text_of(README).splitlines()) <= 130
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=name)
+def test_commands_and_options_are_there(page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every option stands in the help of its command."""
+    for program, command, *arguments in commands(page):
+        subcommand = [] if program == "export" else [command]
+        with pytest.raises(SystemExit, match="0"):
+            PROGRAMS[program]([*subcommand, "--help"])
+        known = set(re.findall(r"--[a-z][\w-]*", capsys.readouterr().out))
+        options = {word for word in arguments if word.startswith("--")}
+        assert options <= known, (program, command, options - known)
 
 
 def test_make_targets_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = commands(r"make (demo|test|\w+ PHOTOS)")
-    assert {"demo", "test"} <= targets
-    for target in targets:
-        assert re.search(rf"^{target.split()[0]}:", makefile, re.MULTILINE), target
+    text = "".join(map(text_of, PAGES))
+    targets = set(re.findall(r"^make (\w+)|`make (\w+)", text, re.MULTILINE))
+    names = {first or second for first, second in targets}
+    assert {"demo", "test", "docs"} <= names
+    for target in names:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_modules_are_there() -> None:
-    modules = commands(r"python -m (\w+)")
-    assert {"train", "export", "benchmarks"} <= modules
-    assert all(find_spec(f"{module}.__main__") for module in modules)
-
-
-@pytest.mark.parametrize("text", [README, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
-def test_links_lead_somewhere(text: str) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path) -> None:
+    prose = re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", prose):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), target
 
 
 def test_contributing_is_under_a_page() -> None:
-    assert len(CONTRIBUTING.split()) < 450
+    assert len(text_of(ROOT / "CONTRIBUTING.md").split()) < 450
