@@ -44,19 +44,13 @@ from export.rows import (
 from export.source import Source
 from export.tables import COUNT_RADIUS, build
 from train.engine import checkpoint
-from train.networks.codec import (
-    HYPER_MAX,
-    MEAN_UNIT,
-    SCALE_COUNT,
-    Analysis,
-    CodecNetwork,
-    Synthesis,
-)
+from train.networks.codec import SCALE_COUNT, Analysis, CodecNetwork, Synthesis
 from train.networks.denoiser import LEVEL_STRIDE
 from train.networks.equalization import codec_streams, equalised
 from train.recipes import PhotoRecipe
 from train.tasks.photo import PhotoTask, sizes, to_tensor
 from venturi._bundle.manifest import Manifest
+from venturi._layout import CHUNK, HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, MEAN_SCALE
 
 TOLERANCE = 2e-4
 EXACT_LAYERS = "linear", "stem", "head", "hyper"
@@ -198,15 +192,15 @@ def export_codec(source: Source) -> Manifest:
         name=source.name,
         task="codec",
         description="Lossy codec for photographs, one model for every rate.",
-        stride=64,
+        stride=HYPER_STRIDE,
         files=files,
         parameters={
             "latent_channels": recipe.latent,
-            "latent_stride": 16,
+            "latent_stride": LATENT_STRIDE,
             "hyper_channels": recipe.hyper,
-            "hyper_stride": 64,
-            "mean_scale": MEAN_UNIT,
-            "chunk": 1024,
+            "hyper_stride": HYPER_STRIDE,
+            "mean_scale": MEAN_SCALE,
+            "chunk": CHUNK,
             "encoder_margin": margin(recipe.analysis_depth, recipe.deep_depth, hyper=True),
             "decoder_margin": margin(
                 recipe.synthesis_depth, recipe.deep_depth, filter_depth=recipe.filter_depth
@@ -219,15 +213,16 @@ def export_codec(source: Source) -> Manifest:
 def margin(
     depth: int, deep_depth: int, *, hyper: bool = False, filter_depth: int | None = None
 ) -> int:
-    """Return the pixels around a window that can reach into it, rounded up to 64.
+    """Return how many pixels around a tile influence its result, rounded up to the stride.
 
-    Each block reaches one cell: of 8 pixels, of 16 when it is deep, of 32 in the hyper-encoder.
-    Those of the filter reach two cells of 4 pixels, and patches between the patches two more.
+    Each block extends the receptive field by one position: 8 pixels, 16 in the deep part, 32 in the
+    hyper-encoder. Blocks of the post-filter extend it by two positions of 4 pixels, and its offset
+    grids by two more.
     """
-    reach = 8 * depth + 16 * deep_depth + 32 * hyper
+    field = 8 * depth + 16 * deep_depth + 32 * hyper
     if filter_depth is not None:
-        reach += 8 * filter_depth + 8
-    return -(-reach // 64) * 64
+        field += 8 * filter_depth + 8
+    return -(-field // HYPER_STRIDE) * HYPER_STRIDE
 
 
 @torch.no_grad()

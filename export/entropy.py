@@ -17,18 +17,17 @@ from export.rows import Size, shuffled
 from train.networks.codec import (
     CONTEXT_MAX,
     GROUPS,
-    HYPER_MAX,
     INDEX_UNIT,
     SCALE_COUNT,
     STEP_MARK,
-    STEPS,
+    ContextFeatures,
     EntropyNetwork,
-    Seen,
     partner,
     place_of,
     scattered,
 )
 from train.networks.integer import ACCUMULATOR_LIMIT, ACTIVATION_MAX, IntegerConv
+from venturi._layout import HYPER_MAX, STEPS
 
 FILES = {
     "entropy_first": "entropy-first.onnx",
@@ -73,7 +72,7 @@ class SecondGraph(nn.Module):
 
     def __init__(self, network: EntropyNetwork) -> None:
         super().__init__()
-        self.seen = _Seen(network.early, 1)
+        self.context = _Context(network.early, 1)
         self.correct = _Pointwise(network.correct)
         self.choice = _Choice(network, 1)
 
@@ -81,8 +80,8 @@ class SecondGraph(nn.Module):
         """Return means and scale indices."""
         height, width = features.shape[:2]
         rows = features.reshape(height * width, -1)
-        seen = self.seen(context, (height, width))
-        mean, index = self.choice(_activation(rows + self.correct.rows(seen.T)), (height, width))
+        known = self.context(context, (height, width))
+        mean, index = self.choice(_activation(rows + self.correct.rows(known.T)), (height, width))
         return mean, index
 
 
@@ -93,7 +92,7 @@ class ThirdGraph(nn.Module):
         super().__init__()
         n = network
         marker = n.fuse.weight.shape[1] - 1
-        self.seen = _Seen(n.late, 2)
+        self.context = _Context(n.late, 2)
         self.fuse = _Pointwise(n.fuse, slice(marker - n.late.known.weight.shape[0], marker))
         self.fuse.bias = nn.Buffer(STEP_MARK * _Pointwise(n.fuse, slice(marker, None)).weight[:, 0])
         self.features = _Features(n)
@@ -103,23 +102,23 @@ class ThirdGraph(nn.Module):
         """Return means and scale indices."""
         height, width = shared.shape[2:]
         size = height, width
-        sums = _flat(shared) + self.fuse(self.seen(context, size))
+        sums = _flat(shared) + self.fuse(self.context(context, size))
         mean, index = self.choice(self.features(sums, size), size)
         return mean, index
 
 
-class _Seen(nn.Module):
-    """What has been decoded, as it is coded, to features: each place's own channels alone."""
+class _Context(nn.Module):
+    """Decoded latents, in the order of coding, to features: only the channels that are known."""
 
-    def __init__(self, seen: Seen, quarters: int) -> None:
+    def __init__(self, context: ContextFeatures, quarters: int) -> None:
         super().__init__()
-        weight, bias = _scaled(seen.known)
+        weight, bias = _scaled(context.known)
         groups = weight[:, :, 0, 0].chunk(GROUPS, 1)
         self.quarters = range(quarters)
         known = [[groups[partner(place, q)] for q in self.quarters] for place in range(GROUPS)]
         self.known = nn.Buffer(torch.stack([torch.cat(parts, 1) for parts in known]))
         self.bias = nn.Buffer(bias)
-        self.around = _Depthwise(seen.around)
+        self.around = _Depthwise(context.around)
 
     def forward(self, context: Tensor, size: Size) -> Tensor:
         """Map (1, latent, quarters · H/2, W/2) to (features, places)."""

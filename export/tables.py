@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from train.networks.codec import SCALE_COUNT, SCALE_MAX, SCALE_MIN
 from venturi._format.tables import Tables
+from venturi._layout import PRECISION_BITS
 
-TOTAL = 2**16
+TOTAL = 2**PRECISION_BITS
 RADIUS_PER_SCALE = 4.5
 SKIP_BELOW = 0.002
 PRIOR_COUNT = 2000.0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from train.networks.codec import CONTEXT_MAX, HYPER_MAX, EntropyNetwork
+from train.networks.codec import CONTEXT_MAX, EntropyNetwork
 from train.networks.integer import (
     ACCUMULATOR_LIMIT,
     ACTIVATION_MAX,
@@ -20,6 +20,7 @@ from train.networks.integer import (
     floor_through,
     round_through,
 )
+from venturi._layout import HYPER_MAX
 
 
 def in_int64(layer: IntegerConv, x: Tensor) -> Tensor:

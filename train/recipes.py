@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
+from venturi._layout import MAX_TABLES
+
 T = TypeVar("T")
 
 _EPOCH = 215
@@ -255,7 +257,7 @@ class AutoencoderRecipe(Recipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._require("numbers", 1 <= self.numbers <= 256, "1 to 256, as many tables")
+        self._require("numbers", 1 <= self.numbers <= MAX_TABLES, f"1 to {MAX_TABLES}")
         for name in ("activity", "noise", "cost_weight"):
             self._require(name, getattr(self, name) >= 0, "at least 0")
 

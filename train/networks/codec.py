@@ -30,9 +30,9 @@ from train.networks.integer import (
     floor_through,
     round_through,
 )
+from venturi._entropy.latents import BIT_PRICE, OFFSET_MAX
+from venturi._layout import HYPER_MAX, MEAN_SCALE, ORDER, STEPS
 
-HYPER_MAX = 127
-MEAN_UNIT = 16
 CONTEXT_MAX = 2047
 SCALE_COUNT = 64
 SCALE_MIN, SCALE_MAX = 0.11, 128.0
@@ -40,12 +40,7 @@ BUCKETS = 8
 INDEX_UNIT = 16
 STEP_MARK = 64
 GROUPS = 4
-ORDER = 0, 3, 1, 2
-STEPS = (0,), (1,), (2, 3)
-"""Quarters of the latent that each step of the entropy model codes: see :func:`place_of`."""
 PATCH = 3 * 8 * 8
-BIT_PRICE, LEAN_MAX = 0.07, 0.45
-"""Of the encoder's dead-zone quantisation: see ``venturi._entropy.latents``."""
 
 
 def scale_of(index: Tensor) -> Tensor:
@@ -67,16 +62,17 @@ def bits(symbol: Tensor, index: Tensor) -> Tensor:
     )
 
 
-def leaning(residual: Tensor, index: Tensor) -> Tensor:
-    """Return residuals as the encoder rounds them: nearer to 0 by half the price of leaving it.
+def dead_zone(residual: Tensor, index: Tensor) -> Tensor:
+    """Move residuals towards 0 as the encoder does before it rounds them.
 
-    The gradient is that of the residual.
+    The offset is half the price of the bits that a 1 costs more than a 0. The gradient is that of
+    the residual.
     """
     with torch.no_grad():
         zero, one = torch.zeros_like(index), torch.ones_like(index)
-        lean = 0.5 * BIT_PRICE * (bits(one, index) - bits(zero, index))
-        pull = torch.clamp(residual, -lean.clamp_(0, LEAN_MAX), lean)
-    return residual - pull
+        offset = 0.5 * BIT_PRICE * (bits(one, index) - bits(zero, index))
+        change = torch.clamp(residual, -offset.clamp_(0, OFFSET_MAX), offset)
+    return residual - change
 
 
 class Levels(nn.Module):
@@ -242,8 +238,8 @@ class Synthesis(nn.Module):
         return made
 
 
-class Seen(nn.Module):
-    """What has been decoded around a place, as features: exact integers, as all that follows.
+class ContextFeatures(nn.Module):
+    """The decoded latents around a position, as features: exact integers, like all that follows.
 
     Args:
         latent: channels of the latent.
@@ -256,7 +252,7 @@ class Seen(nn.Module):
         self.around = IntegerConv(width, width, 5, depthwise=True)
         nn.init.dirac_(self.around.weight, groups=width)
         with torch.no_grad():
-            self.known.weight.mul_(ACTIVATION_UNIT / MEAN_UNIT / 8)
+            self.known.weight.mul_(ACTIVATION_UNIT / MEAN_SCALE / 8)
 
     def forward(self, context: Tensor) -> Tensor:
         """Map y_hat in 1/16 where it is known, else 0, (N, latent, H, W), to (N, width, H, W)."""
@@ -265,7 +261,7 @@ class Seen(nn.Module):
 
 
 class EntropyNetwork(nn.Module):
-    """h_s and the context model, in exact integers: what is known to mean and scale index."""
+    """h_s and the context model in exact integers: predict a mean and a scale index per latent."""
 
     def __init__(self, latent: int, hyper: int) -> None:
         super().__init__()
@@ -274,12 +270,12 @@ class EntropyNetwork(nn.Module):
         self.up1 = IntegerConv(128, 4 * 96)
         self.mix1 = IntegerConv(96, 96, 3, depthwise=True)
         self.up2 = IntegerConv(96, 4 * 128)
-        self.early, self.late = Seen(latent, 96), Seen(latent, 128)
+        self.early, self.late = ContextFeatures(latent, 96), ContextFeatures(latent, 128)
         self.correct = IntegerConv(96, 192)
         self.fuse = IntegerConv(128 + 128 + 1, 192)
         self.mix2 = IntegerConv(192, 192, 3, depthwise=True)
         self.deep = IntegerConv(192, 192)
-        self.mean = IntegerConv(192, latent, unit=MEAN_UNIT)
+        self.mean = IntegerConv(192, latent, unit=MEAN_SCALE)
         self.index = IntegerConv(192, latent, unit=INDEX_UNIT)
         for layer in (self.mix, self.mix1, self.mix2):
             nn.init.dirac_(layer.weight, groups=layer.groups)
@@ -449,16 +445,16 @@ class Symbols(NamedTuple):
 
 def _symbols(latent: Tensor, step: int, mean: Tensor, index: Tensor) -> Symbols:
     """Return what a step codes."""
-    mean = mean / MEAN_UNIT
+    mean = mean / MEAN_SCALE
     residual = gather(latent, step) - mean
-    # What the symbols cost is learned from the residual: those that the leaning has made 0 would
-    # weigh nothing, however near to 1, and the quantiser became ever finer.
-    symbol = round_through(leaning(residual, index))
+    # The rate is learned from the residual: symbols in the dead zone would cost nothing however
+    # near to 1 they are, and the quantiser became ever finer.
+    symbol = round_through(dead_zone(residual, index))
     return Symbols(residual, symbol, index, symbol + mean)
 
 
 def _context(done: Sequence[Symbols]) -> Tensor:
-    return MEAN_UNIT * scattered([step.latent for step in done])
+    return MEAN_SCALE * scattered([step.latent for step in done])
 
 
 def place_of(group: int, quarter: int) -> int:

@@ -25,12 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.networks.blocks import SLOPE, activation, pointwise
+from train.noise.levels import LEVEL_STRIDE as LEVEL_STRIDE  # one map, made there, read here
 
 STRIDE = 8
 """Both sides of a frame are multiples of this."""
-
-LEVEL_STRIDE = 4
-"""Pixels of the frame for each value of the noise level map."""
 
 PATCH = 3 * LEVEL_STRIDE**2
 """Coefficients of a patch."""
