@@ -13,15 +13,16 @@ import cv2
 import numpy as np
 
 from benchmarks.pictures import read
-from tests.datasets import FOLDER
+from train.data.photographs import data_folder
 from venturi.bench.pictures import SHIPPED
 
-PHOTO = FOLDER / "photos" / "gb82-018.jpg"
+PHOTO = "photos/gb82-018.jpg"
+"""In the data folder."""
 WIDTH, HEIGHT = 204, 136
 
 
 def main(target: Path = SHIPPED) -> None:
-    image = read(PHOTO)
+    image = read(data_folder() / PHOTO)
     tall, wide = image.shape[:2]
     high = min(tall, wide * HEIGHT // WIDTH)
     top = (tall - high) * 3 // 4  # the windows are in the lower half

@@ -5,6 +5,7 @@ import hashlib
 import io
 import struct
 import urllib.error
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.datasets import FOLDER, missing
 from train.data import digits
 
 COUNT, TESTS = 24, 5
@@ -194,9 +194,8 @@ def test_without_a_data_folder_the_cache_is_taken(
 
 
 @pytest.mark.parametrize("name", sorted(digits.HASHES))
-def test_the_real_data(name: str) -> None:
-    if not (FOLDER / name).is_dir():
-        pytest.skip(missing(FOLDER / name))
+def test_the_real_data(name: str, shared_data: Callable[[str], Path]) -> None:
+    shared_data(name)
     found = digits.load(name)
     sizes = [len(part.images) for part in (found.train, found.validation, found.test)]
     assert (found.shape, sizes) == ((1, 28, 28), [55_000, 5_000, 10_000])
