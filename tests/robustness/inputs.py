@@ -16,7 +16,8 @@ from tests.bundles import CODEC
 from tests.robustness.subjects import BUNDLES, autoencoder, codec, denoiser, picture
 from tests.robustness.tally import Tally, outcome, row
 from venturi import Codec, DeviceError, InputError, images
-from venturi._cli.main import _quiet_libraries, main
+from venturi._cli.jobs import quiet_libraries
+from venturi._cli.main import main
 from venturi._engine.graph import PROVIDERS
 
 
@@ -229,7 +230,7 @@ def give_arguments(tally: Tally, _: int) -> None:
 def halve_images(tally: Tally, count: int) -> None:
     """Cut JPEG and PNG files; what is left is refused, and the command line writes nothing."""
     random = np.random.default_rng(8)
-    with tempfile.TemporaryDirectory() as folder, _quiet_libraries():
+    with tempfile.TemporaryDirectory() as folder, quiet_libraries():
         for suffix in (".jpg", ".png", ".webp", ".bmp", ".tif", ".ppm"):
             data = images.encode(picture(90, 120), suffix)
             lengths = {0, 1, len(data) // 2, len(data) - 1, len(data) - 2}

@@ -11,7 +11,8 @@ from tests.bundles import DENOISER
 from tests.clips import BLOCK, HASTE, FakeCapture, Frame, Item, frames, read_clip, write_clip
 from tests.robustness.tally import Tally, row
 from venturi import VideoError
-from venturi._cli.main import _quiet_libraries, main
+from venturi._cli.jobs import quiet_libraries
+from venturi._cli.main import main
 from venturi.video import live
 from venturi.video.camera import Camera
 from venturi.video.capture import Capture
@@ -87,7 +88,7 @@ def cut_videos(tally: Tally, count: int) -> None:
     """Cut a video anywhere: the exit code is 0 only for a whole one; what is written plays."""
     random = np.random.default_rng(12)
     total = 30
-    with tempfile.TemporaryDirectory() as name, _quiet_libraries():
+    with tempfile.TemporaryDirectory() as name, quiet_libraries():
         folder = Path(name)
         for suffix in (".avi", ".mp4"):
             whole = write_clip(folder / f"whole{suffix}", total).read_bytes()

@@ -46,6 +46,14 @@ def _bundle_for(arguments: argparse.Namespace) -> str:
     return MOVING if moving else STILL
 
 
+def output_suffix(name: str) -> str:
+    """Return the ending of an input's clean version: its own for a video that can be written."""
+    if not is_video(name):
+        return ".png"
+    suffix = Path(name).suffix.lower()
+    return suffix if suffix in WRITABLE else ".mp4"
+
+
 def is_video(name: str) -> bool:
     """Tell by its ending whether a path is a video's."""
     return Path(name).suffix.lower() in READABLE

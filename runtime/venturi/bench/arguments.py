@@ -19,9 +19,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     _add_sweeps(command)
     _add_load(command)
     command.add_argument(
-        "--profile", action="store_true", help="time by operator, and the part of the peak reached"
+        "--profile",
+        action="store_true",
+        help="time each operator, and compare with the machine's peak",
     )
-    command.add_argument("--json", type=Path, metavar="FILE", help="also write everything here")
+    command.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all results to FILE as well"
+    )
 
 
 def add_subject(command: argparse.ArgumentParser) -> None:
@@ -34,13 +38,21 @@ def add_subject(command: argparse.ArgumentParser) -> None:
         help="a shipped bundle by name, a folder, or an ONNX file; default: photo",
     )
     command.add_argument(
-        "--decoder", metavar="FILE", help="an ONNX file that takes what the first one gives"
+        "--decoder", metavar="FILE", help="ONNX file of the decoder, beside an encoder's"
     )
     command.add_argument(
-        "--size", type=_listed(_size), default=(), metavar="WxH,...", help="default: the model's"
+        "--size",
+        type=_listed(_size),
+        default=(),
+        metavar="WxH,...",
+        help="picture sizes; default: the model's",
     )
     command.add_argument(
-        "--threads", type=_listed(_count), default=(), metavar="N,...", help="default: all"
+        "--threads",
+        type=_listed(_count),
+        default=(),
+        metavar="N,...",
+        help="CPU threads; default: all",
     )
     command.add_argument(
         "--images",
@@ -51,20 +63,28 @@ def add_subject(command: argparse.ArgumentParser) -> None:
         help="pictures to measure on; default: a photograph that comes with venturi",
     )
     command.add_argument(
-        "--quality", type=_number(1, 100), default=50.0, metavar="1..100", help="of a codec"
+        "--quality",
+        type=_number(1, 100),
+        default=50.0,
+        metavar="1..100",
+        help="of a codec; default: 50",
     )
 
 
 def _add_sweeps(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--device", type=_listed(str), default=("cpu",), metavar="NAME,...", help="cpu, cuda, ..."
+        "--device",
+        type=_listed(str),
+        default=("cpu",),
+        metavar="NAME,...",
+        help="cpu, cuda, ...; default: cpu",
     )
     command.add_argument(
         "--precision",
         type=_listed(str),
         default=(None,),
         metavar="NAME,...",
-        help="fp32, int8: what the bundle has",
+        help="fp32, or int8 where the bundle has it; default: fp32",
     )
     command.add_argument(
         "--scenario",
@@ -81,23 +101,27 @@ def _add_load(command: argparse.ArgumentParser) -> None:
         type=_number(0, 86400),
         default=5.0,
         metavar="S",
-        help="each scenario takes at least; a server takes 662 calls a trial; default: 5",
+        help="shortest time for a scenario; a trial of a server takes 662 calls; default: 5",
     )
     command.add_argument(
         "--streams",
         type=_count,
         default=4,
         metavar="N",
-        help="pictures at once in multi-stream, workers in offline; default: 4",
+        help="pictures at once in multi-stream, and workers in offline; default: 4",
     )
     command.add_argument(
-        "--fps", type=_number(0.001, 1e6), default=30.0, metavar="N", help="camera; default: 30"
+        "--fps",
+        type=_number(0.001, 1e6),
+        default=30.0,
+        metavar="N",
+        help="rate of the camera; default: 30",
     )
     command.add_argument(
         "--bound-ms",
         type=_number(0.001, 1e9),
         metavar="MS",
-        help="server: what the p99 must hold; default: three median calls",
+        help="bound on the p99 of the server; default: three median calls",
     )
 
 

@@ -1,0 +1,216 @@
+"""The arguments of the command line."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from venturi._bundle.tasks import FP32
+from venturi._cli import commands, video
+from venturi._cli.jobs import STANDARD
+from venturi._layout import MAX_PIXELS
+from venturi._version import __version__
+from venturi.bench.arguments import add_arguments as add_bench_arguments
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2."""
+        self.exit(2, f"venturi: error: {message} (try: {self.prog} --help)\n")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line; paths may stand before, between and after the options."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    paths = getattr(arguments, "paths", None)
+    live = getattr(arguments, "camera", None) is not None
+    unknown = [text for text in rest if paths is None or (text[:1] == "-" and text != STANDARD)]
+    if unknown:
+        parser.error(f"unknown argument {unknown[0]}")
+    if paths is not None:
+        paths += rest
+        if len(paths) < 2 and not live:
+            path = f"{paths[0]}: " if paths else ""
+            parser.error(f"{path}expected an input and an output as PATH")
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="venturi",
+        description="Compress photographs and clean camera frames with small neural networks.",
+        epilog="Exit code: 0 when everything worked, 1 when something failed, 2 for wrong usage.",
+    )
+    parser.add_argument("--version", action="version", version=f"venturi {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_compress(subparsers)
+    _add_decompress(subparsers)
+    _add_denoise(subparsers)
+    _add_info(subparsers)
+    bench = _added(subparsers, "bench", "measure what a model costs on this machine")
+    add_bench_arguments(bench)
+    bench.set_defaults(run=commands.bench)
+    return parser
+
+
+_Subparsers = argparse._SubParsersAction  # the type has no public name
+
+
+def _added(subparsers: "_Subparsers[_Parser]", name: str, purpose: str) -> _Parser:
+    """Add a command; ``purpose`` stands in the list of commands and above its own help."""
+    sentence = purpose[0].upper() + purpose[1:] + "."
+    parser: _Parser = subparsers.add_parser(name, help=purpose, description=sentence)
+    return parser
+
+
+def _add_compress(subparsers: "_Subparsers[_Parser]") -> None:
+    command = _added(subparsers, "compress", "compress pictures to .vnt files")
+    _add_common(command, commands.compress, what="picture", bundle="photo")
+    rate = command.add_mutually_exclusive_group()
+    rate.add_argument(
+        "--quality",
+        type=_quality,
+        default=50.0,
+        metavar="1..100",
+        help="higher looks better and takes more bytes; default: 50",
+    )
+    rate.add_argument(
+        "--max-bytes",
+        type=_positive,
+        metavar="N",
+        help="choose the best quality that fits in N bytes",
+    )
+
+
+def _add_decompress(subparsers: "_Subparsers[_Parser]") -> None:
+    command = _added(subparsers, "decompress", "decompress .vnt files to pictures")
+    _add_common(command, commands.decompress, what=".vnt file", bundle="photo")
+    choice = command.add_mutually_exclusive_group()
+    choice.add_argument(
+        "--region",
+        type=_region,
+        metavar="TOP,LEFT,HEIGHT,WIDTH",
+        help="decode only this part of the picture, in pixels",
+    )
+    choice.add_argument(
+        "--salvage",
+        action="store_true",
+        help="decode the intact parts of a damaged file; the rest becomes grey, and a "
+        "note says where",
+    )
+    command.add_argument(
+        "--max-pixels",
+        type=_positive,
+        default=MAX_PIXELS,
+        metavar="N",
+        help="refuse larger pictures or regions; default: %(default)s",
+    )
+
+
+def _add_denoise(subparsers: "_Subparsers[_Parser]") -> None:
+    command = _added(subparsers, "denoise", "remove noise from pictures, videos or a camera")
+    default = f"{video.STILL}, or {video.MOVING} for videos and cameras"
+    _add_common(command, commands.denoise, what="picture or video", bundle=default)
+    command.set_defaults(bundle=None)
+    command.usage = f"{command.usage}, or --camera SOURCE [options]"
+    live = command.add_argument_group("camera, instead of files; q, Ctrl-C or SIGTERM stops it")
+    live.add_argument(
+        "--camera", metavar="SOURCE", help="camera number, device path, video or rtsp://... address"
+    )
+    live.add_argument("--output", metavar="FILE", help="write the clean video to FILE")
+    live.add_argument("--display", action="store_true", help="show the clean video in a window")
+    live.add_argument("--max-frames", type=_positive, metavar="N", help="stop after N frames")
+    coding = command.add_argument_group("video output")
+    coding.add_argument(
+        "--codec", metavar="NAME", help="FFmpeg encoder, such as libx264, libx265 or ffv1"
+    )
+    rate = coding.add_mutually_exclusive_group()
+    rate.add_argument(
+        "--crf",
+        type=_strength,
+        metavar="N",
+        help="constant rate factor; lower looks better and takes more bytes",
+    )
+    rate.add_argument("--bitrate", type=_positive, metavar="N", help="bits per second")
+    command.add_argument(
+        "--strength",
+        type=_strength,
+        default=1.0,
+        metavar="S",
+        help="0 to 3: 0 keeps all noise, 1 removes it, more smooths; default: 1",
+    )
+
+
+def _add_info(subparsers: "_Subparsers[_Parser]") -> None:
+    command = _added(subparsers, "info", "describe a .vnt file or a bundle")
+    command.add_argument("subject", metavar="FILE_OR_BUNDLE", help="a .vnt file, a bundle, or -")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=commands.info)
+
+
+def _add_common(
+    command: argparse.ArgumentParser,
+    run: Callable[[argparse.Namespace], int],
+    *,
+    what: str,
+    bundle: str,
+) -> None:
+    command.usage = f"{command.prog} [options] IN... OUT"
+    command.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
+        help=f"one {what} and the output file, or several and an output folder; "
+        "- is standard input or output (pictures are written to it as PNG)",
+    )
+    command.add_argument(
+        "--bundle",
+        default=bundle,
+        metavar="NAME_OR_PATH",
+        help=f"shipped bundle or folder; default: {bundle}",
+    )
+    command.add_argument("--device", default="cpu", help="cpu, cuda, ...; default: cpu")
+    command.add_argument(
+        "--threads", type=_positive, metavar="N", help="CPU threads; default: one for each core"
+    )
+    command.add_argument(
+        "--precision",
+        default=FP32,
+        help=f"{FP32}, or int8 where the bundle has it, which is faster; default: {FP32}",
+    )
+    command.set_defaults(run=run)
+
+
+def _quality(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from 1 to 100")
+    return value
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 1 or more")
+    return int(text)
+
+
+def _region(text: str) -> tuple[int, int, int, int]:
+    try:
+        top, left, height, width = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected TOP,LEFT,HEIGHT,WIDTH in pixels, such as 0,0,256,256"
+        ) from None
+    return top, left, height, width
+
+
+def _strength(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number") from None
