@@ -1,7 +1,7 @@
-"""Noise on clean photographs: its kinds, its level, and what is left of pictures without more.
+"""Noise for clean photographs, its local level, and the smoother targets of higher strengths.
 
-Half of the crops get what cameras leave of it (:mod:`train.noise.pipeline`), and almost half plain
-Gaussian noise.
+Half of the crops get the noise of simulated cameras (:mod:`train.noise.pipeline`), almost half
+plain Gaussian noise.
 """
 
 from typing import NamedTuple, Protocol
@@ -15,10 +15,10 @@ from train.data.photographs import Image
 Plane = NDArray[np.float32]
 
 SIGMA_MAX = 55.0
-"""Largest deviation of Gaussian noise, on the 0–255 scale."""
+"""Largest standard deviation of Gaussian noise, on the 0–255 scale."""
 
 LEVEL_STRIDE = 4
-"""Pixels of a picture for each value of its noise level map."""
+"""Pixels per value of the noise level map, along each axis."""
 
 _LEVEL_WINDOW = 9
 _DETAIL_WINDOW = 5
@@ -26,21 +26,21 @@ _MEAN = np.full((1, 3), 1 / 3, np.float32)
 
 
 class Kind(Protocol):
-    """A kind of noise and its strength, with what else is done to the pictures that have it."""
+    """A source of noise at one strength, with whatever else it does to a picture."""
 
     @property
     def of_camera(self) -> bool:
-        """Whether it is a camera's."""
+        """Whether it simulates a camera."""
 
     def pair(self, picture: Image, rng: np.random.Generator) -> tuple[Image, Image]:
-        """Return (clean, noisy) of a sharp uint8 (H, W, 3) picture; each call has other noise."""
+        """Return (clean, noisy) of a sharp uint8 (H, W, 3) picture; each call draws new noise."""
 
 
 class Gaussian(NamedTuple):
-    """Independent Gaussian noise, which denoisers are compared on.
+    """Independent Gaussian noise, on which denoisers are usually compared.
 
     Attributes:
-        sigma: its deviation, on the 0–255 scale; 0 is none.
+        sigma: standard deviation on the 0–255 scale; 0 is no noise.
     """
 
     sigma: float
@@ -52,14 +52,14 @@ class Gaussian(NamedTuple):
 
 
 def gaussian(clean: Image, sigma: float, rng: np.random.Generator) -> Image:
-    """Add independent Gaussian noise of deviation ``sigma`` (0–255 scale), clipped to uint8."""
+    """Add Gaussian noise of standard deviation ``sigma`` (0–255 scale), clipped to uint8."""
     noise = rng.standard_normal(clean.shape, np.float32)
     noise *= sigma
     return np.asarray(cv2.add(clean, noise, dtype=cv2.CV_8U), np.uint8)  # rounds and clips
 
 
 def level(noisy: Image, clean: Image) -> Plane:
-    """Return the deviation of the noise around each place, float32 (H/4, W/4), full scale 1."""
+    """Return the local standard deviation of the noise, float32 (H/4, W/4), full scale 1."""
     height, width = clean.shape[:2]
     size = width // LEVEL_STRIDE, height // LEVEL_STRIDE
     difference = cv2.subtract(noisy, clean, dtype=cv2.CV_32F)
@@ -69,15 +69,15 @@ def level(noisy: Image, clean: Image) -> Plane:
 
 
 def smoother(clean: Plane, deviation: Plane, strength: float) -> Plane:
-    """Return what a denoiser should leave when the noise is claimed ``strength`` ≥ 1 times itself.
+    """Return the target of a denoiser whose user asks for a ``strength`` above 1.
 
-    Detail is shrunk as the Wiener filter of local statistics does (Lee, PAMI 1980) for the noise
-    claimed beyond the true one, ``strength − 1`` times it: faint texture goes, edges stay.
+    Such a user claims more noise than there is. A Wiener filter on local statistics (Lee, PAMI
+    1980) removes the excess, ``strength − 1`` times the noise: faint texture goes, edges stay.
 
     Args:
         clean: float32 (H, W, 3) in [0, 1].
-        deviation: of the noise, float32 (H/4, W/4).
-        strength: at least 1, where nothing changes.
+        deviation: standard deviation of the noise, float32 (H/4, W/4).
+        strength: at least 1, which changes nothing.
     """
     height, width = clean.shape[:2]
     excess = np.square(cv2.resize(deviation, (width, height)) * np.float32(strength - 1))

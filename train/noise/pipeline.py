@@ -1,11 +1,11 @@
-"""Cameras from light to JPEG, drawn at random: what their own pipelines make of noise.
+"""Random cameras, simulated from light to JPEG, for noise as it leaves their pipelines.
 
-Noise that is added to finished pictures lacks what follows it in a camera: demosaicing along
-edges, a colour matrix, a tone curve, noise reduction that spares edges, sharpening and resizing.
-Here it goes through them, picture and all (Brooks et al., "Unprocessing Images for Learned Raw
-Denoising", CVPR 2019, section 3). The clean picture is the mean of other shots, as in data sets of
-real noise (Nam et al., CVPR 2016, section 3), so that a denoiser learns to take away noise and not
-to undo the camera; training with one that has noise left leads to the same denoiser (Lehtinen et
+In a camera, noise is followed by demosaicing along edges, a colour matrix, a tone curve, noise
+reduction that spares edges, sharpening and resizing. Noise that is added to finished pictures lacks
+all of this; here picture and noise go through it together (Brooks et al., "Unprocessing Images for
+Learned Raw Denoising", CVPR 2019, section 3). The clean picture is the mean of other shots, as in
+data sets of real noise (Nam et al., CVPR 2016, section 3), so a denoiser learns to remove noise and
+not to undo the camera. That this mean has some noise left does not change the result (Lehtinen et
 al., Noise2Noise, ICML 2018, section 2).
 """
 
@@ -24,18 +24,18 @@ _CLEAN_SHOTS = 3
 _SOFT_SHARE, _EDGES_SHARE, _REDUCED_SHARE = 0.9, 0.7, 0.8
 _RESIZED_SHARE, _JPEG_SHARE = 0.3, 0.8
 _RESIZED_MAX = 1.6
-_SCALE, _FOOT = 60000, 0.02  # of 16 bits; noise goes below black
+_SCALE, _FOOT = 60000, 0.02  # within 16 bits, with room for noise below black
 _TONES = 4096
 
 
 class Colour(NamedTuple):
-    """How a camera sees colours.
+    """A camera's exposure, colour matrix, white balance and demosaicing.
 
     Attributes:
-        exposure: of white, as a share of full scale.
-        matrix: from its own red, green and blue to those of sRGB, (3, 3) with rows that sum to 1.
-        white: by how much its white balance multiplies each, (3,).
-        edges: whether the mosaic is interpolated along edges, else bilinearly.
+        exposure: raw value of white, as a share of full scale.
+        matrix: from the camera's RGB to linear sRGB, (3, 3); rows sum to 1.
+        white: white balance gains, (3,).
+        edges: whether to demosaic along edges; otherwise bilinearly.
     """
 
     exposure: float
@@ -44,13 +44,13 @@ class Colour(NamedTuple):
     edges: bool = True
 
     def mosaic(self, picture: Image) -> Plane:
-        """Return what a sensor sees of a uint8 (H, W, 3) picture, float32 (H, W), full scale 1."""
+        """Return the raw mosaic of a uint8 (H, W, 3) picture, float32 (H, W), full scale 1."""
         linear = np.asarray(np.float32(self.exposure) * cv2.LUT(picture, _LINEAR), np.float32)
-        own = np.clip(cv2.transform(linear, np.linalg.inv(self.matrix)), 0, 1)
-        return mosaic(np.asarray(own / self.white, np.float32))
+        raw = np.clip(cv2.transform(linear, np.linalg.inv(self.matrix)), 0, 1)
+        return mosaic(np.asarray(raw / self.white, np.float32))
 
     def light(self, raw: Plane) -> Plane:
-        """Return the linear light of a mosaic with noise, float32 (H, W, 3) in [0, 1]."""
+        """Demosaic a noisy raw mosaic to linear light, float32 (H, W, 3) in [0, 1]."""
         balanced = np.clip(raw * mosaic(np.full((*raw.shape, 3), self.white)), -_FOOT, 1) + _FOOT
         way = cv2.COLOR_BayerRGGB2RGB_EA if self.edges else cv2.COLOR_BayerRGGB2RGB
         full = cv2.demosaicing((balanced * _SCALE).astype(np.uint16), way)
@@ -59,12 +59,12 @@ class Colour(NamedTuple):
 
 
 class Reduction(NamedTuple):
-    """A bilateral filter, mixed with what it filters.
+    """Noise reduction: a bilateral filter, blended with its input.
 
     Attributes:
-        blur: deviation over pixels.
-        contrast: over values, full scale 1.
-        share: of what is filtered.
+        blur: standard deviation over pixels.
+        contrast: standard deviation over values, full scale 1.
+        share: weight of the filtered plane.
     """
 
     blur: float
@@ -79,7 +79,7 @@ class Reduction(NamedTuple):
         )
 
     def of_half(self, plane: Plane) -> Plane:
-        """Return it reduced at half of the resolution, where cameras treat colour."""
+        """Return a plane with its noise reduced at half resolution, as cameras treat colour."""
         height, width = plane.shape
         half = cv2.resize(plane, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.resize(self.of(np.asarray(half)), (width, height)), np.float32)
@@ -89,14 +89,14 @@ class Camera(NamedTuple):
     """A camera at one sensitivity; a kind of noise (:class:`train.noise.levels.Kind`).
 
     Attributes:
-        shot, read: of the sensor's noise: variance = shot · light + read, of full scale 1.
-        blur: deviation of the blur by the lens, in pixels.
-        colour: how it sees colours.
-        contrast: share of an S-shaped tone curve.
-        brightness, colours: how their noise is reduced, colour at half of the resolution.
-        sharpening, radius: of an unsharp mask of brightness.
-        quality: of the JPEG; None is none.
-        shrinking: by how much a picture is made smaller in the end.
+        shot, read: sensor noise: variance = shot · light + read, with full scale 1.
+        blur: standard deviation of the blur by the lens, in pixels.
+        colour: colour processing.
+        contrast: weight of an S-shaped tone curve.
+        brightness, colours: noise reduction on luma and on chroma, the latter at half resolution.
+        sharpening, radius: amount and standard deviation of an unsharp mask on luma.
+        quality: JPEG quality; None skips JPEG.
+        shrinking: factor by which the picture is scaled down in the end.
     """
 
     shot: float
@@ -149,20 +149,20 @@ class Camera(NamedTuple):
     def pair(self, picture: Image, rng: np.random.Generator) -> tuple[Image, Image]:
         """Return (clean, noisy) of a sharp uint8 (H, W, 3) picture.
 
-        What is clean has noise of its own, by which their difference is a sixth too large.
+        The clean one is a mean of three shots: its own noise raises the difference by a sixth.
         """
         noisy, *others = self.shots(picture, 1 + _CLEAN_SHOTS, rng)
         return mean(others), noisy
 
     def shots(self, picture: Image, count: int, rng: np.random.Generator) -> Iterator[Image]:
-        """Yield shots of a sharp picture that stands still, uint8 (H, W, 3) as it is."""
+        """Yield shots of a sharp, still picture, uint8 (H, W, 3) like it."""
         height, width = picture.shape[:2]
         size = tuple(round(side * self.shrinking) // 2 * 2 for side in (width, height))
         large = cv2.resize(softened(picture, self.blur), size, interpolation=cv2.INTER_CUBIC)
         raw = self.colour.mosaic(np.asarray(large, np.uint8))
-        for taken in exposures(raw, self.shot, self.read, count, rng):
-            made = self._developed(taken)
-            small = cv2.resize(made, (width, height), interpolation=cv2.INTER_AREA)
+        for exposed in exposures(raw, self.shot, self.read, count, rng):
+            developed = self._developed(exposed)
+            small = cv2.resize(developed, (width, height), interpolation=cv2.INTER_AREA)
             whole = np.asarray(small, np.uint8)
             yield whole if self.quality is None else jpeg(whole, self.quality)
 
@@ -176,7 +176,7 @@ class Camera(NamedTuple):
 
 
 def drawn(rng: np.random.Generator) -> Kind:
-    """Draw a kind of noise: none, Gaussian, or a camera's."""
+    """Draw a kind of noise at random: none, Gaussian, or that of a camera."""
     choice = rng.random()
     if choice < _CLEAN_SHARE + _GAUSSIAN_SHARE:
         return Gaussian(0.0 if choice < _CLEAN_SHARE else float(rng.uniform(0, SIGMA_MAX)))
@@ -193,7 +193,7 @@ def _sensitivity(rng: np.random.Generator) -> tuple[float, float]:
 def exposures(
     raw: Plane, shot: float, read: float, count: int, rng: np.random.Generator
 ) -> Iterator[Plane]:
-    """Yield a mosaic, float32 (H, W), as often with a sensor's noise: shot · raw + read."""
+    """Yield a mosaic, float32 (H, W), with new sensor noise of variance shot · raw + read."""
     deviation = np.sqrt(np.float32(shot) * raw + np.float32(read))
     for _ in range(count):
         yield raw + deviation * rng.standard_normal(raw.shape, np.float32)
@@ -205,24 +205,24 @@ def mean(shots: Sequence[Image]) -> Image:
 
 
 def toned(plain: Plane, contrast: float) -> Plane:
-    """Return values in [0, 1] after a share of an S-shaped curve."""
+    """Apply an S-shaped tone curve to values in [0, 1], with a weight of ``contrast``."""
     return np.asarray(plain + np.float32(contrast) * (plain * plain * (3 - 2 * plain) - plain))
 
 
 def split(picture: Plane) -> list[Plane]:
-    """Return the brightness of a float32 (H, W, 3) picture, and its two colours."""
+    """Return luma and the two chroma planes of a float32 (H, W, 3) picture."""
     planes = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
     return [np.asarray(plane, np.float32) for plane in planes]
 
 
 def merged(*planes: Plane) -> Image:
-    """Return the uint8 (H, W, 3) picture that has this brightness and these colours."""
+    """Return the uint8 (H, W, 3) picture of luma and two chroma planes."""
     result = cv2.cvtColor(cv2.merge(planes), cv2.COLOR_YCrCb2RGB)
     return np.rint(np.clip(result, 0, 1) * 255).astype(np.uint8)
 
 
 def softened(picture: Image, blur: float) -> Image:
-    """Return a uint8 (H, W, 3) picture blurred by a deviation in pixels; 0 leaves it."""
+    """Blur a uint8 (H, W, 3) picture by a standard deviation in pixels; 0 leaves it as it is."""
     return picture if blur == 0 else np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.uint8)
 
 
@@ -233,14 +233,14 @@ def sharpened(plane: Plane, amount: float, radius: float) -> Plane:
 
 
 def jpeg(image: Image, quality: int) -> Image:
-    """Return what is left of a picture after JPEG."""
+    """Return a picture after JPEG compression."""
     written, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert written
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
 def mosaic(picture: Plane) -> Plane:
-    """Keep one colour per pixel of float32 (H, W, 3): red, green, green and blue of 2 × 2."""
+    """Keep one colour per pixel of float32 (H, W, 3): a Bayer mosaic, RGGB."""
     plane = np.ascontiguousarray(picture[..., 1])
     plane[::2, ::2] = picture[::2, ::2, 0]
     plane[1::2, 1::2] = picture[1::2, 1::2, 2]
@@ -259,4 +259,4 @@ def _coded_table() -> Plane:
 
 
 _LINEAR, _CODED = _linear_table(), _coded_table()
-"""Linear light of each level in the code of sRGB (IEC 61966-2-1), and the code of light."""
+"""From sRGB levels to linear light (IEC 61966-2-1), and back."""

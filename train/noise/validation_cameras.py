@@ -1,10 +1,10 @@
-"""Cameras on which no denoiser is trained: to judge one on other noise.
+"""Simulated cameras for validation only: no denoiser is trained on their noise.
 
-A validation with the training's own noise tells only how well that is learned: it got better by
-0.3 dB with a kind of noise that was worse on real cameras. These cameras are built otherwise than
-those of the training (:mod:`train.noise.pipeline`): another tone curve, noise reduced by
-non-local means and medians, sharpening that is wider than any there. The clean
-picture is the mean of many shots, as in data sets of real noise (Nam et al., CVPR 2016, section 3).
+Validating on the noise of training only measures how well that noise was learned: once it improved
+by 0.3 dB while results on real cameras got worse. These cameras share nothing with those of the
+training (:mod:`train.noise.pipeline`): they have another tone curve, reduce noise by non-local
+means and medians, and sharpen more widely. The clean picture is the mean of many shots, as in data
+sets of real noise (Nam et al., CVPR 2016, section 3).
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from train.noise.levels import Plane
 from train.noise.pipeline import Colour, exposures, jpeg, mean, merged, sharpened, softened, toned
 
 SHOTS = 24
-"""Of which the mean is clean: what is left of their noise is 14 dB below it."""
+"""Shots whose mean counts as clean: averaging lowers the noise by 14 dB."""
 
 _COLOUR = Colour(
     exposure=0.9,
@@ -32,18 +32,18 @@ _RADIUS = 1.6
 _MAGNIFIED = 1.4, 1.8, 2.2
 
 
-class Judge(NamedTuple):
+class ValidationCamera(NamedTuple):
     """A camera at one sensitivity.
 
     Attributes:
-        shot, read: of the sensor's noise: variance = shot · light + read, of full scale 1.
-        reduction: strength of the non-local means of brightness, in levels.
-        share: of what they give; the rest is as it was.
-        colour_blur: deviation of the blur of colour after its median, in pixels.
-        sharpening: amount of an unsharp mask of brightness.
-        contrast: share of an S-shaped tone curve.
-        size: of the picture in the end, as a share of the sensor's pixels along a side.
-        quality: of the JPEG.
+        shot, read: sensor noise: variance = shot · light + read, with full scale 1.
+        reduction: strength of the non-local means on luma, in levels.
+        share: weight of the filtered luma; the rest is unfiltered.
+        colour_blur: standard deviation of the blur on chroma, after a median, in pixels.
+        sharpening: amount of the unsharp mask on luma.
+        contrast: weight of an S-shaped tone curve.
+        size: side of the final picture as a share of the sensor's.
+        quality: JPEG quality.
     """
 
     shot: float
@@ -57,10 +57,10 @@ class Judge(NamedTuple):
     quality: int
 
     def shots(self, picture: Image, count: int, rng: np.random.Generator) -> Iterator[Image]:
-        """Yield shots of a still picture with sides that are even, uint8 (H', W', 3)."""
+        """Yield shots of a still picture with even sides, uint8 (H', W', 3)."""
         raw = _COLOUR.mosaic(picture)
-        for taken in exposures(raw, self.shot, self.read, count, rng):
-            yield self._developed(taken)
+        for exposed in exposures(raw, self.shot, self.read, count, rng):
+            yield self._developed(exposed)
 
     def _developed(self, raw: Plane) -> Image:
         plain = toned(np.asarray(_COLOUR.light(raw) ** _GAMMA, np.float32), self.contrast)
@@ -76,26 +76,27 @@ class Judge(NamedTuple):
         return jpeg(np.asarray(small, np.uint8), self.quality)
 
 
-JUDGES = (
-    Judge(0.0012, 5e-6, 5, 0.4, 1.5, 0.5, 0.20, 1.00, 95),
-    Judge(0.0030, 2e-5, 8, 0.7, 2.5, 0.8, 0.35, 0.75, 92),
-    Judge(0.0020, 1e-5, 1, 0.0, 0.8, 0.3, 0.10, 0.75, 97),
-    Judge(0.0008, 3e-6, 6, 0.3, 3.5, 1.2, 0.20, 1.00, 90),
+VALIDATION_CAMERAS = (
+    ValidationCamera(0.0012, 5e-6, 5, 0.4, 1.5, 0.5, 0.20, 1.00, 95),
+    ValidationCamera(0.0030, 2e-5, 8, 0.7, 2.5, 0.8, 0.35, 0.75, 92),
+    ValidationCamera(0.0020, 1e-5, 1, 0.0, 0.8, 0.3, 0.10, 0.75, 97),
+    ValidationCamera(0.0008, 3e-6, 6, 0.3, 3.5, 1.2, 0.20, 1.00, 90),
 )
-"""Two whose pictures are as large as the sensor, and two whose are smaller; the third does least to
-its noise, the last one sharpens most."""
+"""Two deliver all pixels of the sensor, two fewer. The third does least to its noise; the last one
+sharpens most."""
 
 
 def pairs(pictures: list[Image], side: int) -> Iterator[tuple[Image, Image]]:
-    """Yield (clean, noisy), uint8 (side, side, 3), of the middle of each picture.
+    """Yield (clean, noisy), uint8 (side, side, 3), of the centre of each picture.
 
-    Photographs that were made smaller are magnified, since a sensor's own pixels are as soft.
+    Photographs that were scaled down are magnified first: a sensor's pixels are that soft.
     """
     for i, picture in enumerate(pictures):
-        judge, factor = JUDGES[i % len(JUDGES)], _MAGNIFIED[i // len(JUDGES) % len(_MAGNIFIED)]
-        sensor = 2 * round(side / judge.size / 2)
+        rounds, number = divmod(i, len(VALIDATION_CAMERAS))
+        camera, factor = VALIDATION_CAMERAS[number], _MAGNIFIED[rounds % len(_MAGNIFIED)]
+        sensor = 2 * round(side / camera.size / 2)
         part = centre(picture, round(sensor / factor))
         large = cv2.resize(part, (sensor, sensor), interpolation=cv2.INTER_CUBIC)
         soft = softened(np.asarray(large, np.uint8), _LENS_BLUR)
-        shots = list(judge.shots(soft, SHOTS, step_generator(i)))
+        shots = list(camera.shots(soft, SHOTS, step_generator(i)))
         yield mean(shots), shots[0]
