@@ -14,6 +14,7 @@ from torch.nn import functional
 from export.graphs import Port, block_major, export_graph
 from export.parity import ParityError, largest_difference, require
 from export.rows import Size, shuffled
+from export.storage import store_exactly
 from train.networks.codec import (
     CONTEXT_MAX,
     GROUPS,
@@ -271,6 +272,8 @@ def write_entropy(network: EntropyNetwork, folder: Path) -> dict[str, float]:
         ParityError: a file computes something else than the network, or could on some machine.
     """
     _write_steps(network, folder)
+    for name in FILES.values():
+        store_exactly(folder / name)
     return {
         "entropy_max_error": _largest_error(network, folder),
         "entropy_largest_partial_sum": prove_exact(network),

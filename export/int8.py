@@ -7,6 +7,7 @@ loss, since its pixels are whole numbers of 1/255.
 """
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -16,9 +17,12 @@ from torch import Tensor, nn
 from export.bundle import Measured
 from export.parity import ParityError, run_file
 from export.quantise import Feed, quantised, scales
+from export.saturation import prove_unsaturated
+from export.storage import Stored, store
 from train.networks.denoiser import LEVEL_STRIDE, Denoised
 from train.tasks.camera import CameraTask
 from train.tasks.photo import to_tensor
+from venturi._bundle.manifest import INT8_PAIR_SUM
 from venturi._engine.arrays import Pixels
 
 LOSS_MAX_DB = 0.5
@@ -73,14 +77,21 @@ def to_pixels(frames: Tensor) -> list[Pixels]:
     return list(levels.contiguous().numpy())
 
 
-def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str] = ()) -> None:
+def write_int8(
+    ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str] = ()
+) -> Measured:
     """Write the variant in 8 bits of a file, with the ranges that these inputs lead to.
+
+    Returns the proof that no processor saturates its products.
 
     Args:
         ready: the file.
         path: of the variant.
         seen: inputs.
         exact: names of layers that stay in float32, wherever they stand in a path.
+
+    Raises:
+        ParityError: some could.
     """
     model = onnx.load(ready)
     kept, rounded = (
@@ -92,26 +103,51 @@ def write_int8(ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[
         for kind, parts in (("Conv", exact), ("MatMul", _PRODUCTS))
     )
     made = quantised(model, scales(model, seen, rounded), kept, rounded)
+    largest = prove_unsaturated(made)
     path.write_bytes(made.SerializeToString(deterministic=True))
+    return {INT8_PAIR_SUM: largest}
 
 
 def measure(exact: Path, variant: Path, task: CameraTask) -> Measured:
-    """Return PSNR with Gaussian noise on held-out photographs, and what the variant loses of it.
+    """Store the weights of both files in fewer bits; return PSNR with noise, and what they lose.
+
+    Raises:
+        ParityError: the variant loses so much that it must be broken.
+    """
+    whole, rounded = (
+        store([path], partial(task.gaussian_psnr_db, Exported(path), _SIGMA, CPU))
+        for path in (exact, variant)
+    )
+    remedy = "fine-tune it with --int8, or leave the variant out with --no-int8"
+    return compared(f"psnr_{_SIGMA}", whole, rounded, variant.name, remedy)
+
+
+def compared(
+    of: str,
+    exact: Stored,
+    variant: Stored,
+    name: str,
+    remedy: str = "leave the variant out with --no-int8",
+) -> Measured:
+    """Return what a variant loses beside the file in float32, and what storage costs of both.
+
+    Args:
+        of: what is measured, in the names of the results.
+        exact: the file in float32.
+        variant: the one in 8 bits.
+        name: of the variant, for the message.
+        remedy: for the message.
 
     Raises:
         ParityError: it loses so much that it must be broken.
     """
-    psnr, own = (task.gaussian_psnr_db(Exported(path), _SIGMA, CPU) for path in (exact, variant))
-    remedy = "fine-tune it with --int8, or leave the variant out with --no-int8"
-    require_small_loss(variant.name, psnr - own, remedy, at=f" at sigma {_SIGMA}")
-    return {f"psnr_{_SIGMA}_db": psnr, f"int8_psnr_{_SIGMA}_loss_db": psnr - own}
-
-
-def require_small_loss(
-    name: str, loss_db: float, remedy: str = "leave the variant out with --no-int8", at: str = ""
-) -> None:
-    """Raise :class:`ParityError` when a variant loses so much that it must be broken."""
+    loss_db = exact.psnr_db - variant.psnr_db
     if not loss_db <= LOSS_MAX_DB:
         raise ParityError(
-            f"{name} loses {loss_db:.3g} dB{at}; expected at most {LOSS_MAX_DB}; {remedy}"
+            f"{name} loses {loss_db:.3g} dB of {of}; expected at most {LOSS_MAX_DB}; {remedy}"
         )
+    return {
+        f"{of}_db": exact.psnr_db,
+        f"int8_{of}_loss_db": loss_db,
+        "storage_loss_db": max(exact.loss_db, variant.loss_db),
+    }

@@ -15,6 +15,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from export.saturation import rounded
+
 MOVERS = frozenset({"Reshape", "Transpose"})
 """What moves values and changes none."""
 
@@ -29,7 +31,6 @@ else is not.
 TAIL = 1e-4
 """Share of the values of a tensor that may lie beyond each end of its range, and are clipped."""
 
-_WEIGHT_MAX = 127
 _BIAS_MAX = 2**30  # of steps: beside tiny weights a bias would not fit int32
 _STRIDE = 7  # of the values that are looked at; no factor of the sides or the channels
 
@@ -254,11 +255,7 @@ class _Writer:
         self, name: str, *, least: NDArray[np.float32] | float = 0.0, axis: int = 0
     ) -> NDArray[np.float32]:
         """Write a weight; return the step of each channel along an axis, at least so large."""
-        weight = self.weights[name]
-        rest = tuple({*range(weight.ndim)} - {axis})
-        step = np.asarray(np.maximum(np.abs(weight).max(axis=rest), 1e-8) / _WEIGHT_MAX, np.float32)
-        step = np.maximum(step, np.asarray(least, np.float32))
-        integers = np.rint(weight / np.expand_dims(step, rest)).astype(np.int8)
+        integers, step = rounded(self.weights[name], axis, least)
         self._integers(name, integers, step, axis)
         return step
 

@@ -20,6 +20,7 @@ from onnx import numpy_helper
 from tests import make_golden
 from tests.decoded import decode, readdressed
 from tests.test_golden import BUNDLES, golden, index
+from tests.weights import unpack
 from venturi import Codec, Manifest, Observer, StreamError
 from venturi._bundle.manifest import FileEntry
 
@@ -50,6 +51,7 @@ def perturbed(
     for role in roles:
         path = folder / f"{role.replace('_', '-')}.onnx"
         model = onnx.load(path)
+        unpack(model)
         nodes = [node for node in model.graph.node if node.op_type in WEIGHTED]
         weights = {name for node in nodes for name in node.input}
         for tensor in model.graph.initializer:
