@@ -2,18 +2,17 @@
 
 import re
 import shlex
-import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from benchmarks import __main__ as benchmarks
 from benchmarks import documents
 from export import __main__ as export
+from tests.training import write_digits
 from train import __main__ as train
 from train.data import digits
 from train.recipes import RECIPES, AutoencoderRecipe
@@ -46,22 +45,14 @@ def commands() -> list[list[str]]:
     return [line[2:] for line in lines]
 
 
-def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
-    head = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-    path.write_bytes(head + array.tobytes())
-
-
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to run the page in: data sets, pictures of one's own, no results."""
     rng = np.random.default_rng(0)
     for name in digits.HASHES:
-        folder = tmp_path / "data" / name
-        folder.mkdir(parents=True)
         for part, count in (("train", COUNT), ("t10k", TESTS)):
             images = rng.integers(0, 256, (count, SIDE, SIDE), np.uint8)
-            write_idx(folder / f"{part}-images-idx3-ubyte", images)
-            write_idx(folder / f"{part}-labels-idx1-ubyte", (np.arange(count) % 10).astype("u1"))
+            write_digits(tmp_path / "data" / name, part, images)
     (tmp_path / "my-pictures").mkdir()
     for number in range(10):
         picture = rng.integers(0, 256, (16, 20, 3), np.uint8)

@@ -12,17 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from tests.training import idx
 from train.data import digits
 
 COUNT, TESTS = 24, 5
-
-
-def idx(array: NDArray[np.uint8]) -> bytes:
-    return (
-        bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + bytes(array)
-    )
 
 
 def idx_files(side: int = 6) -> dict[str, bytes]:

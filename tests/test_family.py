@@ -1,7 +1,6 @@
 """The autoencoder family, each recipe trained for two steps on generated pictures and exported."""
 
 import json
-import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 
 from export import __main__ as export
 from export import autoencoder as exporter
+from tests.training import write_digits
 from train import __main__ as train
 from train.engine.loop import Trainer
 from train.networks.autoencoders import Rounded, Variational
@@ -35,11 +34,6 @@ SMALL: dict[str, dict[str, int]] = {
 EXPORTED = ("mnist-sparse", "mnist-seq2seq", "mnist-vae", "mnist-bytes")
 
 
-def idx(array: NDArray[np.uint8]) -> bytes:
-    head = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-    return head + array.tobytes()
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Blobs that wander: something that a code of a few numbers can hold."""
@@ -49,9 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part, count in (("train", 240), ("t10k", 30)):
         top, left = rng.uniform(2, HEIGHT - 2, count), rng.uniform(2, WIDTH - 2, count)
         far = (rows - top[:, None, None]) ** 2 + (columns - left[:, None, None]) ** 2
-        images = (255 * np.exp(-far / 4)).astype(np.uint8)
-        (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
-        (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.zeros(count, np.uint8)))
+        write_digits(folder, part, (255 * np.exp(-far / 4)).astype(np.uint8))
     return folder
 
 

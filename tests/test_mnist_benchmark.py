@@ -2,16 +2,15 @@
 
 import json
 import shutil
-import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from benchmarks import digit_figures, mnist, pictures, results
 from benchmarks.__main__ import main
+from tests.training import write_digits
 
 TINY = Path(__file__).parent / "data" / "tiny_autoencoder"
 KEYS = {
@@ -21,21 +20,12 @@ KEYS = {
 TESTS = 40
 
 
-def write_idx(path: Path, array: NDArray[np.uint8]) -> None:
-    head = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-    path.write_bytes(head + array.tobytes())
-
-
 def write_set(folder: Path, seed: int, grain: int) -> None:
     """Squares in random levels, ``grain`` pixels wide: 4 is what the tiny bundle holds."""
-    folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     for part, count in (("train", 120), ("t10k", TESTS)):
         levels = rng.integers(0, 256, (count, 8 // grain, 8 // grain), np.uint8)
-        images = levels.repeat(grain, 1).repeat(grain, 2)
-        write_idx(folder / f"{part}-images-idx3-ubyte", images)
-        labels = (np.arange(count) % 10).astype(np.uint8)
-        write_idx(folder / f"{part}-labels-idx1-ubyte", labels)
+        write_digits(folder, part, levels.repeat(grain, 1).repeat(grain, 2))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from export import __main__ as export
-from tests.training import camera_recipe, picture, pictures
+from tests.training import camera_recipe, picture
 from train.data.photographs import detail
 from train.engine.loop import Trainer
 from train.networks.denoiser import (
@@ -128,8 +128,8 @@ def test_the_level_learns_from_its_own_loss_alone(network: DenoiserNetwork) -> N
     assert all(p.grad is not None for p in network.stem.parameters())
 
 
-def test_batches_are_what_the_loss_expects(tmp_path: Path) -> None:
-    task = CameraTask(camera_recipe(pictures(tmp_path / "pictures")))
+def test_batches_are_what_the_loss_expects(picture_folder: Path) -> None:
+    task = CameraTask(camera_recipe(picture_folder))
     batch = task.batch(0, 0, 12)
     assert {name: tuple(value.shape) for name, value in batch.items()} == {
         "frame": (12, 3, 32, 32),
@@ -162,8 +162,8 @@ def test_crops_with_detail_are_preferred(tmp_path: Path) -> None:
     assert textured == pytest.approx(camera / 3 + (1 - camera) * of_two, abs=0.05)
 
 
-def test_a_crop_weighs_by_the_root_of_its_error(tmp_path: Path) -> None:
-    task = CameraTask(camera_recipe(pictures(tmp_path / "pictures")))
+def test_a_crop_weighs_by_the_root_of_its_error(picture_folder: Path) -> None:
+    task = CameraTask(camera_recipe(picture_folder))
     batch = task.batch(0, 0, 2)
     error = torch.tensor([0.01, 0.03]).view(2, 1, 1, 1)
 
@@ -182,8 +182,8 @@ def test_a_crop_weighs_by_the_root_of_its_error(tmp_path: Path) -> None:
         assert float(loss) == pytest.approx(0.02, rel=0.01)
 
 
-def test_an_estimate_too_low_costs_more(tmp_path: Path) -> None:
-    task = CameraTask(camera_recipe(pictures(tmp_path / "pictures")))
+def test_an_estimate_too_low_costs_more(picture_folder: Path) -> None:
+    task = CameraTask(camera_recipe(picture_folder))
     batch = task.batch(0, 0, 2)
 
     class Fixed(torch.nn.Module):
@@ -199,8 +199,8 @@ def test_an_estimate_too_low_costs_more(tmp_path: Path) -> None:
     assert (low - exact) / (high - exact) == pytest.approx(0.7 / 0.3, rel=1e-3)
 
 
-def test_it_learns(tmp_path: Path) -> None:
-    small = camera_recipe(pictures(tmp_path / "pictures"), steps=80, batch=4)
+def test_it_learns(picture_folder: Path, tmp_path: Path) -> None:
+    small = camera_recipe(picture_folder, steps=80, batch=4)
     recipe = replace(small, width=48, learning_rate=5e-3, average=0.9, validate_every=1000)
     task = CameraTask(recipe)
     trainer = Trainer(task, tmp_path / "run", "camera")
@@ -216,8 +216,8 @@ def test_it_learns(tmp_path: Path) -> None:
 
 # The exporter of torch 2.13 trips over its own deprecation of tree specs.
 @pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
-def test_what_is_exported_is_what_was_trained(tmp_path: Path) -> None:
-    recipe = camera_recipe(pictures(tmp_path / "pictures"), steps=2)
+def test_what_is_exported_is_what_was_trained(picture_folder: Path, tmp_path: Path) -> None:
+    recipe = camera_recipe(picture_folder, steps=2)
     trainer = Trainer(CameraTask(recipe), tmp_path / "run", "camera")
     trainer.train()
     assert export.main([str(tmp_path / "run"), "--out", str(tmp_path / "bundle")]) == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training import camera_recipe, pictures
+from tests.training import camera_recipe
 from train import __main__ as command
 from train.engine import checkpoint
 from train.engine.loop import Trainer
@@ -50,8 +50,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_two_processes_agree_and_resume(tmp_path: Path) -> None:
-    data, run = pictures(tmp_path / "pictures"), tmp_path / "run"
+def test_two_processes_agree_and_resume(picture_folder: Path, tmp_path: Path) -> None:
+    data, run = picture_folder, tmp_path / "run"
     options = ["--data", str(data), "--batch=4", "--crop=32", "--width=16", "--deep-width=16",
                "--deep-depth=1", "--threads=1", "--warmup=2", "--checkpoint-every=2",
                "--device=cpu"]  # fmt: skip
@@ -68,20 +68,23 @@ def test_two_processes_agree_and_resume(tmp_path: Path) -> None:
 
 
 def test_a_batch_that_does_not_divide_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setattr("train.engine.loop.dist.is_initialized", lambda: True)
-    recipe = camera_recipe(pictures(tmp_path / "pictures"), batch=4)
+    recipe = camera_recipe(picture_folder, batch=4)
     with pytest.raises(ValueError, match="batch is 4 for 3 processes; expected a multiple"):
         Trainer(CameraTask(recipe), tmp_path / "run", "camera")
 
 
 def test_a_gpu_that_is_not_there_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    picture_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    data = pictures(tmp_path / "pictures")
+    data = picture_folder
     arguments = ["camera", "--data", str(data), "--run", str(tmp_path / "run"), "--device", "cuda"]
     assert command.main(arguments) == 1
     assert "device is 'cuda' but torch sees no GPU" in capsys.readouterr().err

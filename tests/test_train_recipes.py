@@ -206,8 +206,8 @@ def test_split_keeps_pictures_apart() -> None:
 
 
 @pytest.mark.parametrize("kind", ["photo", "camera"])
-def test_batches_are_a_function_of_step_and_rank(kind: str, tmp_path: Path) -> None:
-    data = pictures(tmp_path / "pictures")
+def test_batches_are_a_function_of_step_and_rank(picture_folder: Path, kind: str) -> None:
+    data = picture_folder
     task: PhotoTask | CameraTask = PhotoTask(photo_recipe(data))
     if kind == "camera":
         task = CameraTask(camera_recipe(data))
@@ -221,8 +221,8 @@ def test_batches_are_a_function_of_step_and_rank(kind: str, tmp_path: Path) -> N
     assert not torch.equal(first[picture_name], beside[picture_name])
 
 
-def test_log_is_json_lines(tmp_path: Path) -> None:
-    recipe = camera_recipe(pictures(tmp_path / "pictures"), steps=6)
+def test_log_is_json_lines(picture_folder: Path, tmp_path: Path) -> None:
+    recipe = camera_recipe(picture_folder, steps=6)
     run = tmp_path / "run"
     Trainer(CameraTask(recipe), run, "camera").train()
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]

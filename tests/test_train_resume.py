@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.training import camera_recipe, killed, options, photo_recipe, pictures
+from tests.training import camera_recipe, killed, options, photo_recipe
 from train import __main__ as command
 from train.engine import checkpoint
 from train.engine.loop import Trainer, read_recipe, write_recipe
@@ -20,19 +20,14 @@ from train.tasks.photo import PhotoTask
 STEPS = 8
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pictures(tmp_path_factory.mktemp("data") / "pictures")
-
-
 def steps_kept(run: Path) -> list[int]:
     return sorted(int(path.stem[5:]) for path in run.glob("step-*.pt"))
 
 
 def test_killed_twice_and_resumed(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe = camera_recipe(data, steps=STEPS)
+    recipe = camera_recipe(picture_folder, steps=STEPS)
     expected = Trainer(CameraTask(recipe), tmp_path / "whole", "camera").train()
     run = tmp_path / "killed"
     killed("camera", run, "batch", 3, *options(recipe))
@@ -60,8 +55,8 @@ def equal(a: object, b: object) -> bool:
     return a == b
 
 
-def test_two_whole_runs_and_another_seed(data: Path, tmp_path: Path) -> None:
-    recipe = camera_recipe(data, steps=3)
+def test_two_whole_runs_and_another_seed(picture_folder: Path, tmp_path: Path) -> None:
+    recipe = camera_recipe(picture_folder, steps=3)
     first, again = (
         Trainer(CameraTask(recipe), tmp_path / name, "camera").train() for name in ("a", "b")
     )
@@ -75,9 +70,9 @@ class Interrupted(Exception):
 
 
 def test_the_codec_resumes_from_any_step(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task = PhotoTask(photo_recipe(data, steps=5))
+    task = PhotoTask(photo_recipe(picture_folder, steps=5))
     expected = Trainer(task, tmp_path / "whole", "photo").train()
     batch = task.batch
     pending = [1, 2, 4]
@@ -102,10 +97,10 @@ def test_the_codec_resumes_from_any_step(
 
 
 def test_resume_keeps_the_recipe_but_for_options(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
-    recipe = camera_recipe(data, steps=2)
+    recipe = camera_recipe(picture_folder, steps=2)
     assert command.main(["camera", "--run", str(run), *options(recipe)]) == 0
     assert command.main(["camera", "--run", str(run), *options(recipe)]) == 1
     assert "holds a run; expected --resume" in capsys.readouterr().err
@@ -117,14 +112,14 @@ def test_resume_keeps_the_recipe_but_for_options(
     assert "not of recipe 'photo'" in capsys.readouterr().err
 
 
-def test_resume_before_the_start_starts(data: Path, tmp_path: Path) -> None:
-    recipe = camera_recipe(data, steps=1)
+def test_resume_before_the_start_starts(picture_folder: Path, tmp_path: Path) -> None:
+    recipe = camera_recipe(picture_folder, steps=1)
     assert command.main(["camera", "--run", str(tmp_path), "--resume", *options(recipe)]) == 0
     assert steps_kept(tmp_path) == [1]
 
 
-def test_start_from_another_runs_weights(data: Path, tmp_path: Path) -> None:
-    recipe = camera_recipe(data, steps=2)
+def test_start_from_another_runs_weights(picture_folder: Path, tmp_path: Path) -> None:
+    recipe = camera_recipe(picture_folder, steps=2)
     first = Trainer(CameraTask(recipe), tmp_path / "first", "camera")
     expected = first.train()
     second = Trainer(CameraTask(recipe), tmp_path / "second", "camera")

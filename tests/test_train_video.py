@@ -13,7 +13,7 @@ from torch import Tensor
 
 from export import __main__ as export
 from export.int8 import LOSS_MAX_DB, to_pixels
-from tests.training import camera_recipe, picture, pictures
+from tests.training import camera_recipe, picture
 from train.__main__ import main
 from train.data.photographs import Image
 from train.data.sequences import SPEED_MAX, Cover, Scene, sequence
@@ -242,8 +242,8 @@ def test_noise_of_a_kind_is_other_noise_each_time() -> None:
     assert changed > 15
 
 
-def test_batches_are_sequences(tmp_path: Path) -> None:
-    task = VideoTask(recipe(pictures(tmp_path / "pictures"), stronger_share=0.5))
+def test_batches_are_sequences(picture_folder: Path) -> None:
+    task = VideoTask(recipe(picture_folder, stronger_share=0.5))
     batch = task.batch(0, 0, 4)
     assert {name: tuple(value.shape) for name, value in batch.items()} == {
         "frame": (4, 3, 3, 32, 32),
@@ -259,8 +259,8 @@ def test_batches_are_sequences(tmp_path: Path) -> None:
     assert not torch.equal(batch["frame"], other["frame"])
 
 
-def test_gradients_go_back_through_some_frames_and_no_farther(tmp_path: Path) -> None:
-    task = VideoTask(recipe(pictures(tmp_path / "pictures"), frames=4, gradient_frames=2))
+def test_gradients_go_back_through_some_frames_and_no_farther(picture_folder: Path) -> None:
+    task = VideoTask(recipe(picture_folder, frames=4, gradient_frames=2))
     network = awake(task.build())
     seen: list[Tensor] = []
 
@@ -280,8 +280,8 @@ def test_gradients_go_back_through_some_frames_and_no_farther(tmp_path: Path) ->
 
 
 @torch.no_grad()
-def test_the_first_frame_weighs_what_the_recipe_says(tmp_path: Path) -> None:
-    data = pictures(tmp_path / "pictures")
+def test_the_first_frame_weighs_what_the_recipe_says(picture_folder: Path) -> None:
+    data = picture_folder
     losses = []
     for weight in (1.0, 2.0, 4.0):
         task = VideoTask(recipe(data, first_weight=weight))
@@ -319,7 +319,9 @@ def test_impossible_recipes_are_refused(change: dict[str, float], part: str) -> 
         recipe(Path(), **change)
 
 
-def test_it_learns_to_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_learns_to_remember(
+    picture_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On scenes that stand still, a stream becomes better than each frame by itself."""
 
     def standing(
@@ -337,7 +339,7 @@ def test_it_learns_to_remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(video, "drawn", lambda rng: Gaussian(25))
     monkeypatch.setattr(video, "_VALIDATION_SIDE", 64)
     small = recipe(
-        pictures(tmp_path / "pictures"), steps=60, batch=4, width=32, state=16, learning_rate=5e-3,
+        picture_folder, steps=60, batch=4, width=32, state=16, learning_rate=5e-3,
         frames=4, gradient_frames=4, average=0.9, stronger_share=0.0,
         validate_every=1000, checkpoint_every=1000,
     )  # fmt: skip
@@ -372,8 +374,8 @@ def test_a_still_denoiser_where_none_belongs(
 
 # The exporter of torch 2.13 trips over its own deprecation of tree specs.
 @pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
-def test_from_a_still_run_to_a_stream_of_the_bundle(tmp_path: Path) -> None:
-    data = pictures(tmp_path / "pictures")
+def test_from_a_still_run_to_a_stream_of_the_bundle(picture_folder: Path, tmp_path: Path) -> None:
+    data = picture_folder
     # Hardly trained, and with a past at random, most seeds gain 1 dB when rounding damps them.
     start = replace(camera_recipe(data, steps=2), seed=11)
     still = Trainer(CameraTask(start), tmp_path / "still", "camera")

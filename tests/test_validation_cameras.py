@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.cameras import INNER, correlation, flat, neutral_means, rng
-from tests.training import picture, pictures
+from tests.training import picture
 from train.noise.validation_cameras import SHOTS, VALIDATION_CAMERAS, ValidationCamera, pairs
 from train.recipes import CameraRecipe
 from train.tasks.camera import CameraTask
@@ -59,8 +59,8 @@ def test_pairs_are_the_same_every_time_and_clean_means_less_noise() -> None:
     assert left < 1.3 * (shots[0] - np.mean(shots, 0)).std() / SHOTS**0.5
 
 
-def test_validation_takes_the_shots_of_held_out_pictures_once(tmp_path: Path) -> None:
-    task = CameraTask(CameraRecipe(data=str(pictures(tmp_path / "pictures"))))
+def test_validation_takes_the_shots_of_held_out_pictures_once(picture_folder: Path) -> None:
+    task = CameraTask(CameraRecipe(data=str(picture_folder)))
     clean, noisy = task._shots
     assert task._shots[0] is clean
     assert len(clean) == len(noisy) == len(task.held_out) == 1

@@ -1,6 +1,7 @@
 """What the tests of the training share: pictures, recipes that take milliseconds, and death."""
 
 import signal
+import struct
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -52,6 +53,20 @@ def pictures(folder: Path, count: int = 3) -> Path:
     for i in range(count):
         assert cv2.imwrite(str(folder / f"{i}.png"), picture(100 + 10 * i, 150 - 15 * i, i))
     return folder
+
+
+def idx(array: NDArray[np.uint8]) -> bytes:
+    """Return an array as a file of the MNIST format."""
+    sizes = struct.pack(f">{array.ndim}I", *array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+def write_digits(folder: Path, part: str, images: NDArray[np.uint8]) -> None:
+    """Write pictures of a data set's part, "train" or "t10k", with labels 0 to 9 in turn."""
+    labels = (np.arange(len(images)) % 10).astype(np.uint8)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(images))
+    (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels))
 
 
 def camera_recipe(data: Path, *, steps: int = 6, batch: int = 2) -> CameraRecipe:
