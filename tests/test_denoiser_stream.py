@@ -180,6 +180,27 @@ def test_what_is_refused_leaves_the_state(recurrent: Denoiser, wrong: Any) -> No
     np.testing.assert_array_equal(stream.denoise(frame), twin.denoise(frame))
 
 
+def test_steps_with_the_state_in_hand_are_a_stream(recurrent: Denoiser) -> None:
+    frames = [scene(40, 50, seed=seed) for seed in (1, 1, 2)] + [scene(40, 50, seed=2)[..., 0]]
+    stream, state = recurrent.stream(), None
+    for frame, strength in zip(frames, (1, 0.5, 1, 2), strict=True):
+        clean, state = recurrent.step(frame, state, strength=strength)
+        np.testing.assert_array_equal(clean, stream.denoise(frame, strength))
+        state = pickle.loads(pickle.dumps(state))
+    with pytest.raises(InputError, match="strength is 4"):
+        recurrent.step(frames[0], state, strength=4)
+    first, again = (recurrent.step(frames[-1], state)[0] for _ in range(2))
+    np.testing.assert_array_equal(first, again)  # a step changes no state
+    assert recurrent.step(frames[0], state, strength=0)[1] is None
+
+
+def test_without_memory_there_is_no_state(denoiser: Denoiser) -> None:
+    frame = scene(40, 50, seed=1)
+    clean, state = denoiser.step(frame)
+    assert state is None
+    np.testing.assert_array_equal(clean, denoiser.denoise(frame))
+
+
 def test_a_stream_pickles_with_its_state(recurrent: Denoiser) -> None:
     stream = recurrent.stream()
     stream.denoise(noisy(scene(), 0))

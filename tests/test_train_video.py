@@ -28,7 +28,8 @@ from train.recipes import CameraVideoRecipe
 from train.tasks import video
 from train.tasks.camera import CameraTask
 from train.tasks.video import Remembering, VideoTask
-from venturi import Denoiser, denoiser
+from venturi import Denoiser
+from venturi._engine.recurrence import Memory
 
 DATA = Path(__file__).parent / "data"
 
@@ -113,7 +114,7 @@ def test_a_state_moves_as_it_does_in_the_runtime() -> None:
     shifts = [(5, -7), (-6, 0)]
     before, found = State(past, kept), State(past, kept).moved(shifts)
     for i, shift in enumerate(shifts):
-        runtime = denoiser.State(*as_in_the_runtime(before, i), STATE_STRIDE).moved(shift)
+        runtime = Memory(*as_in_the_runtime(before, i), STATE_STRIDE).moved(shift)
         expected = as_in_the_runtime(found, i)
         np.testing.assert_array_equal(expected[0], runtime.past)
         np.testing.assert_array_equal(expected[1], runtime.kept)

@@ -9,11 +9,14 @@
 onnxruntime is loaded by the first of these objects; torch, onnx and OpenCV never are.
 """
 
-from venturi._bundle.manifest import Manifest
+from venturi._bundle.manifest import FileEntry, Manifest
+from venturi._engine.arrays import Pixels, Planes
 from venturi._engine.observer import Observer
+from venturi._engine.recurrence import DenoiserState
+from venturi._io.colour import Colour
 from venturi._version import __version__
-from venturi.autoencoder import Autoencoder
-from venturi.codec import Codec, Salvage
+from venturi.autoencoder import Autoencoder, Code
+from venturi.codec import Codec, Region, Salvage
 from venturi.denoiser import Denoiser, DenoiserStream
 from venturi.errors import (
     BundleError,
@@ -27,13 +30,20 @@ from venturi.errors import (
 __all__ = [
     "Autoencoder",
     "BundleError",
+    "Code",
     "Codec",
+    "Colour",
     "Denoiser",
+    "DenoiserState",
     "DenoiserStream",
     "DeviceError",
+    "FileEntry",
     "InputError",
     "Manifest",
     "Observer",
+    "Pixels",
+    "Planes",
+    "Region",
     "Salvage",
     "StreamError",
     "VenturiError",

@@ -187,7 +187,7 @@ class Autoencoder(Model):
         payload = encode(segments, self._tables, observer=self._observer)
         return container.pack(self._header, [payload])
 
-    def decompress(self, data: container.Data) -> Pixels:
+    def decompress(self, data: bytes | bytearray | memoryview) -> Pixels:
         """Return the picture of a stream.
 
         Raises:

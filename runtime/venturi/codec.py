@@ -158,7 +158,7 @@ class Codec(Model):
 
     def decompress(
         self,
-        data: container.Data,
+        data: bytes | bytearray | memoryview,
         *,
         region: Region | None = None,
         max_pixels: int = MAX_PIXELS,
@@ -184,7 +184,9 @@ class Codec(Model):
         _check_size(part, max_pixels)
         return self._decode(data, info, part)
 
-    def salvage(self, data: container.Data, *, max_pixels: int = MAX_PIXELS) -> Salvage:
+    def salvage(
+        self, data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_PIXELS
+    ) -> Salvage:
         """Decompress what is whole of a damaged stream.
 
         Chunks that are damaged or missing are lost, and with them the pixels around that are drawn

@@ -1,70 +1,22 @@
 """The denoiser: noisy pictures and frames to clean ones, with one bundle."""
 
 import os
-from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from venturi._bundle.tasks import FP32, STILL
-from venturi._engine.arrays import Pixels, Planes, check_image, from_pixels, to_pixels, whole
+from venturi._engine.arrays import Pixels, check_image, from_pixels, to_pixels, whole
 from venturi._engine.checks import real
-from venturi._engine.cuts import is_cut, thumbnail
 from venturi._engine.graph import PIXELS, Signature
 from venturi._engine.model import Model
-from venturi._engine.motion import Glance, Shift, glance, motion, moved
 from venturi._engine.observer import Observer
-from venturi._engine.tiling import Box, Tile, tiles
+from venturi._engine.recurrence import DenoiserState, Memory, View, followed
+from venturi._engine.tiling import Box, tiles
 from venturi.errors import InputError
 
 STRENGTH_MAX = 3.0
 
 _TILE = 2048  # pixels along each side, without the overlap
-_GREY = 128  # what stands where the past is not known
-
-
-class State(NamedTuple):
-    """What a frame leaves for the next one.
-
-    Attributes:
-        past: the clean frame, padded, uint8 (H, W, 3).
-        kept: float32 (H / stride, W / stride, state channels); 0 where nothing is known.
-        stride: the state's.
-    """
-
-    past: Pixels
-    kept: Planes
-    stride: int
-
-    @classmethod
-    def empty(cls, height: int, width: int, channels: int, stride: int) -> Self:
-        """Return the state before the first frame."""
-        kept = np.zeros((height // stride, width // stride, channels), np.float32)
-        return cls(np.full((height, width, 3), _GREY, np.uint8), kept, stride)
-
-    def moved(self, shift: Shift) -> Self:
-        """Return the state of a picture that has moved."""
-        if shift == (0, 0):
-            return self
-        down, right = (round(by / self.stride) for by in shift)
-        return self._replace(
-            past=moved(self.past, shift, _GREY), kept=moved(self.kept, (down, right), 0)
-        )
-
-    def part(self, box: Box) -> list[NDArray[Any]]:
-        """Return what a tile sees of it, as further inputs of the graph."""
-        parts = self.past[box.slices], self.kept[box.divided(self.stride).slices]
-        return [np.ascontiguousarray(part) for part in parts]
-
-    def put(self, tile: Tile, past: Pixels, kept: Planes) -> None:
-        """Put in place the inner box of what the graph made of a tile's outer box."""
-        pairs: list[tuple[NDArray[Any], NDArray[Any], int]] = [
-            (self.past, past, 1),
-            (self.kept, kept, self.stride),
-        ]
-        for mine, part, unit in pairs:
-            inner, outer = tile.inner.divided(unit), tile.outer.divided(unit)
-            mine[inner.slices] = part[inner.within(outer).slices]
 
 
 class Denoiser(Model):
@@ -135,92 +87,103 @@ class Denoiser(Model):
         Raises:
             InputError: an argument is none of these.
         """
-        return self._denoise(image, strength, None, keep=False)[0]
+        check_image(image)
+        return self._clean(image, _strength(strength), None, keep=False)[0]
+
+    def step(
+        self, frame: Pixels, state: DenoiserState | None = None, *, strength: float = 1.0
+    ) -> tuple[Pixels, DenoiserState | None]:
+        """Clean a frame, given what the frame before it left.
+
+        This is what :meth:`stream` does for one frame, for callers that keep the state themselves.
+        Where the whole frame has moved, as under a camera that pans or trembles, what is known of
+        the frames before moves with it. They are forgotten when the frame has another shape than
+        the one before, or when so much of it changed that it must be another scene.
+
+        Args:
+            frame: as the picture of :meth:`denoise`.
+            state: what the frame before left; None for the first one.
+            strength: as for :meth:`denoise`; it may change from frame to frame.
+
+        Returns:
+            The clean frame, uint8 of the same shape, and the state for the next one: None when the
+            strength is 0, and always where the bundle is not recurrent.
+
+        Raises:
+            InputError: an argument is none of these.
+        """
+        check_image(frame)
+        amount = _strength(strength)
+        if amount == 0 or not self.manifest.is_recurrent:
+            return self._clean(frame, amount, None, keep=False)[0], None
+        view = View.of(frame)
+        before = None if state is None else followed(state, view)
+        clean, memory = self._clean(frame, amount, before, keep=True)
+        return clean, None if memory is None else DenoiserState(memory, view)
 
     def stream(self) -> "DenoiserStream":
         """Return what cleans the frames of one video or camera, one after the other.
 
         A recurrent bundle (``manifest.is_recurrent``) carries what it has seen from frame to frame
-        and cleans better for it; any other cleans each frame by itself, as ``denoise`` does. A
-        frame before which nothing is known takes both graphs of a bundle that has one for it.
+        and cleans better for it; any other cleans each frame as ``denoise`` does. A frame before
+        which nothing is known takes both graphs of a bundle that has one for it.
         """
         return DenoiserStream(self)
 
-    def _denoise(
-        self, image: Pixels, strength: float, state: State | None, *, keep: bool
-    ) -> tuple[Pixels, State | None]:
-        """Clean a picture, given the state that the frame before it left; None is the first.
-
-        Returns:
-            The clean picture and the next state, which is None when it is not to be kept, when the
-            strength is 0 and when the bundle is not recurrent.
-        """
-        check_image(image)
-        amount = real("strength", strength)
-        if not 0 <= amount <= STRENGTH_MAX:
-            raise InputError(
-                f"strength is {strength!r}; expected 0 to {STRENGTH_MAX:g}; 1 is a good start"
-            )
+    def _clean(
+        self, image: Pixels, amount: float, memory: Memory | None, *, keep: bool
+    ) -> tuple[Pixels, Memory | None]:
+        """Clean a checked picture tile by tile; return it and, to ``keep``, the next memory."""
         if amount == 0:
             return np.array(image, order="C"), None
         out = np.empty(image.shape, np.uint8)
-        padded = whole(image).aligned(self.manifest.stride)
-        still = self._still if state is None else None
-        next_state = self._empty_state(padded) if keep else None
-        if state is None:
-            state = self._empty_state(padded)
-        for tile in tiles(
-            padded, padded, side=self._tile, margin=self.manifest.parameters["margin"]
-        ):
-            frame = to_pixels(image, tile.outer), np.array([amount], np.float32)
-            shape = frame[0].shape
-            clean = None if still is None else still.run(*frame, shapes=[shape])[0]
-            if clean is None or next_state is not None:
-                memory = [] if state is None else state.part(tile.outer)
-                shapes = [shape, *(part.shape for part in memory)]
-                own, *left = self._graph.run(*frame, *memory, shapes=shapes)
+        picture = whole(image)
+        padded = picture.aligned(self.manifest.stride)
+        still = self._still if memory is None else None
+        following = self._empty_memory(padded) if keep else None
+        if memory is None:
+            memory = self._empty_memory(padded)
+        margin = self.manifest.parameters["margin"]
+        for tile in tiles(padded, padded, side=self._tile, margin=margin):
+            inputs = to_pixels(image, tile.outer), np.array([amount], np.float32)
+            shape = inputs[0].shape
+            clean = None if still is None else still.run(*inputs, shapes=[shape])[0]
+            if clean is None or following is not None:
+                parts = [] if memory is None else memory.part(tile.outer)
+                shapes = [shape, *(part.shape for part in parts)]
+                own, *left = self._graph.run(*inputs, *parts, shapes=shapes)
                 clean = own if clean is None else clean
-                if next_state is not None:
-                    next_state.put(tile, *left)
-            kept = tile.inner.clipped(whole(image))
-            from_pixels(clean[kept.within(tile.outer).slices], out[kept.slices])
-        return out, next_state
+                if following is not None:
+                    following.put(tile, *left)
+            inner = tile.inner.clipped(picture)
+            from_pixels(clean[inner.within(tile.outer).slices], out[inner.slices])
+        return out, following
 
-    def _empty_state(self, padded: Box) -> State | None:
+    def _empty_memory(self, padded: Box) -> Memory | None:
         if not self.manifest.is_recurrent:
             return None
         parameters = self.manifest.parameters
-        return State.empty(
-            padded.height, padded.width, parameters["state_channels"], parameters["state_stride"]
-        )
+        return Memory.empty(padded, parameters["state_channels"], parameters["state_stride"])
 
 
 class DenoiserStream:
     """Cleans frames that follow each other; see :meth:`Denoiser.stream`.
 
     It holds the state of one video: make one for each, and use it from one thread at a time. The
-    state takes as much memory as a few copies of the frame, whatever the windows are.
+    state takes as much memory as a few copies of the frame.
     """
 
     def __init__(self, denoiser: Denoiser) -> None:
-        """Begin with no frame seen."""
+        """Begin before the first frame."""
         self._denoiser = denoiser
         self.reset()
 
     def reset(self) -> None:
         """Forget all frames: the next one is the first."""
-        self._state: State | None = None
-        self._shape: tuple[int, ...] = ()
-        self._thumbnail: Planes | None = None
-        self._glance: Glance | None = None
+        self._state: DenoiserState | None = None
 
     def denoise(self, frame: Pixels, strength: float = 1.0) -> Pixels:
-        """Clean the next frame.
-
-        Where the whole frame has moved, as under a camera that pans or trembles, what is known of
-        the frames before moves with it. The state starts anew when the frame has another shape than
-        the one before, when so much of it changed that it must be another scene, and after a frame
-        of strength 0.
+        """Clean the next frame, as :meth:`Denoiser.step` does; after strength 0 it starts anew.
 
         Args:
             frame: as the picture of :meth:`Denoiser.denoise`.
@@ -232,15 +195,14 @@ class DenoiserStream:
         Raises:
             InputError: an argument is none of these; the state is as it was.
         """
-        if not self._denoiser.manifest.is_recurrent:
-            return self._denoiser.denoise(frame, strength=strength)
-        check_image(frame)
-        small, seen = thumbnail(frame), glance(frame)
-        state = self._state
-        if frame.shape != self._shape or is_cut(self._thumbnail, small):
-            state = None
-        if state is not None and self._glance is not None:
-            state = state.moved(motion(self._glance, seen))
-        clean, self._state = self._denoiser._denoise(frame, strength, state, keep=True)
-        self._shape, self._thumbnail, self._glance = frame.shape, small, seen
+        clean, self._state = self._denoiser.step(frame, self._state, strength=strength)
         return clean
+
+
+def _strength(strength: float) -> float:
+    amount = real("strength", strength)
+    if not 0 <= amount <= STRENGTH_MAX:
+        raise InputError(
+            f"strength is {strength!r}; expected 0 to {STRENGTH_MAX:g}; 1 is a good start"
+        )
+    return amount
