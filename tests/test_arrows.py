@@ -24,6 +24,7 @@ WHERE_FILES_ARE_TOUCHED = {
     "opencv.py": {"cv2"},
     "pillow.py": {"PIL", "simplejpeg"},
     "pyav.py": {"av"},
+    "numcodecs.py": {"numcodecs"},
 }
 
 

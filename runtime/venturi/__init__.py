@@ -26,6 +26,7 @@ from venturi.errors import (
     VenturiError,
     VideoError,
 )
+from venturi.probe import Probe, bundles, probe
 
 __all__ = [
     "Autoencoder",
@@ -43,10 +44,13 @@ __all__ = [
     "Observer",
     "Pixels",
     "Planes",
+    "Probe",
     "Region",
     "Salvage",
     "StreamError",
     "VenturiError",
     "VideoError",
     "__version__",
+    "bundles",
+    "probe",
 ]

@@ -89,11 +89,19 @@ def check_fingerprint(manifest: Manifest, fingerprint: bytes) -> None:
         )
 
 
-def _whereabouts(fingerprint: bytes) -> str:
+def shipped_with(fingerprint: bytes) -> str | None:
+    """Return the name of the shipped bundle that has a decoder; None where none has."""
     for name in shipped():
         with contextlib.suppress(BundleError):  # a damaged one is no answer
             if Manifest.load(SHIPPED / name).fingerprint == fingerprint:
-                return f"open the bundle {name!r}, which came with this venturi"
+                return name
+    return None
+
+
+def _whereabouts(fingerprint: bytes) -> str:
+    name = shipped_with(fingerprint)
+    if name is not None:
+        return f"open the bundle {name!r}, which came with this venturi"
     return (
         "none that came with this venturi has it: open the bundle that wrote it, or install the "
         "venturi that it came with"

@@ -1,0 +1,54 @@
+"""Look into a .vnt file without decoding it, and list the bundles that are installed."""
+
+from dataclasses import dataclass
+
+from venturi._bundle.load import shipped, shipped_with
+from venturi._format.container import Data, read_header
+from venturi._layout import MAX_SIDE, NO_QUALITY_Q8, QUALITY_SCALE
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a .vnt file says about itself.
+
+    Attributes:
+        width, height: of the picture, in pixels.
+        is_grey: one channel instead of three.
+        quality: 1 to 100, or None where the model has no such knob.
+        fingerprint: 16 hexadecimal digits that name the decoder that it needs.
+        bundle: the name of the installed bundle with that decoder, or None.
+    """
+
+    width: int
+    height: int
+    is_grey: bool
+    quality: float | None
+    fingerprint: str
+    bundle: str | None
+
+
+def probe(data: Data) -> Probe:
+    """Read the header of a .vnt file; no pixel is decoded and onnxruntime is not loaded.
+
+    Args:
+        data: the file, whole or damaged behind its header.
+
+    Raises:
+        StreamError: the header is damaged, or of no .vnt file.
+        InputError: ``data`` is not bytes.
+    """
+    header = read_header(data, max_pixels=MAX_SIDE**2, check_length=False).header
+    quality = header.quality_q8
+    return Probe(
+        width=header.width,
+        height=header.height,
+        is_grey=header.grey,
+        quality=None if quality == NO_QUALITY_Q8 else quality / QUALITY_SCALE,
+        fingerprint=header.fingerprint.hex(),
+        bundle=shipped_with(header.fingerprint),
+    )
+
+
+def bundles() -> list[str]:
+    """Return the names of the bundles that are installed with the package."""
+    return shipped()
