@@ -20,7 +20,7 @@ export VENTURI_DATA ?= $(abspath $(wildcard ../shared/data))
 DEMO := .venv-demo
 TEST := .venv-test
 DOCS := .venv-docs
-TEST_EXTRAS := cpu,images,video,train,benchmarks,demo,docs,dev
+TEST_EXTRAS := cpu,images,video,train,benchmarks,demo,docs,examples,dev
 
 help:
 	@sed -n 's/^# //p;/^$$/q' Makefile

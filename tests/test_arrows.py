@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HOUSE = {"venturi", "train", "export", "benchmarks"}
+HOUSE = {"venturi", "train", "export", "benchmarks", "examples"}
 
 ARROWS = {
     "runtime/venturi": {"venturi"},
     "train": {"train", "venturi"},
     "export": {"export", "train", "venturi"},
     "benchmarks": {"benchmarks", "venturi", "train"},
+    "examples": {"examples", "venturi"},
 }
 
 RUNTIME_PACKAGES = {"numpy", "onnxruntime"}
@@ -25,6 +26,7 @@ WHERE_FILES_ARE_TOUCHED = {
     "pillow.py": {"PIL", "simplejpeg"},
     "pyav.py": {"av"},
     "numcodecs.py": {"numcodecs"},
+    "hook-venturi.py": {"PyInstaller"},
 }
 
 
@@ -62,6 +64,14 @@ def foreign(folder: Path) -> list[str]:
         if package not in sys.stdlib_module_names | HOUSE | RUNTIME_PACKAGES
         and package not in WHERE_FILES_ARE_TOUCHED.get(path.name, set())
     ]
+
+
+def test_examples_use_what_is_public() -> None:
+    for path in sorted((ROOT / "examples").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("venturi"):
+                assert "._" not in str(node.module), path
+                assert not any(name.name.startswith("_") for name in node.names), path
 
 
 @pytest.mark.parametrize("folder", ARROWS)
