@@ -89,10 +89,9 @@ class Model:
 
 
 def _check_precision(precision: str, bundle: Bundle) -> None:
-    precisions = bundle.manifest.precisions
-    if precision not in precisions:
+    there = bundle.manifest.precisions
+    if precision not in there:
         raise InputError(
             f"precision is {precision!r} for the bundle {bundle.source!r}, which has no such "
-            f"variant; expected {' or '.join(precisions)}; leave it out, or export the bundle "
-            "with one"
+            f"variant; expected {' or '.join(there)}; leave it out, or export the bundle with one"
         )

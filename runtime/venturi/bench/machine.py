@@ -96,13 +96,13 @@ def _first_line(path: Path) -> str | None:
 
 
 def _versions() -> dict[str, str]:
-    versions = {}
+    found = {}
     for package in ("venturi", *PACKAGES):
         try:
-            versions[package] = version(package)
+            found[package] = version(package)
         except PackageNotFoundError:
             continue
-    return versions
+    return found
 
 
 def _numpy_simd() -> str:

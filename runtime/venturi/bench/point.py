@@ -117,9 +117,9 @@ def rows(
         def call(number: int, name: str = name, values: Sequence[Any] = values) -> object:
             return point.subject.run(name, values[number % len(values)])
 
-        measured = list(_scenarios(point, call, load, clock))
+        seen = list(_scenarios(point, call, load, clock))
         facts = _facts(point, name, values, peaks) | {"error": error}
-        for row in measured:
+        for row in seen:
             yield about | row | facts
 
 

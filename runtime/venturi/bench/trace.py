@@ -75,10 +75,10 @@ def trace(
 
 def providers(nodes: Iterable[Node]) -> dict[str, dict[str, int]]:
     """Return how many nodes each execution provider ran, for each graph."""
-    counts_of: dict[str, Counter[str]] = defaultdict(Counter)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
     for node in nodes:
-        counts_of[node.graph][node.provider] += 1
-    return {graph: dict(sorted(counts.items())) for graph, counts in counts_of.items()}
+        found[node.graph][node.provider] += 1
+    return {graph: dict(sorted(counts.items())) for graph, counts in found.items()}
 
 
 def operators(
@@ -109,10 +109,10 @@ def operators(
 
 
 def _folded(nodes: Iterable[Node]) -> dict[tuple[str, str], list[Node]]:
-    folded: dict[tuple[str, str], list[Node]] = defaultdict(list)
+    found: dict[tuple[str, str], list[Node]] = defaultdict(list)
     for node in nodes:
-        folded[node.graph, node.op].append(node)
-    return folded
+        found[node.graph, node.op].append(node)
+    return found
 
 
 def kmac_per_pixel(nodes: Iterable[Node], *, pixels: int) -> float:
@@ -170,10 +170,8 @@ def _is_kernel(event: Mapping[str, Any]) -> bool:
 def _node(graph: str, event: Mapping[str, Any]) -> Node:
     facts = event["args"]
     op = str(facts.get("op_name", "unknown")).removeprefix("Nhwc").removeprefix("Fused")
-    inputs, outputs = (_shapes(facts.get(f"{side}_type_shape", ())) for side in ("input", "output"))
-    return Node(
-        graph, op, str(facts.get("provider", "unknown")), int(event["dur"]), inputs, outputs
-    )
+    taken, given = (_shapes(facts.get(f"{side}_type_shape", ())) for side in ("input", "output"))
+    return Node(graph, op, str(facts.get("provider", "unknown")), int(event["dur"]), taken, given)
 
 
 def _shapes(tensors: Iterable[Mapping[str, Sequence[int]]]) -> list[Sequence[int]]:
