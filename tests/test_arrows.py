@@ -1,10 +1,8 @@
 """Which folder may import what; and that this test would notice."""
 
 import ast
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -78,72 +76,6 @@ def test_examples_use_what_is_public() -> None:
 def test_arrows_between_the_folders(folder: str) -> None:
     assert any((ROOT / folder).rglob("*.py"))
     assert wrong_arrows(ROOT / folder, ARROWS[folder]) == []
-
-
-TRAIN_LAYERS = ("recipes", "data", "noise", "networks", "engine", "tasks", "__main__")
-"""The rooms of train: each may import itself and those before it."""
-
-
-def imported_modules(path: Path, root: Path) -> set[str]:
-    """The modules of the house that a file imports, by their dotted names."""
-    modules: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            modules |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inside = root.joinpath(*node.module.split("."))
-            for name in node.names:
-                part = inside / name.name
-                is_module = part.is_dir() or part.with_suffix(".py").is_file()
-                modules.add(f"{node.module}.{name.name}" if is_module else node.module)
-    return {name for name in modules if name.partition(".")[0] in HOUSE}
-
-
-def climbing(root: Path, folder: str, layers: Sequence[str]) -> list[str]:
-    """Each import from a room above."""
-    wrong = []
-    for path in sorted((root / folder).rglob("*.py")):
-        room = path.relative_to(root / folder).parts[0].removesuffix(".py")
-        if room == "__init__":
-            continue
-        allowed = layers[: layers.index(room) + 1]
-        for name in sorted(imported_modules(path, root)):
-            top, *rest = name.split(".")
-            if top == folder and rest and rest[0] not in allowed:
-                wrong.append(f"{path.relative_to(root)} imports {name}")
-    return wrong
-
-
-def circle(root: Path, folder: str) -> list[str]:
-    """Modules of a folder that import each other in a circle; none if there is none."""
-    graph = {
-        ".".join(path.relative_to(root).with_suffix("").parts): imported_modules(path, root)
-        for path in sorted((root / folder).rglob("*.py"))
-    }
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        return list(error.args[1])
-    return []
-
-
-def test_rooms_of_train_import_only_those_below() -> None:
-    assert climbing(ROOT, "train", TRAIN_LAYERS) == []
-
-
-@pytest.mark.parametrize("folder", ["train", "export"])
-def test_no_modules_import_each_other(folder: str) -> None:
-    assert circle(ROOT, folder) == []
-
-
-def test_a_climb_and_a_circle_are_noticed(tmp_path: Path) -> None:
-    for room, line in (("data", "from train.tasks import one"), ("tasks", "import train.data.one")):
-        (tmp_path / "train" / room).mkdir(parents=True)
-        (tmp_path / "train" / room / "one.py").write_text(line, encoding="utf-8")
-    assert climbing(tmp_path, "train", TRAIN_LAYERS) == [
-        "train/data/one.py imports train.tasks.one".replace("/", os.sep)
-    ]
-    assert set(circle(tmp_path, "train")) == {"train.data.one", "train.tasks.one"}
 
 
 def test_training_takes_of_the_runtime_only_what_it_must_follow() -> None:
