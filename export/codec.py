@@ -47,7 +47,7 @@ from export.tables import COUNT_RADIUS, build
 from train.engine import checkpoint
 from train.networks.codec import SCALE_COUNT, Analysis, CodecNetwork, Synthesis
 from train.networks.denoiser import LEVEL_STRIDE
-from train.networks.equalization import codec_streams, equalised
+from train.networks.equalization import codec_groups, equalised
 from train.recipes import PhotoRecipe
 from train.tasks.photo import PhotoTask, sizes, to_tensor
 from venturi._bundle.manifest import INT8_PAIR_SUM, Manifest
@@ -294,7 +294,7 @@ def write_variant(model: CodecNetwork, task: PhotoTask, folder: Path) -> dict[st
     }
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside)
-        alike = equalised(model, codec_streams, image, quality, None)
+        alike = equalised(model, codec_groups, image, quality, None)
         write_transforms(alike, ready, wanted=model, for_int8=True)
         proofs = []
         for role, inputs in seen.items():

@@ -15,7 +15,7 @@ from export.pixels import ShippedDenoiser
 from export.source import Source
 from train.engine import checkpoint
 from train.networks.denoiser import STRIDE, DenoiserGraph, DenoiserNetwork
-from train.networks.equalization import equalised, still_streams
+from train.networks.equalization import equalised, still_groups
 from train.recipes import CameraRecipe
 from train.tasks.camera import CameraTask
 from train.tasks.camera import network as denoiser_network
@@ -119,7 +119,7 @@ def write_variant(
     frames, strengths = calibration(task)
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside) / "equalised.onnx"
-        alike = equalised(network, still_streams, frames, strengths)
+        alike = equalised(network, still_groups, frames, strengths)
         write_graph(alike, ready, wanted=network, for_int8=True)
         proof = write_int8(ready, variant, frame_feeds(frames, strengths))
     return proof | measure(exact, variant, task)

@@ -31,7 +31,7 @@ from export.rows import (
     shuffled_planes,
 )
 from train.networks.denoiser import LEVEL_STRIDE, PATCH, DenoiserNetwork
-from train.networks.recurrent import STATE_LIMIT, VideoNetwork
+from train.networks.recurrent import STATE_LIMIT, RecurrentNetwork
 
 _WORD = 4  # channels; a convolution in 8 bits of a number between takes three times as long
 _BLOCK = 16  # the same in float32
@@ -194,9 +194,9 @@ class ShippedVideo(ShippedDenoiser):
     (frame, strength, past, state) to (clean, next_past, next_state).
     """
 
-    network: VideoNetwork
+    network: RecurrentNetwork
 
-    def __init__(self, network: VideoNetwork, *, for_int8: bool = False) -> None:
+    def __init__(self, network: RecurrentNetwork, *, for_int8: bool = False) -> None:
         super().__init__(network, for_int8=for_int8)
         self.trust, self.keep = of_rows(network.trust), of_rows(network.keep)
         self.spare = -network.recall.in_channels % (_WORD if for_int8 else _BLOCK)

@@ -31,8 +31,14 @@ from export.quantise import Feed
 from export.source import Source
 from export.storage import store
 from train.networks.denoiser import STRIDE
-from train.networks.equalization import equalised, video_streams
-from train.networks.recurrent import STATE_STRIDE, Remembered, State, VideoGraph, VideoNetwork
+from train.networks.equalization import equalised, recurrent_groups
+from train.networks.recurrent import (
+    STATE_STRIDE,
+    RecurrentGraph,
+    RecurrentNetwork,
+    Remembered,
+    State,
+)
 from train.recipes import CameraVideoRecipe
 from train.tasks.photo import to_tensor
 from train.tasks.video import VideoTask
@@ -82,7 +88,9 @@ def _still(source: Source) -> Bundle | None:
     return found
 
 
-def write_variant(network: VideoNetwork, task: VideoTask, exact: Path, variant: Path) -> Measured:
+def write_variant(
+    network: RecurrentNetwork, task: VideoTask, exact: Path, variant: Path
+) -> Measured:
     """Write the graph in 8 bits beside the one in float32; return what it loses.
 
     Raises:
@@ -92,7 +100,7 @@ def write_variant(network: VideoNetwork, task: VideoTask, exact: Path, variant: 
     frame, strength, past, kept = (torch.cat(values) for values in zip(*seen, strict=True))
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside) / "equalised.onnx"
-        alike = equalised(network, video_streams, frame, strength, State(past, kept))
+        alike = equalised(network, recurrent_groups, frame, strength, State(past, kept))
         write_graph(alike, ready, wanted=network, for_int8=True)
         proof = write_int8(ready, variant, state_feeds(frame, strength, State(past, kept)))
     whole, rounded = (
@@ -103,7 +111,7 @@ def write_variant(network: VideoNetwork, task: VideoTask, exact: Path, variant: 
 
 
 @torch.no_grad()
-def calibration(network: VideoNetwork, task: VideoTask) -> list[tuple[Tensor, ...]]:
+def calibration(network: RecurrentNetwork, task: VideoTask) -> list[tuple[Tensor, ...]]:
     """Return inputs of the graph, batches of (frame, strength, past, state) over sequences."""
     batch = task.batch(0, 0, _SEQUENCES)
     state = network.first_state(batch["frame"][:, 0])
@@ -119,7 +127,7 @@ def calibration(network: VideoNetwork, task: VideoTask) -> list[tuple[Tensor, ..
 class Exported(nn.Module):
     """A recurrent denoiser's file, as the network that it was made from: to be measured."""
 
-    def __init__(self, path: Path, network: VideoNetwork) -> None:
+    def __init__(self, path: Path, network: RecurrentNetwork) -> None:
         super().__init__()
         self.path, self.network = path, network
 
@@ -144,10 +152,10 @@ def state_feeds(frame: Tensor, strength: Tensor, state: State) -> list[Feed]:
 
 
 def write_graph(
-    network: VideoNetwork,
+    network: RecurrentNetwork,
     path: Path,
     *,
-    wanted: VideoNetwork | None = None,
+    wanted: RecurrentNetwork | None = None,
     for_int8: bool = False,
 ) -> Measured:
     """Write the graph; return what was measured against PyTorch, after several frames.
@@ -175,7 +183,7 @@ def write_graph(
         ],
         path,
     )
-    graph = VideoGraph(wanted or network)
+    graph = RecurrentGraph(wanted or network)
     errors = [
         _differences(path, graph, side, strength)
         for side, strength in zip(SIDES, STRENGTHS, strict=True)
@@ -188,7 +196,7 @@ def write_graph(
 
 @torch.no_grad()
 def _differences(
-    path: Path, graph: VideoGraph, side: tuple[int, int], strength: float
+    path: Path, graph: RecurrentGraph, side: tuple[int, int], strength: float
 ) -> tuple[float, float]:
     """Return how far pixels, in levels, and the state are from PyTorch's, after some frames."""
     rng = np.random.default_rng(1)

@@ -36,7 +36,7 @@ from train.networks.denoiser import (
     DenoiserNetwork,
     exact_layers,
 )
-from train.networks.equalization import codec_streams, equalised, still_streams
+from train.networks.equalization import codec_groups, equalised, still_groups
 from train.networks.quantised import Rounded, round_activation, round_weight
 from train.tasks.camera import CameraTask
 from train.tasks.photo import to_tensor
@@ -83,11 +83,11 @@ def network(seed: int = 0, slope: float = 0.1) -> DenoiserNetwork:
         if "between" in name and "share" in name:
             torch.nn.init.normal_(weight, std=0.05)
     with torch.no_grad():
-        for stream in still_streams(made):
-            for maker in stream.makers:
-                assert isinstance(maker, torch.nn.Conv2d)
-                spread = torch.logspace(-1, 0.5, maker.out_channels)
-                maker.weight.mul_(spread.view(-1, 1, 1, 1))
+        for group in still_groups(made):
+            for writer in group.writers:
+                assert isinstance(writer, torch.nn.Conv2d)
+                spread = torch.logspace(-1, 0.5, writer.out_channels)
+                writer.weight.mul_(spread.view(-1, 1, 1, 1))
         *_, last, _ = made.estimator
         assert isinstance(last, torch.nn.Conv2d)
         last.weight.mul_(0.02)  # noise levels as there are, which a byte can claim
@@ -195,15 +195,15 @@ def test_equal_channels_of_a_codec_compute_the_same() -> None:
         if "share.weight" in name or "offset.weight" in name:
             weight.normal_(std=0.1)
     image, quality = torch.rand(2, 3, 128, 64), torch.tensor([0.2, 0.9])
-    after = equalised(before, codec_streams, image, quality, None)
+    after = equalised(before, codec_groups, image, quality, None)
     latent, hyper = before.analysis(image, quality)
     for wanted, found in zip((latent, hyper), after.analysis(image, quality), strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
     made = before.synthesis(latent, quality), after.synthesis(latent, quality)
     torch.testing.assert_close(made[1], made[0], atol=1e-4, rtol=1e-4)
-    for stream in codec_streams(after):
-        assert stream.makers
-        assert stream.readers or stream.factors
+    for group in codec_groups(after):
+        assert group.writers
+        assert group.readers or group.factors
     assert not torch.equal(after.synthesis.up.weight, before.synthesis.up.weight)
 
 
@@ -250,7 +250,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Return files of one network in 8 bits: as it is, and with equal channels, "ready" before."""
     folder = tmp_path_factory.mktemp("files")
     plain = network()
-    made = {"plain": plain, "equal": equalised(plain, still_streams, FRAMES, STRENGTHS)}
+    made = {"plain": plain, "equal": equalised(plain, still_groups, FRAMES, STRENGTHS)}
     found: dict[str, Path] = {}
     for name, one in made.items():
         exact, variant = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
@@ -368,7 +368,7 @@ def test_the_first_coefficients_stay_exact(inputs: int) -> None:
 def test_equal_channels_compute_the_same() -> None:
     before = network()
     frames, strengths = torch.rand(4, 3, 64, 64), torch.tensor([1.0, 1.0, 0.5, 2.0])
-    after = equalised(before, still_streams, frames, strengths)
+    after = equalised(before, still_groups, frames, strengths)
     wanted, found = before(frames, strengths), after(frames, strengths)
     torch.testing.assert_close(found.clean, wanted.clean, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.level, wanted.level, atol=1e-4, rtol=1e-4)
@@ -388,7 +388,7 @@ def test_what_is_added_to_coefficients_is_of_one_size() -> None:
         return float(sizes[0].max() / sizes[0].median())
 
     before = network()
-    after = equalised(before, still_streams, FRAMES, STRENGTHS)
+    after = equalised(before, still_groups, FRAMES, STRENGTHS)
     assert uneven(before) > 3
     assert uneven(after) < 2
 

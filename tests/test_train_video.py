@@ -16,18 +16,18 @@ from export.int8 import LOSS_MAX_DB, to_pixels
 from tests.training import camera_recipe, picture
 from train.__main__ import main
 from train.data.photographs import Image
-from train.data.sequences import SPEED_MAX, Cover, Scene, sequence
+from train.data.sequences import SPEED_MAX, Occluder, Scene, sequence
 from train.data.sequences import Path as Way
 from train.engine.checkpoint import load
 from train.engine.loop import Trainer
 from train.networks.denoiser import STRIDE, DenoiserNetwork
-from train.networks.recurrent import STATE_LIMIT, STATE_STRIDE, Remembered, State, VideoNetwork
+from train.networks.recurrent import STATE_LIMIT, STATE_STRIDE, RecurrentNetwork, Remembered, State
 from train.noise.levels import Gaussian
 from train.noise.pipeline import drawn
 from train.recipes import CameraVideoRecipe
 from train.tasks import video
 from train.tasks.camera import CameraTask
-from train.tasks.video import Remembering, VideoTask
+from train.tasks.video import Stateful, VideoTask
 from venturi import Denoiser
 from venturi._engine.recurrence import Memory
 
@@ -38,12 +38,12 @@ STATES = 1 + KEPT
 
 
 @pytest.fixture
-def network() -> VideoNetwork:
+def network() -> RecurrentNetwork:
     torch.manual_seed(3)
-    return VideoNetwork(16, 16, 1, 1, 1, KEPT).eval()
+    return RecurrentNetwork(16, 16, 1, 1, 1, KEPT).eval()
 
 
-def awake(network: VideoNetwork) -> VideoNetwork:
+def awake(network: RecurrentNetwork) -> RecurrentNetwork:
     """Let the state count, as it does once it was trained."""
     rng = torch.Generator().manual_seed(5)
     with torch.no_grad():
@@ -62,7 +62,7 @@ def recipe(data: Path, **changes: object) -> CameraVideoRecipe:
 
 
 @torch.no_grad()
-def test_untrained_it_is_the_still_denoiser(network: VideoNetwork) -> None:
+def test_untrained_it_is_the_still_denoiser(network: RecurrentNetwork) -> None:
     still = DenoiserNetwork(16, 16, 1, 1, 1).eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     network.load_state_dict(still.state_dict())
@@ -78,7 +78,7 @@ def test_untrained_it_is_the_still_denoiser(network: VideoNetwork) -> None:
         assert torch.equal(network.state_dict()[name], before[name])
 
 
-def test_other_weights_are_refused(network: VideoNetwork) -> None:
+def test_other_weights_are_refused(network: RecurrentNetwork) -> None:
     weights = network.state_dict()
     network.load_state_dict(weights)
     with pytest.raises(RuntimeError, match=r"trust\.weight"):
@@ -89,7 +89,9 @@ def test_other_weights_are_refused(network: VideoNetwork) -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("size", [(8, 8), (8, 40), (72, 16)])
-def test_sizes_are_multiples_of_the_stride(network: VideoNetwork, size: tuple[int, int]) -> None:
+def test_sizes_are_multiples_of_the_stride(
+    network: RecurrentNetwork, size: tuple[int, int]
+) -> None:
     found = network(frame(*size), torch.ones(1))
     assert found.clean.shape == (1, 3, *size)
     small = size[0] // STATE_STRIDE, size[1] // STATE_STRIDE
@@ -100,7 +102,7 @@ def test_sizes_are_multiples_of_the_stride(network: VideoNetwork, size: tuple[in
 
 
 @torch.no_grad()
-def test_where_nothing_is_known_it_is_the_still_denoiser(network: VideoNetwork) -> None:
+def test_where_nothing_is_known_it_is_the_still_denoiser(network: RecurrentNetwork) -> None:
     awake(network)
     unknown = State(frame(seed=1), torch.zeros(1, STATES, 16, 12))
     one, two = network(frame(), torch.ones(1)), network(frame(), torch.ones(1), unknown)
@@ -127,7 +129,7 @@ def as_in_the_runtime(state: State, place: int) -> tuple[NDArray[np.uint8], NDAr
 
 
 @torch.no_grad()
-def test_the_state_does_not_depend_on_how_much_is_removed(network: VideoNetwork) -> None:
+def test_the_state_does_not_depend_on_how_much_is_removed(network: RecurrentNetwork) -> None:
     awake(network)
     state = network(frame(seed=1), torch.ones(1)).next_state
     weak, full = (network(frame(), torch.tensor([s]), state) for s in (0.3, 1.0))
@@ -136,7 +138,7 @@ def test_the_state_does_not_depend_on_how_much_is_removed(network: VideoNetwork)
 
 
 @torch.no_grad()
-def test_the_state_is_bounded(network: VideoNetwork) -> None:
+def test_the_state_is_bounded(network: RecurrentNetwork) -> None:
     awake(network).keep.weight.mul_(1000)
     found = network(frame(), torch.ones(1))
     assert found.next_state.kept.abs().max() == STATE_LIMIT
@@ -145,7 +147,7 @@ def test_the_state_is_bounded(network: VideoNetwork) -> None:
 
 
 @pytest.mark.parametrize("output", ["clean", "past", "kept"])
-def test_nothing_is_seen_beyond_the_reach(network: VideoNetwork, output: str) -> None:
+def test_nothing_is_seen_beyond_the_reach(network: RecurrentNetwork, output: str) -> None:
     awake(network)
     side = 2 * network.reach + 64
     place = side // 2 + 3
@@ -193,9 +195,9 @@ def test_a_turn_and_a_zoom_keep_the_middle() -> None:
 
 def test_what_passes_in_front_moves_with_what_is_on_it() -> None:
     ground, front = np.zeros((90, 90, 3), np.uint8), picture(90, 90, 1)
-    cover = Cover(front, Way((45, 45), (-4, 0)), (16, 20), (4, 0), (6, 5), 0)
+    occluder = Occluder(front, Way((45, 45), (-4, 0)), (16, 20), (4, 0), (6, 5), 0)
     rng = np.random.default_rng(0)
-    one, two = (cover.lay(ground[:40, :40], time, rng) for time in (0, 2))
+    one, two = (occluder.lay(ground[:40, :40], time, rng) for time in (0, 2))
     assert one[20, 16].any()
     assert not one[5, 5].any()
     np.testing.assert_array_equal(two[16:25, 20:29], one[16:25, 12:21])
@@ -218,13 +220,13 @@ def test_scenes_move_and_cuts_cut() -> None:
     np.testing.assert_array_equal(np.array(again), np.array(frames))
 
 
-def test_scenes_have_slow_and_fast_motion_and_covers() -> None:
+def test_scenes_have_slow_and_fast_motion_and_occluders() -> None:
     images = [picture(100, 120, 0)]
     scenes = [Scene.random(images, 32, np.random.default_rng(seed)) for seed in range(200)]
     speeds = np.array([np.hypot(*scene.path.velocity) for scene in scenes])
     assert (speeds <= SPEED_MAX + 1).all()
     assert ((speeds > 4).sum() > 20) and ((speeds > 0) & (speeds < 1)).sum() > 10
-    assert {len(scene.covers) for scene in scenes} == {0, 1, 2, 3}
+    assert {len(scene.occluders) for scene in scenes} == {0, 1, 2, 3}
 
 
 def test_noise_of_a_kind_is_other_noise_each_time() -> None:
@@ -295,12 +297,12 @@ def test_the_first_frame_weighs_what_the_recipe_says(picture_folder: Path) -> No
     assert losses[0] != pytest.approx(losses[2], rel=1e-3)
 
 
-def test_the_state_is_kept_between_calls(network: VideoNetwork) -> None:
-    remembering, state = Remembering(awake(network)), None
+def test_the_state_is_kept_between_calls(network: RecurrentNetwork) -> None:
+    stateful, state = Stateful(awake(network)), None
     for seed in range(3):
         expected = network(frame(seed=seed), torch.ones(1), state)
         state = expected.next_state
-        assert torch.equal(remembering(frame(seed=seed), torch.ones(1)).clean, expected.clean)
+        assert torch.equal(stateful(frame(seed=seed), torch.ones(1)).clean, expected.clean)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""Small pictures of one size, in three sets: MNIST, Fashion-MNIST, or a folder of one's own.
+"""Small pictures of one size, in three sets: MNIST, Fashion-MNIST, or the user's own folder.
 
-The first place that has them is taken: ``--data``, ``VENTURI_DATA``, the cache. When none has, the
-four files are downloaded into the cache, and their content is held against known hashes.
+They are read from ``--data``, ``VENTURI_DATA`` or the cache, whichever has them first. Otherwise
+the four files are downloaded into the cache and checked against known hashes.
 """
 
 import gzip
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from train.data.photographs import SUFFIXES, load_folder
+from train.data import photographs
 
 Bytes = NDArray[np.uint8]
 
@@ -44,7 +44,7 @@ HASHES: Mapping[str, Mapping[str, str]] = {
         "t10k-labels": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     },
 }
-"""SHA-256 of the files' content, not of the .gz around it, which differs from mirror to mirror."""
+"""SHA-256 of the unpacked files: the .gz around them differs from mirror to mirror."""
 
 LICENCES: Mapping[str, str] = {
     "mnist": "CC BY-SA 3.0 (LeCun, Cortes, Burges)",
@@ -74,9 +74,9 @@ class Digits:
     """A data set in three parts that share no picture.
 
     Attributes:
-        train: to learn from.
-        validation: to watch while training, and to choose by.
-        test: to report, and nothing else.
+        train: for training.
+        validation: for watching a training and for choosing between models.
+        test: for the reported numbers only.
     """
 
     train: Labelled
@@ -95,16 +95,16 @@ def load(dataset: str, data: str = "") -> Digits:
 
     Args:
         dataset: ``mnist`` or ``fashion-mnist``.
-        data: a folder with the four idx files, plain or .gz, or with pictures of one size; empty
-            looks in the data folder and in the cache, and downloads what neither has.
+        data: a folder with the four idx files, plain or .gz, or with pictures of one size. Empty
+            takes them from ``VENTURI_DATA`` or the cache, and downloads them if neither has them.
 
     Raises:
         FileNotFoundError: ``data`` holds neither.
-        ValueError: a file is not what it should be, or there is no such data set.
+        ValueError: a file is damaged, or there is no such data set.
         OSError: the download failed.
     """
     if data:
-        return load_own(Path(data))
+        return load_folder(Path(data))
     if dataset not in HASHES:
         raise ValueError(
             f"dataset is {dataset!r}; expected one of {', '.join(HASHES)}, "
@@ -123,12 +123,12 @@ def _folder_of(dataset: str) -> Path:
     return folder
 
 
-def load_own(folder: Path) -> Digits:
+def load_folder(folder: Path) -> Digits:
     """Read a folder of idx files or of pictures.
 
     Raises:
         FileNotFoundError: it holds neither.
-        ValueError: a file is not what it should be, or the pictures differ in size.
+        ValueError: a file is damaged, or the pictures differ in size.
     """
     if _has_idx(folder):
         return _load_idx(folder, None)
@@ -136,17 +136,17 @@ def load_own(folder: Path) -> Digits:
 
 
 def cache_folder() -> Path:
-    """Return where downloads go: ``XDG_CACHE_HOME``, else ``~/.cache``, and there ``venturi``."""
+    """Return the folder of downloads: ``venturi`` in ``XDG_CACHE_HOME`` or ``~/.cache``."""
     named = os.environ.get("XDG_CACHE_HOME")
     return (Path(named) if named else Path.home() / ".cache") / "venturi"
 
 
 def download(dataset: str, folder: Path) -> None:
-    """Fetch the files of a data set that a folder does not have yet.
+    """Download the files of a data set that a folder lacks.
 
     Raises:
         OSError: the mirror cannot be reached.
-        ValueError: what came is not the file.
+        ValueError: the mirror sent something else.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for part in SETS.values():
@@ -163,8 +163,8 @@ def _fetch(url: str, path: Path, sha256: str) -> None:
             data = answer.read(_LARGEST_DOWNLOAD)
     except OSError as error:
         raise OSError(
-            f"{url}: {error}; expected a download: go online, or put the four .gz files "
-            "into a folder and pass it as --data"
+            f"{url}: {error}; expected a download: connect to the network, or put the four .gz "
+            "files into a folder and pass it as --data"
         ) from error
     _check_hash(url, _unpacked(url, data), sha256)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as aside:
@@ -182,7 +182,7 @@ def _idx_path(folder: Path, part: str, kind: str) -> Path:
 
 
 def _load_idx(folder: Path, hashes: Mapping[str, str] | None) -> Digits:
-    found = {}
+    sets = {}
     for part, prefix in SETS.items():
         arrays = {}
         for kind in FILES:
@@ -197,21 +197,19 @@ def _load_idx(folder: Path, hashes: Mapping[str, str] | None) -> Digits:
                 f"{folder}: {len(arrays['images'])} pictures and {len(arrays['labels'])} labels "
                 f"in {prefix}; expected as many; get the files again"
             )
-        found[part] = Labelled(arrays["images"], arrays["labels"])
-    kept = len(found["train"].images) - max(1, len(found["train"].images) // _VALIDATION_SHARE)
-    images, labels = found["train"]
+        sets[part] = Labelled(arrays["images"], arrays["labels"])
+    images, labels = sets["train"]
+    end = len(images) - max(1, len(images) // _VALIDATION_SHARE)
     return Digits(
-        Labelled(images[:kept], labels[:kept]),
-        Labelled(images[kept:], labels[kept:]),
-        found["test"],
+        Labelled(images[:end], labels[:end]), Labelled(images[end:], labels[end:]), sets["test"]
     )
 
 
 def read_idx(name: str, data: bytes, axes: int) -> Bytes:
-    """Return the array of an idx file: uint8 with so many axes.
+    """Return the uint8 array of an idx file, which must have this number of axes.
 
     Raises:
-        ValueError: the bytes are no such file.
+        ValueError: the bytes are not such a file.
     """
     head = 4 + 4 * axes
     expected = f"expected an idx file of bytes with {axes} axes; get it again"
@@ -231,28 +229,28 @@ def _unpacked(name: str, data: bytes) -> bytes:
 
 
 def _check_hash(name: str, data: bytes, sha256: str) -> None:
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != sha256:
         raise ValueError(
-            f"{name}: its content has sha256 {found}; expected {sha256}; get the file again"
+            f"{name}: its content has sha256 {digest}; expected {sha256}; get the file again"
         )
 
 
 def _load_pictures(folder: Path) -> Digits:
-    """Read a folder of equal-sized pictures; of ten, the fifth validates and the tenth tests."""
-    images = load_folder(folder)
-    names = [p.name for p in sorted(folder.glob("*")) if p.suffix.lower() in SUFFIXES]
+    """Read equal-sized pictures; of ten, the fifth is for validation and the tenth for testing."""
+    images = photographs.load_folder(folder)
+    names = [p.name for p in sorted(folder.glob("*")) if p.suffix.lower() in photographs.SUFFIXES]
     for name, image in zip(names, images, strict=True):
         if image.shape != images[0].shape:
             raise ValueError(
                 f"{folder / name} has {image.shape[1]} x {image.shape[0]} pixels; expected "
                 f"{images[0].shape[1]} x {images[0].shape[0]}, as {names[0]}; "
-                "cut or scale the pictures to one size"
+                "crop or scale the pictures to one size"
             )
     if len(images) < _FOLDER_CYCLE:
         raise ValueError(
-            f"{folder} holds {len(images)} pictures; expected at least {_FOLDER_CYCLE}, "
-            "for three sets; add some"
+            f"{folder} holds {len(images)} pictures; expected at least {_FOLDER_CYCLE}, to make "
+            "three sets of them; add some"
         )
     stack = np.stack(images)
     if bool((stack[..., :1] == stack).all()):

@@ -1,4 +1,4 @@
-"""Random crops of real photographs, indexed by step so that a resumed run sees the same ones."""
+"""Photographs and random crops of them, indexed by step so that a resumed run gets the same."""
 
 import os
 from collections.abc import Sequence
@@ -32,9 +32,10 @@ def data_folder() -> Path:
 
 
 def listed(folder: Path) -> list[Path]:
-    """Return the picture files of a folder, by name.
+    """Return the picture files of a folder, sorted by name.
 
-    Raises FileNotFoundError when there is no such folder, or no picture in it.
+    Raises:
+        FileNotFoundError: there is no such folder, or no picture in it.
     """
     paths = sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
@@ -46,10 +47,10 @@ def listed(folder: Path) -> list[Path]:
 
 
 def load_folder(folder: Path) -> list[Image]:
-    """Read every picture of a folder, by name, as uint8 (H, W, 3) RGB.
+    """Read the pictures of a folder, sorted by name, as uint8 (H, W, 3) RGB.
 
     Raises:
-        FileNotFoundError: no such folder, or no picture in it.
+        FileNotFoundError: there is no such folder, or no picture in it.
         ValueError: a picture cannot be read.
     """
     with ThreadPoolExecutor(2) as pool:
@@ -74,7 +75,7 @@ def split(images: Sequence[T], every: int = 20) -> tuple[list[T], list[T]]:
 
 
 def step_generator(*key: int) -> np.random.Generator:
-    """Return the generator of one step: a function of (seed, step, rank), not of the past."""
+    """Return the random generator of one step, which depends on (seed, step, rank) alone."""
     return np.random.default_rng(key)
 
 
@@ -86,7 +87,7 @@ def crop(
     shrink_up_to: float = 2.0,
     flip: bool = True,
 ) -> Image:
-    """Return a random uint8 (size, size, 3) crop, half of the time of a photograph made smaller."""
+    """Return a random uint8 (size, size, 3) crop; half of them are of photographs scaled down."""
     image = images[int(rng.integers(len(images)))]
     height, width = image.shape[:2]
     limit = min(shrink_up_to, min(height, width) / size)
@@ -103,13 +104,13 @@ def crop(
 
 
 def detail(image: Image) -> float:
-    """Return how much fine detail a uint8 (H, W, 3) picture has: its mean absolute Laplacian."""
+    """Return how much detail a uint8 (H, W, 3) picture has: its mean absolute Laplacian."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return float(np.abs(cv2.Laplacian(grey, cv2.CV_32F)).mean())
 
 
 def centre(image: Image, size: int) -> Image:
-    """Return the uint8 (size, size, 3) middle of a picture, enlarged first when it is smaller."""
+    """Return the uint8 (size, size, 3) centre of a picture, which is scaled up if it is smaller."""
     height, width = image.shape[:2]
     if min(height, width) < size:
         factor = size / min(height, width)

@@ -1,4 +1,4 @@
-"""Short sequences made of stills: pans, zooms and turns, things that pass in front, and cuts."""
+"""Short sequences made from stills: pans, zooms and rotations, moving objects, and cuts."""
 
 import math
 from collections.abc import Sequence
@@ -11,23 +11,23 @@ import numpy as np
 from train.data.photographs import Image
 
 SPEED_MAX = 12.0
-"""Fastest motion, in pixels for each frame."""
+"""Fastest motion, in pixels per frame."""
 
 _STILL_SHARE, _CRISP_SHARE, _SHAKEN_SHARE, _COVERED_SHARE = 0.25, 0.35, 0.3, 0.4
 _SPEED_MIN = 0.1
-_SUBPIXEL = 4  # bits, of the ellipse's corners
+_SUBPIXEL = 4  # fractional bits of the ellipse's coordinates
 
 
 @dataclass(frozen=True)
 class Path:
-    """How a picture moves under the camera.
+    """How the camera moves over a picture.
 
     Attributes:
-        start: the place in the picture that the middle of frame 0 shows, (x, y) in pixels.
-        velocity: of that place, pixels of the picture for each frame.
-        zoom, growth: pixels of the picture for each of the frame, and its factor for each frame.
-        angle, spin: in degrees, and for each frame.
-        shake: deviation of a hand that trembles, in pixels; 0 for a tripod.
+        start: the point of the picture in the centre of frame 0, (x, y) in pixels.
+        velocity: motion of that point, in pixels of the picture per frame.
+        zoom, growth: pixels of the picture per pixel of the frame, and its factor per frame.
+        angle, spin: rotation in degrees, and degrees per frame.
+        shake: standard deviation of camera shake, in pixels; 0 for a tripod.
     """
 
     start: tuple[float, float]
@@ -40,7 +40,7 @@ class Path:
 
     @classmethod
     def random(cls, image: Image, rng: np.random.Generator) -> Self:
-        """Draw a path over a picture: none, whole pixels (which blur nothing), or anything."""
+        """Draw a path over a picture: still, by whole pixels (no interpolation blur), or any."""
         height, width = image.shape[:2]
         start = float(rng.integers(width)), float(rng.integers(height))
         choice = rng.random()
@@ -60,7 +60,7 @@ class Path:
         )
 
     def draw(self, image: Image, time: int, side: int, rng: np.random.Generator) -> Image:
-        """Return frame ``time``, uint8 (side, side, 3); the picture is mirrored at its borders."""
+        """Render frame ``time``, uint8 (side, side, 3); the picture is mirrored at its borders."""
         turn = math.radians(self.angle + self.spin * time)
         scale = self.zoom * self.growth**time
         cos, sin = scale * math.cos(turn), scale * math.sin(turn)
@@ -86,15 +86,15 @@ class Path:
 
 
 @dataclass(frozen=True)
-class Cover:
+class Occluder:
     """An ellipse of another picture that passes in front.
 
     Attributes:
-        image, path: what is on it.
-        middle: in frame 0, (x, y) in pixels of the frame.
-        velocity: pixels for each frame; what is on it moves along.
-        axes: half of its sides, in pixels.
-        angle: in degrees.
+        image, path: its texture.
+        middle: its centre in frame 0, (x, y) in pixels of the frame.
+        velocity: pixels per frame; the texture moves with it.
+        axes: its half axes, in pixels.
+        angle: rotation in degrees.
     """
 
     image: Image
@@ -106,7 +106,7 @@ class Cover:
 
     @classmethod
     def random(cls, image: Image, side: int, rng: np.random.Generator) -> Self:
-        """Draw one that meets frames of ``side`` pixels."""
+        """Draw an ellipse for frames of ``side`` pixels."""
         velocity = random_velocity(rng)
         start = float(rng.integers(image.shape[1])), float(rng.integers(image.shape[0]))
         return cls(
@@ -119,7 +119,7 @@ class Cover:
         )
 
     def lay(self, frame: Image, time: int, rng: np.random.Generator) -> Image:
-        """Return a frame with the ellipse on it."""
+        """Return a frame with the ellipse in front of it."""
         side, unit = len(frame), 1 << _SUBPIXEL
         mask = np.zeros((side, side), np.uint8)
         middle = [
@@ -134,31 +134,31 @@ class Cover:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture under a moving camera, and what passes in front of it."""
+    """A picture under a moving camera, and the ellipses that pass in front of it."""
 
     image: Image
     path: Path
-    covers: tuple[Cover, ...]
+    occluders: tuple[Occluder, ...]
 
     @classmethod
     def random(cls, images: Sequence[Image], side: int, rng: np.random.Generator) -> Self:
         """Draw a scene of these pictures."""
         image = images[int(rng.integers(len(images)))]
-        covers: list[Cover] = []
-        while rng.random() < _COVERED_SHARE and len(covers) < 3:
-            covers.append(Cover.random(images[int(rng.integers(len(images)))], side, rng))
-        return cls(image, Path.random(image, rng), tuple(covers))
+        occluders: list[Occluder] = []
+        while rng.random() < _COVERED_SHARE and len(occluders) < 3:
+            occluders.append(Occluder.random(images[int(rng.integers(len(images)))], side, rng))
+        return cls(image, Path.random(image, rng), tuple(occluders))
 
     def draw(self, time: int, side: int, rng: np.random.Generator) -> Image:
         """Return frame ``time``, uint8 (side, side, 3)."""
         frame = self.path.draw(self.image, time, side, rng)
-        for cover in self.covers:
-            frame = cover.lay(frame, time, rng)
+        for occluder in self.occluders:
+            frame = occluder.lay(frame, time, rng)
         return frame
 
 
 def random_velocity(rng: np.random.Generator) -> tuple[float, float]:
-    """Draw a velocity in pixels for each frame: any direction, slow ones as often as fast ones."""
+    """Draw a velocity in pixels per frame: any direction, and a speed uniform in its logarithm."""
     speed = math.exp(float(rng.uniform(math.log(_SPEED_MIN), math.log(SPEED_MAX))))
     turn = float(rng.uniform(0, 2 * math.pi))
     return speed * math.cos(turn), speed * math.sin(turn)
@@ -172,18 +172,18 @@ def sequence(
     side: int,
     cut: int | None = None,
 ) -> list[Image]:
-    """Return frames that follow each other, uint8 (side, side, 3).
+    """Return consecutive frames, uint8 (side, side, 3).
 
     Args:
         images: the stills, uint8 (H, W, 3).
-        rng: draws everything.
-        frames: how many.
-        side: of a frame, in pixels.
-        cut: the frame with which another scene begins; None for no cut.
+        rng: source of all randomness.
+        frames: number of frames.
+        side: side of a frame, in pixels.
+        cut: index of the frame that starts another scene; None for no cut.
     """
     lengths = [frames] if cut is None else [cut, frames - cut]
-    made = []
+    rendered = []
     for length in lengths:
         scene = Scene.random(images, side, rng)
-        made += [scene.draw(time, side, rng) for time in range(length)]
-    return made
+        rendered += [scene.draw(time, side, rng) for time in range(length)]
+    return rendered

@@ -31,24 +31,26 @@ def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
 
 def latest(folder: Path) -> Path | None:
     """Return the newest checkpoint of a run, or None."""
-    found = _checkpoints(folder)
-    return found[-1] if found else None
+    checkpoints = _checkpoints(folder)
+    return checkpoints[-1] if checkpoints else None
 
 
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU; only tensors and plain values are accepted, no code runs."""
-    whole = zipfile.is_zipfile(path)  # torch has a different error for each kind of junk
-    state = torch.load(path, map_location="cpu", weights_only=True) if whole else None
+    is_zip = zipfile.is_zipfile(path)  # torch has a different error for each kind of junk
+    state = torch.load(path, map_location="cpu", weights_only=True) if is_zip else None
     if not isinstance(state, dict) or "average" not in state:
-        raise ValueError(f"{path} is no checkpoint of this project; expected one that train wrote")
+        raise ValueError(
+            f"{path} is not a checkpoint of this project; expected one that train wrote"
+        )
     return state
 
 
 def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Give a network the weights of a checkpoint.
+    """Load the weights of a checkpoint into a network.
 
     Raises:
-        ValueError: they are those of another network.
+        ValueError: they belong to another network.
     """
     try:
         network.load_state_dict(weights)
@@ -61,35 +63,35 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
         raise ValueError(
             f"the checkpoint's {name!r} is {theirs.get(name)}; expected {own.get(name)}, as the "
             "recipe's network has it in this release; use the options and the release that it was "
-            "trained with, or train anew"
+            "trained with, or train again"
         ) from error
 
 
 def find(start: str) -> Path:
-    """Return the checkpoint that a name or a path means.
+    """Return the path of a checkpoint.
 
     Args:
-        start: ``photo`` and the like name the shipped ones; else a checkpoint file or a run folder.
+        start: name of a shipped one, such as ``photo``, a checkpoint file or a run folder.
 
     Raises:
         FileNotFoundError: there is none.
     """
     shipped = SHIPPED / f"{start}.pt"
     path = Path(start)
-    found = shipped if shipped.is_file() else latest(path) if path.is_dir() else path
-    if found is None or not found.is_file():
+    chosen = shipped if shipped.is_file() else latest(path) if path.is_dir() else path
+    if chosen is None or not chosen.is_file():
         names = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.pt"))) or "none"
         raise FileNotFoundError(
             f"no checkpoint {start!r}; expected a shipped one ({names}), a checkpoint file or a "
             "run folder"
         )
-    return found
+    return chosen
 
 
 def save_weights(
     path: Path, task: str, step: int, recipe: Mapping[str, Any], average: Mapping[str, Tensor]
 ) -> None:
-    """Write what fine-tuning and export need of a checkpoint: averaged weights, recipe, steps."""
+    """Write what fine-tuning and export need: averaged weights, recipe and number of steps."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, {"task": task, "step": step, "recipe": recipe, "average": average})
 
@@ -103,7 +105,7 @@ def _write(path: Path, state: Mapping[str, Any]) -> None:
             os.fsync(file.fileno())
         aside.replace(path)
     except BaseException:
-        aside.unlink(missing_ok=True)  # half a checkpoint only takes the room that is wanting
+        aside.unlink(missing_ok=True)  # half a checkpoint takes the room that the next one needs
         raise
 
 

@@ -24,7 +24,7 @@ from train.recipes import Recipe
 
 
 class Average:
-    """Exponential moving average of weights, with a warm-up so that the start is forgotten."""
+    """Exponential moving average of weights; a warm-up of the decay forgets the start."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -32,7 +32,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, model: nn.Module, step: int) -> None:
-        """Take in the weights after a step."""
+        """Add the weights after a step."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, value in model.state_dict().items():
             self.weights[name].lerp_(value, 1 - decay)
@@ -80,13 +80,13 @@ class Trainer:
         self.step = 0
 
     def start_from(self, path: Path) -> None:
-        """Take the averaged weights of another run's checkpoint as the starting point."""
+        """Start from the averaged weights of another run's checkpoint."""
         weights = checkpoint.load(path)["average"]
         checkpoint.fill(self.model, weights)
         self.average = Average(self.model, self.average.decay)
 
     def resume(self) -> bool:
-        """Go on from the run's last checkpoint; False when there is none."""
+        """Continue from the run's last checkpoint; False when there is none."""
         path = checkpoint.latest(self.run)
         if path is None:
             return False
@@ -98,7 +98,7 @@ class Trainer:
         return True
 
     def save(self) -> None:
-        """Write a checkpoint of everything that the next step depends on."""
+        """Write a checkpoint with everything that the next step depends on."""
         if self.rank:
             return
         state: dict[str, Any] = {
@@ -174,7 +174,7 @@ class Trainer:
 
 
 def write_recipe(run: Path, name: str, recipe: Recipe) -> None:
-    """Write ``recipe.json``, for a person to read and for ``--resume`` to go on with."""
+    """Write ``recipe.json``, for people and for ``--resume``."""
     run.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"recipe": name, **recipe_values(recipe)}, indent=2) + "\n"
     aside = run / f"recipe.json.{os.getpid()}"
@@ -183,20 +183,24 @@ def write_recipe(run: Path, name: str, recipe: Recipe) -> None:
 
 
 def read_recipe(run: Path, name: str, kind: type[Recipe]) -> dict[str, Any]:
-    """Return the fields that a run was started with; none when the run has not been started.
+    """Return the fields that a run was started with; none when it has not been started.
 
     Raises:
-        ValueError: the run is another recipe's, or of another release, or the file is damaged.
+        ValueError: the run belongs to another recipe or release, or the file is damaged.
     """
     path = run / "recipe.json"
     if not path.exists():
         return {}
     values = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(values, dict) or values.pop("recipe", None) != name:
-        raise ValueError(f"{path} is not of recipe {name!r}; expected this run's: see --run")
+        raise ValueError(
+            f"{path} is not of recipe {name!r}; expected a run of this recipe: see --run"
+        )
     unknown = sorted(values.keys() - set(kind.names()))
     if unknown:
-        raise ValueError(f"{path} has {unknown}, which {name!r} has not; expected this release's")
+        raise ValueError(
+            f"{path} has {unknown}, unknown to recipe {name!r}; expected a run of this release"
+        )
     return values
 
 

@@ -1,4 +1,4 @@
-"""A run's log: one JSON line per report, TensorBoard events, and a line for who waits."""
+"""A run's log: one JSON line per report, TensorBoard events, and progress on stderr."""
 
 import json
 import sys
@@ -38,7 +38,7 @@ class RunLog:
             self._board.close()
 
     def step(self, step: int, metrics: dict[str, Tensor]) -> None:
-        """Report every 50th step and the last: figures of that step's batch, and the time left."""
+        """Report the metrics of every 50th and of the last step, and the time left."""
         if self.quiet or (step % EVERY and step != self.last):
             return
         values = {name: float(value) for name, value in metrics.items()}
@@ -49,7 +49,7 @@ class RunLog:
         print(f"step {step}/{self.last}  {shown}  left {_clock(left)}", file=sys.stderr, flush=True)
 
     def validation(self, step: int, values: dict[str, float]) -> None:
-        """Report figures on the held-out pictures."""
+        """Report metrics on the held-out pictures."""
         if self.quiet:
             return
         self._write("validation", step, values)

@@ -1,4 +1,4 @@
-"""What the training loop asks of a recipe's task."""
+"""The interface between the training loop and the tasks."""
 
 from dataclasses import asdict
 from typing import Protocol
@@ -12,9 +12,9 @@ Metrics = dict[str, float]
 
 
 class Task(Protocol):
-    """One thing to train: its network, its batches and its loss.
+    """What is trained: a network, its batches and its loss.
 
-    Batches and noise depend on (seed, step, rank) alone; so a resumed run is identical.
+    Batches and noise depend on (seed, step, rank) alone, so a resumed run is identical.
     """
 
     @property
@@ -28,10 +28,10 @@ class Task(Protocol):
         """Return the inputs of one step for one process, on the CPU."""
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss to minimise and what to log."""
+        """Return the loss to minimise, and metrics for the log."""
 
     def validate(self, model: nn.Module, device: torch.device) -> Metrics:
-        """Return figures on pictures that were kept out of training."""
+        """Return metrics on pictures that were kept out of training."""
 
 
 def recipe_values(recipe: Recipe) -> dict[str, str | int | float | bool]:

@@ -2,8 +2,8 @@
 
     image ──encoder──▶ code ──decoder──▶ logits ──sigmoid──▶ image
 
-The encoders and decoders are dense, convolutional or recurrent; what lies between them is a plain
-code, one drawn from a posterior, or one rounded to integers.
+Encoders and decoders are dense, convolutional or recurrent. The code is deterministic, drawn from a
+posterior, or rounded to integers.
 """
 
 from itertools import pairwise
@@ -21,12 +21,12 @@ _GAIN = 16.0
 
 
 class Coded(NamedTuple):
-    """What a network makes of pictures.
+    """The result of a forward pass.
 
     Attributes:
         logits: float32 (N, C, H, W); their sigmoid is the picture.
-        code: float32 (N, numbers), as the decoder got it.
-        nats: float32 (N,), what the code costs where the network says so, else 0.
+        code: float32 (N, numbers), the decoder's input.
+        nats: float32 (N,), cost of the code in nats; 0 for networks that do not model it.
     """
 
     logits: Tensor
@@ -35,7 +35,7 @@ class Coded(NamedTuple):
 
 
 class Autoencoder(nn.Module):
-    """An encoder, a decoder, and nothing between them."""
+    """An encoder and a decoder with a deterministic code."""
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
         super().__init__()
@@ -52,16 +52,16 @@ class Autoencoder(nn.Module):
         return logits
 
     def forward(self, image: Tensor, noise: Tensor | None = None) -> Coded:
-        """Map pictures to codes and back; a plain code takes no noise."""
+        """Map pictures to codes and back; this class takes no noise."""
         code = self.encode(image)
         return Coded(self.decode(code), code, code.new_zeros(len(code)))
 
 
 class Variational(Autoencoder):
-    """The encoder gives a Gaussian for each number, and the code is drawn from it.
+    """A variational autoencoder: each number of the code is drawn from a Gaussian posterior.
 
-    Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014, sections 2.3 and 3: the cost
-    is the divergence from a standard normal prior.
+    The cost is the divergence from a standard normal prior (Kingma and Welling, "Auto-Encoding
+    Variational Bayes", ICLR 2014, sections 2.3 and 3).
     """
 
     def encode(self, image: Tensor) -> Tensor:
@@ -78,9 +78,9 @@ class Variational(Autoencoder):
 
 
 class Rounded(Autoencoder):
-    """The code will be rounded to integers; its cost is that of coding them.
+    """An autoencoder whose code is rounded to integers; its cost is that of coding them.
 
-    Uniform noise stands for rounding in training (Ballé et al., "End-to-end Optimized Image
+    Uniform noise replaces rounding in training (Ballé et al., "End-to-end Optimized Image
     Compression", ICLR 2017, section 3.1), and each number has a logistic density.
     """
 
@@ -89,7 +89,7 @@ class Rounded(Autoencoder):
         self.log_scale = nn.Parameter(torch.full((numbers,), 1.0))
 
     def encode(self, image: Tensor) -> Tensor:
-        """Return codes (N, numbers), large from the start so that noise does not drown them."""
+        """Return codes (N, numbers), scaled so that the noise does not drown them at the start."""
         return _GAIN * super().encode(image)
 
     def decode(self, code: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ class Rounded(Autoencoder):
         return super().decode(code / _GAIN)
 
     def forward(self, image: Tensor, noise: Tensor | None = None) -> Coded:
-        """Add noise in [-1/2, 1/2) (N, numbers) to the code; None rounds it."""
+        """Add noise (N, numbers) in [-1/2, 1/2) to the code; None rounds it instead."""
         code = self.encode(image)
         code = torch.round(code) if noise is None else code + noise
         distance, rate = code.abs(), torch.exp(-self.log_scale)
@@ -130,7 +130,7 @@ class ConvEncoder(nn.Module):
         self.fine = nn.Conv2d(channels, width, 3, stride=2, padding=1)
         self.coarse = nn.Conv2d(width, 2 * width, 3, stride=2, padding=1)
         self.head = _dense((2 * width * rows * columns, dense, outputs))
-        _start(self)
+        _initialise(self)
 
     def forward(self, image: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, outputs)."""
@@ -140,7 +140,7 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(nn.Module):
-    """Two dense layers, then two convolutions that each double the sides by pixel shuffle."""
+    """Two dense layers, then two convolutions, each followed by a pixel shuffle by 2."""
 
     def __init__(self, shape: Shape, width: int, dense: int, numbers: int) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class ConvDecoder(nn.Module):
         self.head = _dense((numbers, dense, 2 * width * rows * columns))
         self.coarse = nn.Conv2d(2 * width, 4 * width, 3, padding=1)
         self.fine = nn.Conv2d(width, 4 * channels, 3, padding=1)
-        _start(self)
+        _initialise(self)
 
     def forward(self, code: Tensor) -> Tensor:
         """Map (N, numbers) to (N, C, H, W)."""
@@ -161,7 +161,7 @@ class ConvDecoder(nn.Module):
 
 
 class RowEncoder(nn.Module):
-    """Reads the rows of a picture, one after the other, into one vector."""
+    """A GRU that reads the rows of a picture in order, into one vector."""
 
     def __init__(self, shape: Shape, width: int, outputs: int) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ class RowEncoder(nn.Module):
 
 
 class RowDecoder(nn.Module):
-    """Writes the rows of a picture, one after the other, from one vector."""
+    """A GRU that writes the rows of a picture in order, from one vector."""
 
     def __init__(self, shape: Shape, width: int, numbers: int) -> None:
         super().__init__()
@@ -204,17 +204,17 @@ def dense_encoder(shape: Shape, widths: tuple[int, ...], outputs: int) -> nn.Mod
 
 
 def _dense(sizes: tuple[int, ...]) -> nn.Sequential:
-    """Return linear layers of these sizes with ReLU between them."""
+    """Return linear layers of these sizes with ReLUs between them."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes):
         layers += [nn.ReLU(), nn.Linear(inputs, outputs)]
-    made = nn.Sequential(*layers[1:])
-    _start(made)
-    return made
+    stack = nn.Sequential(*layers[1:])
+    _initialise(stack)
+    return stack
 
 
-def _start(module: nn.Module) -> None:
-    """Draw weights that keep the variance in both directions (Glorot and Bengio, 2010)."""
+def _initialise(module: nn.Module) -> None:
+    """Initialise weights after Glorot and Bengio (2010), biases with 0."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
             nn.init.xavier_uniform_(layer.weight)

@@ -1,8 +1,8 @@
-"""Train a denoiser for 8 bits: it sees the rounding that its exported variant has.
+"""Quantisation-aware training of a denoiser: simulate the rounding of its 8-bit variant.
 
-Values are rounded on the way forward and gradients pass as if they were not (Jacob et al., CVPR
-2018, section 3). Weights go through int8 for each channel, what goes into and out of a convolution
-through uint8 for each tensor, over the range that it has in the batch.
+Values are rounded in the forward pass and gradients pass unchanged (Jacob et al., CVPR 2018,
+section 3). Weights are rounded to int8 per output channel; inputs and outputs of convolutions to
+uint8 per tensor, over their range in the batch.
 """
 
 from collections.abc import Collection
@@ -19,11 +19,11 @@ _SAMPLES = 2**16
 
 
 class Rounded(nn.Module):
-    """A network as it will be in 8 bits; it shares the weights, which stay in float32.
+    """A network with simulated 8-bit convolutions; it shares the network's float32 weights.
 
     Args:
-        network: whose convolutions are rounded.
-        exact: names of layers that are not.
+        network: the network.
+        exact: names of the convolutions that are not rounded.
     """
 
     def __init__(self, network: nn.Module, exact: Collection[str]) -> None:
@@ -42,7 +42,7 @@ class Rounded(nn.Module):
             del self.layers[name]
 
     def forward(self, *inputs: Tensor) -> Any:
-        """Return what the network makes of its inputs."""
+        """Run the network with rounded weights and activations."""
         hooks = []
         for layer in self.layers.values():
             hooks.append(layer.register_forward_pre_hook(_round_input))
@@ -56,15 +56,15 @@ class Rounded(nn.Module):
 
 
 def round_weight(weight: Tensor) -> Tensor:
-    """Return a convolution's weight through int8, with one step for each output channel."""
+    """Round a convolution's weight to int8, with one step per output channel."""
     step = weight.detach().abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-8) / 127
     return _straight(weight, torch.round(weight / step) * step)
 
 
 def round_activation(values: Tensor) -> Tensor:
-    """Return (N, C, H, W) through uint8: one step over its range, but for the rarest values.
+    """Round (N, C, H, W) to uint8 with one step over its range, without the rarest values.
 
-    Channels are made alike before it, as export does with the weights
+    Channels are equalised first, as export does through the weights
     (:mod:`train.networks.equalization`).
     """
     values = values.float()
@@ -73,9 +73,9 @@ def round_activation(values: Tensor) -> Tensor:
 
 
 def _round(values: Tensor) -> Tensor:
-    seen = values.detach().flatten()
-    seen = seen[:: max(1, len(seen) // _SAMPLES)]
-    low, high = torch.quantile(seen, seen.new_tensor([_TAIL, 1 - _TAIL])).unbind()
+    samples = values.detach().flatten()
+    samples = samples[:: max(1, len(samples) // _SAMPLES)]
+    low, high = torch.quantile(samples, samples.new_tensor([_TAIL, 1 - _TAIL])).unbind()
     low, high = low.clamp(max=0), high.clamp(min=0)
     step = (high - low).clamp(min=1e-8) / 255
     zero = torch.round(-low / step)
@@ -84,7 +84,7 @@ def _round(values: Tensor) -> Tensor:
 
 
 def _straight(exact: Tensor, rounded: Tensor) -> Tensor:
-    """Return the rounded values, with the gradient of the exact ones."""
+    """Return the rounded values with the gradient of the exact ones (straight-through)."""
     return exact + (rounded - exact).detach()
 
 

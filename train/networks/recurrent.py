@@ -1,15 +1,14 @@
-"""The camera denoiser with a memory of the frames before: the still network and two paths back.
+"""The recurrent denoiser: the still network and two connections from the previous frame.
 
-    past = the last frame without noise; state = kept features, and where there is a past
+    past = the last clean frame; state = kept features and a mask of where there is a past
     |change of the coefficients|, kept features ── recall 3×3 ──▶ (+) at the stem
-    coefficients of the last frame ──▶ taken as far as they are to be trusted
+    coefficients of the last clean frame ──▶ blended in, by a trust for each coefficient
 
-The kept features lie at 1/4 of the resolution. Where nothing moved, a coefficient is a running
-mean, as in a Kalman filter whose gain the network decides for each; where things moved, the dense
-layers after the stem see it (as in Fuoli et al., "Efficient Video Super-Resolution through
-Recurrent Latent Space Propagation", ICCVW 2019). The past is a picture, so that whoever runs the
-network can move it with the camera. Where no past is known, both paths give nothing; untrained they
-do so everywhere.
+The kept features are at 1/4 of the resolution. Where nothing moves, a coefficient becomes a running
+mean, as in a Kalman filter whose gain the network chooses; where something moves, the dense layers
+after the stem see it (as in Fuoli et al., "Efficient Video Super-Resolution through Recurrent
+Latent Space Propagation", ICCVW 2019). The past is a picture, so the caller can shift it with the
+camera. Where there is no past, both connections contribute 0, and everywhere before training.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,35 +22,35 @@ from train.networks.blocks import SLOPE, pointwise
 from train.networks.denoiser import LEVEL_STRIDE, PATCH, STRIDE, DenoiserNetwork, Past, Trace
 
 STATE_STRIDE = LEVEL_STRIDE
-"""Pixels of the frame for each place of the kept features."""
+"""Pixels per position of the kept features, along each axis."""
 
 STATE_LIMIT = 8.0
-"""Of their magnitude, several times what they need: nothing grows over hours of frames."""
+"""Largest magnitude of kept features, several times what they need: nothing grows over hours."""
 
 GREY = 0.5
-"""What stands in the past where it is not known."""
+"""Value of the past where it is unknown."""
 
-_PATH = ("recall.", "trust.", "keep.")
+_RECURRENT = ("recall.", "trust.", "keep.")
 
 
 class State(NamedTuple):
-    """What a frame leaves for the next one.
+    """What one frame passes on to the next.
 
     Attributes:
         past: the clean frame, (N, 3, H, W) in [0, 1].
-        kept: (N, 1 + state, H/4, W/4); the first channel is 1 where there is a past, and 0 else.
+        kept: (N, 1 + state, H/4, W/4); the first channel is 1 where there is a past, else 0.
     """
 
     past: Tensor
     kept: Tensor
 
     def moved(self, shifts: Sequence[tuple[int, int]]) -> "State":
-        """Return the state of pictures that have moved, each by pixels (down, right)."""
+        """Return the state shifted with its pictures, each by pixels (down, right)."""
         small = [tuple(round(by / STATE_STRIDE) for by in shift) for shift in shifts]
         return State(_moved(self.past, shifts, GREY), _moved(self.kept, small, 0.0))
 
     def detach(self) -> "State":
-        """Return the state without its gradients."""
+        """Return the state without gradients."""
         return State(self.past.detach(), self.kept.detach())
 
 
@@ -63,12 +62,12 @@ class Remembered(NamedTuple):
     next_state: State
 
 
-class VideoNetwork(DenoiserNetwork):
+class RecurrentNetwork(DenoiserNetwork):
     """The recurrent denoiser, for training.
 
     Args:
-        width, deep_width, depth, deep_depth, grids, slope: of the still denoiser.
-        state: features that are kept.
+        width, deep_width, depth, deep_depth, grids, slope: as in the still denoiser.
+        state: channels of kept features.
     """
 
     def __init__(
@@ -90,33 +89,33 @@ class VideoNetwork(DenoiserNetwork):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
             nn.init.zeros_(layer.weight)
-        self.reach += STRIDE  # the recall sees one place of the state farther
+        self.reach += STRIDE  # the recall reads one position of the state farther
 
     def forward(  # type: ignore[override]  # it also gives the next state
         self, frame: Tensor, strength: Tensor, state: State | None = None
     ) -> Remembered:
-        """Clean frames as the still denoiser does, given what the frames before left.
+        """Clean frames as the still denoiser does, with the state of the previous frame.
 
         Args:
             frame: float32 (N, 3, H, W) in [0, 1].
             strength: (N,).
-            state: None before the first frame.
+            state: of the previous frame; None before the first one.
         """
         if state is None:
             state = self.first_state(frame)
         before = self.analysis(state.past - GREY)
-        found = self.trace(frame, strength, Past(before, state.kept, self.recall, self.trust))
-        clean = frame - found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
-        return Remembered(clean, found.level, self.next_state(frame, found))
+        trace = self.trace(frame, strength, Past(before, state.kept, self.recall, self.trust))
+        clean = frame - trace.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
+        return Remembered(clean, trace.level, self.next_state(frame, trace))
 
-    def next_state(self, frame: Tensor, found: Trace) -> State:
-        """Return what a frame leaves, whatever the strength."""
-        kept = self.keep(found.features).float().clamp(-STATE_LIMIT, STATE_LIMIT)
+    def next_state(self, frame: Tensor, trace: Trace) -> State:
+        """Return the state after a frame, which does not depend on the strength."""
+        kept = self.keep(trace.features).float().clamp(-STATE_LIMIT, STATE_LIMIT)
         known = kept[:, :1] * 0 + 1
-        return State((frame - found.noise).clamp(0, 1), torch.cat((known, kept), 1))
+        return State((frame - trace.noise).clamp(0, 1), torch.cat((known, kept), 1))
 
     def first_state(self, frame: Tensor) -> State:
-        """Return the state before the first frame, to which nothing is known."""
+        """Return the state before the first frame: no past."""
         height, width = (side // STATE_STRIDE for side in frame.shape[2:])
         kept = frame.new_zeros(len(frame), self.state_channels, height, width)
         return State(torch.full_like(frame, GREY), kept)
@@ -124,21 +123,21 @@ class VideoNetwork(DenoiserNetwork):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Take weights; those of a still denoiser leave the path back as it is."""
-        if not any(name.startswith(_PATH) for name in state_dict):
+        """Load weights; those of a still denoiser leave the recurrent connections as they are."""
+        if not any(name.startswith(_RECURRENT) for name in state_dict):
             own = self.state_dict()
-            path = {name: value for name, value in own.items() if name.startswith(_PATH)}
-            state_dict = {**path, **state_dict}
+            rest = {name: value for name, value in own.items() if name.startswith(_RECURRENT)}
+            state_dict = {**rest, **state_dict}
         return super().load_state_dict(state_dict, strict, assign)
 
 
-class VideoGraph(nn.Module):
+class RecurrentGraph(nn.Module):
     """The recurrent denoiser as it ships.
 
     (frame, strength, past, state) to (clean, next_past, next_state).
     """
 
-    def __init__(self, network: VideoNetwork) -> None:
+    def __init__(self, network: RecurrentNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -146,12 +145,12 @@ class VideoGraph(nn.Module):
         self, frame: Tensor, strength: Tensor, past: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Clean a frame, float32 (1, 3, H, W) in [0, 1], with a strength (1,) and a state."""
-        found = self.network(frame, strength, State(past, state))
-        return found.clean, *found.next_state
+        result = self.network(frame, strength, State(past, state))
+        return result.clean, *result.next_state
 
 
 def _moved(values: Tensor, shifts: Sequence[tuple[int, ...]], fill: float) -> Tensor:
-    """Return (N, C, H, W) moved by whole places, each by its own."""
+    """Shift (N, C, H, W) by whole positions, each by its own."""
     return torch.stack(
         [
             functional.pad(one, (right, -right, down, -down), value=fill)

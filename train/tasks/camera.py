@@ -1,4 +1,4 @@
-"""The camera denoiser's task: clean crops, noise on them, and the way back."""
+"""The camera denoiser's task: to remove the noise of crops, Gaussian or from a camera."""
 
 import functools
 from collections.abc import Iterable
@@ -29,9 +29,9 @@ from train.recipes import CameraRecipe
 from train.tasks.photo import to_tensor
 
 _CANDIDATES = 2
-"""The crop with the most detail of so many is taken: photographs made smaller are mostly smooth.
+"""Crops of which the most detailed one is taken, as photographs scaled down are mostly smooth.
 
-Not so with a camera's noise: at a sensor's own pixels, photographs are mostly smooth.
+Crops for a simulated camera are not selected: at the resolution of a sensor, pictures are smooth.
 """
 
 _LEAST_ERROR = 1e-3
@@ -69,8 +69,8 @@ class CameraTask:
         for i in range(size):
             kind = drawn(rng)
             candidates = 1 if kind.of_camera else _CANDIDATES
-            found = (crop(self.pictures, rng, r.crop) for _ in range(candidates))
-            clean, noisy = kind.pair(max(found, key=detail), rng)
+            crops = (crop(self.pictures, rng, r.crop) for _ in range(candidates))
+            clean, noisy = kind.pair(max(crops, key=detail), rng)
             frames[i], targets[i] = noisy, clean
             levels.append(level(noisy, clean))
             if rng.random() < r.stronger_share:
@@ -89,15 +89,15 @@ class CameraTask:
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the root of each crop's mean squared error, plus the estimator's loss.
 
-        The root weighs crops almost as PSNR does: a difficult one, or one with much noise, does not
-        outshout the others. Too low an estimate costs more than too high a one (Guo et al.,
-        CVPR 2019, section 3.3): noise that is left hurts more than detail that is lost.
+        The root weighs crops almost as PSNR does, so that difficult or very noisy ones do not
+        dominate. Estimates that are too low cost more than those that are too high (Guo et al.,
+        CVPR 2019, section 3.3): noise that stays hurts more than detail that is lost.
         """
-        seeing = self._rounded(model) if self.recipe.int8 else model
-        clean, seen = seeing(batch["frame"], batch["strength"])
+        network = self._rounded(model) if self.recipe.int8 else model
+        clean, estimate = network(batch["frame"], batch["strength"])
         square = (clean - batch["target"]).square()
         error = (square.mean((1, 2, 3)) + _LEAST_ERROR**2).sqrt().mean()
-        missing = batch["level"] - seen
+        missing = batch["level"] - estimate
         share = self.recipe.underestimation
         level_error = torch.maximum(share * missing, (share - 1) * missing).mean()
         loss = error + self.recipe.level_weight * level_error
@@ -108,38 +108,38 @@ class CameraTask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module, device: torch.device) -> Metrics:
-        """Return PSNR on held-out pictures: Gaussian noise, mixed noise, cameras', and none."""
+        """Return PSNR on held-out pictures: Gaussian, mixed, validation cameras' and no noise."""
         pictures = self._validation_pictures()
-        found: Metrics = {}
+        metrics: Metrics = {}
         for sigma in _VALIDATION_SIGMAS:
             noisy = _with_gaussian(pictures, sigma)
-            found[f"noisy_{sigma}"] = float(psnr_db(_difference(noisy, pictures)).mean())
-            found[f"psnr_{sigma}"] = self.gaussian_psnr_db(model, sigma, device)
+            metrics[f"noisy_{sigma}"] = float(psnr_db(_difference(noisy, pictures)).mean())
+            metrics[f"psnr_{sigma}"] = self.gaussian_psnr_db(model, sigma, device)
             if self.recipe.int8:
                 rounded = self._rounded(model)
-                found[f"psnr_{sigma}_int8"] = self.gaussian_psnr_db(rounded, sigma, device)
+                metrics[f"psnr_{sigma}_int8"] = self.gaussian_psnr_db(rounded, sigma, device)
         generators = map(step_generator, range(len(pictures)))
         clean, noisy = _apart(
             drawn(rng).pair(p, rng) for p, rng in zip(pictures, generators, strict=True)
         )
-        found["psnr_mixed"] = _cleaned_psnr_db(model, noisy, clean, 1.0, device)
-        found["psnr_mixed_stronger"] = _cleaned_psnr_db(
+        metrics["psnr_mixed"] = _cleaned_psnr_db(model, noisy, clean, 1.0, device)
+        metrics["psnr_mixed_stronger"] = _cleaned_psnr_db(
             model, noisy, clean, _VALIDATION_STRENGTH, device
         )
         clean, noisy = self._shots
-        found["psnr_cameras"] = _cleaned_psnr_db(model, noisy, clean, 1.0, device)
-        found["psnr_clean"] = _cleaned_psnr_db(model, pictures, pictures, 1.0, device)
-        return found
+        metrics["psnr_cameras"] = _cleaned_psnr_db(model, noisy, clean, 1.0, device)
+        metrics["psnr_clean"] = _cleaned_psnr_db(model, pictures, pictures, 1.0, device)
+        return metrics
 
     @torch.no_grad()
     def gaussian_psnr_db(self, model: nn.Module, sigma: int, device: torch.device) -> float:
-        """Return the mean PSNR on held-out pictures with Gaussian noise of a deviation (0–255)."""
+        """Return the mean PSNR on held-out pictures with Gaussian noise (sigma on 0–255)."""
         pictures = self._validation_pictures()
         return _cleaned_psnr_db(model, _with_gaussian(pictures, sigma), pictures, 1.0, device)
 
     @functools.cached_property
     def _shots(self) -> tuple[list[Image], list[Image]]:
-        """What cameras that are not trained on make of held-out pictures: (clean, noisy)."""
+        """Held-out pictures as the validation cameras take them: (clean, noisy)."""
         return _apart(pairs(self.held_out, _VALIDATION_SIDE))
 
     def _rounded(self, model: nn.Module) -> nn.Module:
@@ -149,8 +149,8 @@ class CameraTask:
         return [centre(picture, _VALIDATION_SIDE) for picture in self.held_out]
 
 
-def _apart(found: Iterable[tuple[Image, Image]]) -> tuple[list[Image], list[Image]]:
-    clean, noisy = zip(*found, strict=True)
+def _apart(pairs: Iterable[tuple[Image, Image]]) -> tuple[list[Image], list[Image]]:
+    clean, noisy = zip(*pairs, strict=True)
     return list(clean), list(noisy)
 
 
@@ -161,7 +161,7 @@ def _with_gaussian(pictures: list[Image], sigma: int) -> list[Image]:
 def _cleaned_psnr_db(
     model: nn.Module, noisy: list[Image], clean: list[Image], strength: float, device: torch.device
 ) -> float:
-    """Return the mean PSNR of what the model makes, as the uint8 picture that a user gets."""
+    """Return the mean PSNR of the model's results, rounded to uint8 as a user gets them."""
     frame = to_tensor(noisy).to(device)
     result = model(frame, torch.full((len(noisy),), strength, device=device)).clean
     rounded = torch.floor(result.clamp(0, 1) * 255 + 0.5) / 255

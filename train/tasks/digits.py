@@ -94,20 +94,20 @@ class DigitsTask:
         self.recipe = replace(self.recipe, steps=steps)
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
-        """Return pictures, each as often as any other, what to make of them, and noise."""
+        """Return input pictures, their targets and noise for the code; epochs are shuffled anew."""
         r = self.recipe
         target = self.images[self._places(step, rank, size)].float() / 255
         rng = torch.Generator().manual_seed(int(step_generator(r.seed, step, rank).integers(2**62)))
         image = noisy(target, r.noise, rng)
-        found = {"image": image, "target": target}
+        batch = {"image": image, "target": target}
         if isinstance(r, MnistVaeRecipe):
-            found["noise"] = torch.randn(size, r.numbers, generator=rng)
+            batch["noise"] = torch.randn(size, r.numbers, generator=rng)
         elif isinstance(r, MnistBytesRecipe):
-            found["noise"] = torch.rand(size, r.numbers, generator=rng) - 0.5
-        return found
+            batch["noise"] = torch.rand(size, r.numbers, generator=rng) - 0.5
+        return batch
 
     def _places(self, step: int, rank: int, size: int) -> Tensor:
-        """Return which pictures a step takes: a new order in every epoch."""
+        """Return the indices of a step's pictures; each epoch has its own order."""
         count, whole = len(self.images), self.recipe.batch
         places = []
         for place in range(step * whole + rank * size, step * whole + (rank + 1) * size):
@@ -118,7 +118,7 @@ class DigitsTask:
         return torch.tensor(places)
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return binary cross-entropy per pixel, and what the code is charged."""
+        """Return binary cross-entropy per pixel plus the penalties on the code."""
         r, target = self.recipe, batch["target"]
         logits, code, nats = model(batch["image"], batch.get("noise"))
         error = functional.binary_cross_entropy_with_logits(logits.float(), target)
@@ -130,7 +130,7 @@ class DigitsTask:
 
     @torch.no_grad()
     def validate(self, model: nn.Module, device: torch.device) -> Metrics:
-        """Return errors on the validation pictures, per pixel, and what their codes are like."""
+        """Return errors per pixel and statistics of the codes, on the validation pictures."""
         rng = torch.Generator().manual_seed(self.recipe.seed)
         totals: dict[str, float] = {}
         for part in torch.split(self.held_out, _CHUNK):
@@ -153,10 +153,10 @@ class DigitsTask:
 
 
 def activity(code: Tensor) -> Tensor:
-    """Return how busy codes (N, numbers) are: mean magnitude over root mean square, per number.
+    """Return the activity of codes (N, numbers): mean magnitude over root mean square, per number.
 
-    1 where every picture has the same magnitude, near 0 where few have any. A plain magnitude
-    would be met by smaller codes and larger weights after them, with no more zeros.
+    It is 1 where all pictures have the same magnitude and near 0 where few are not zero. A penalty
+    on the magnitude alone is evaded by smaller codes and larger decoder weights, without zeros.
     """
     size = (code.square().mean(0) + 1e-12).sqrt()
     return (code.abs().mean(0) / size).mean()

@@ -11,7 +11,7 @@ from train.data.photographs import Image, step_generator
 from train.data.sequences import sequence
 from train.engine.task import Metrics
 from train.networks.denoiser import Denoised
-from train.networks.recurrent import State, VideoNetwork
+from train.networks.recurrent import RecurrentNetwork, State
 from train.noise.levels import Plane, gaussian, level, smoother
 from train.noise.pipeline import drawn
 from train.recipes import CameraVideoRecipe
@@ -22,13 +22,13 @@ from venturi._engine.motion import glance, motion
 _VALIDATION_SIDE = 192
 _VALIDATION_FRAMES = 12
 _VALIDATION_SIGMA = 25
-_SETTLED = 4  # frames of a stream before its quality counts
+_SETTLED = 4  # frames before the quality counts
 
 
-def network(recipe: CameraVideoRecipe) -> VideoNetwork:
+def network(recipe: CameraVideoRecipe) -> RecurrentNetwork:
     """Return the network of a recipe."""
     r = recipe
-    return VideoNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids, r.state, r.slope)
+    return RecurrentNetwork(r.width, r.deep_width, r.depth, r.deep_depth, r.grids, r.state, r.slope)
 
 
 class VideoTask(CameraTask):
@@ -36,15 +36,15 @@ class VideoTask(CameraTask):
 
     recipe: CameraVideoRecipe
 
-    def build(self) -> VideoNetwork:
+    def build(self) -> RecurrentNetwork:
         """Return the network."""
         return network(self.recipe)
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return sequences of noisy frames, targets and noise levels, (N, frames, ...).
 
-        ``motion`` is by how many pixels, (down, right), each frame seems to have moved since the
-        one before, as the runtime finds it.
+        ``motion`` is the shift of each frame since the one before, (down, right) in pixels, as the
+        runtime estimates it.
         """
         r = self.recipe
         rng = step_generator(r.seed, step, rank)
@@ -58,9 +58,9 @@ class VideoTask(CameraTask):
             frames = sequence(self.pictures, rng, frames=r.frames, side=r.crop, cut=cut)
             kind = drawn(rng)
             for frame in frames:
-                clean, seen = kind.pair(frame, rng)
-                noisy.append(seen)
-                levels.append(level(seen, clean))
+                clean, shot = kind.pair(frame, rng)
+                noisy.append(shot)
+                levels.append(level(shot, clean))
                 targets.append(_target(clean, levels[-1], float(strengths[i])))
             motions.append(_motions(noisy[-r.frames :]))
         batch = {
@@ -68,44 +68,44 @@ class VideoTask(CameraTask):
             "target": torch.from_numpy(np.stack(targets)).permute(0, 3, 1, 2),
             "level": torch.from_numpy(np.stack(levels)).unsqueeze(1),
         }
-        apart = {
+        sequences = {
             name: value.reshape(size, r.frames, *value.shape[1:]) for name, value in batch.items()
         }
         return {
-            **apart,
+            **sequences,
             "strength": torch.from_numpy(strengths),
             "motion": torch.tensor(motions),
         }
 
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the still denoiser's loss, averaged over the frames of the sequences."""
+        """Return the still denoiser's loss, as a weighted mean over the frames."""
         total = torch.zeros((), device=batch["frame"].device)
         psnrs = []
-        remembering = Remembering(model)
+        stateful = Stateful(model)
         weights = [self.recipe.first_weight, *[1.0] * (self.recipe.frames - 1)]
         for time, weight in enumerate(weights):
             if time % self.recipe.gradient_frames == 0:
-                remembering.let_go()
-            remembering.move(batch["motion"][:, time].tolist())
+                stateful.detach()
+            stateful.move(batch["motion"][:, time].tolist())
             now = {
                 name: batch[name][:, time].contiguous(memory_format=torch.channels_last)
                 for name in ("frame", "target", "level")
             }
-            error, found = super().loss(remembering, {**now, "strength": batch["strength"]})
+            error, metrics = super().loss(stateful, {**now, "strength": batch["strength"]})
             total = total + error * (weight / sum(weights))
-            psnrs.append(found["psnr_db"])
+            psnrs.append(metrics["psnr_db"])
         return total, {
             "first_psnr_db": psnrs[0],
             "last_psnr_db": psnrs[-1],
-            "level_error": found["level_error"],
+            "level_error": metrics["level_error"],
         }
 
     @torch.no_grad()
     def validate(self, model: nn.Module, device: torch.device) -> Metrics:
-        """Return PSNR of moving held-out pictures at sigma 25, as a stream and frame by frame.
+        """Return PSNR of moving held-out pictures at sigma 25, with state and frame by frame.
 
-        ``cut_gain`` is the stream's advantage on the first frame after a cut: not below 0, if it
-        leaves no ghosts. Streams are not reset here, which the runtime does at a cut that it sees.
+        ``cut_gain`` is the advantage of the state on the first frame after a cut: below 0 it leaves
+        ghosts. The state is not reset here; the runtime resets it at cuts that it detects.
         """
         stream, still, noisy = _quality(model, self._moving(), device)
         cut_stream, cut_still, _ = _quality(
@@ -123,7 +123,7 @@ class VideoTask(CameraTask):
 
     @torch.no_grad()
     def stream_psnr_db(self, model: nn.Module, device: torch.device) -> float:
-        """Return the mean PSNR of streams of moving held-out pictures at sigma 25."""
+        """Return the mean PSNR of moving held-out pictures at sigma 25, with state."""
         stream, _, _ = _quality(model, self._moving(), device)
         return float(stream[:, _SETTLED:].mean())
 
@@ -143,8 +143,8 @@ class VideoTask(CameraTask):
         ]
 
 
-class Remembering(nn.Module):
-    """A recurrent network that looks like a still one: it keeps the state between calls."""
+class Stateful(nn.Module):
+    """A recurrent network with the interface of a still one: it keeps its state between calls."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -157,50 +157,50 @@ class Remembering(nn.Module):
         return Denoised(clean, level)
 
     def move(self, shifts: Sequence[tuple[int, int]]) -> None:
-        """Move the state with the pictures, each by pixels (down, right)."""
+        """Shift the state with the pictures, each by pixels (down, right)."""
         if self.state is not None:
             self.state = self.state.moved(shifts)
 
-    def let_go(self) -> None:
-        """Cut the state off from the gradients of the frames before."""
+    def detach(self) -> None:
+        """Detach the state from the gradients of the frames before."""
         if self.state is not None:
             self.state = self.state.detach()
 
 
 def _target(clean: Image, deviation: Plane, strength: float) -> Plane:
-    """Return what to make of a frame, float32 (H, W, 3) in [0, 1]."""
+    """Return the target of a frame, float32 (H, W, 3) in [0, 1]."""
     plain = np.asarray(clean / np.float32(255), np.float32)
     return smoother(plain, deviation, strength) if strength > 1 else plain
 
 
 def _motions(frames: Sequence[Image]) -> list[tuple[int, int]]:
-    """Return by how much each frame of a sequence has moved since the one before."""
-    seen = [glance(frame) for frame in frames]
-    return [(0, 0), *(motion(before, after) for before, after in pairwise(seen))]
+    """Return the shift of each frame of a sequence since the one before, (down, right)."""
+    glances = [glance(frame) for frame in frames]
+    return [(0, 0), *(motion(before, after) for before, after in pairwise(glances))]
 
 
 def _quality(
     model: nn.Module, sequences: list[list[Image]], device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return PSNRs, (sequences, frames) in dB: of a stream, of stills, of the noisy frames."""
-    remembering = Remembering(model)
+    """Return PSNRs in dB, (sequences, frames): with state, without, and of the noisy frames."""
+    stateful = Stateful(model)
     ones = torch.ones(len(sequences), device=device)
-    rows: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])
-    seen = [
+    psnrs: tuple[list[Tensor], list[Tensor], list[Tensor]] = ([], [], [])
+    noisy_sequences = [
         [
             gaussian(frame, _VALIDATION_SIGMA, step_generator(i, time))
             for time, frame in enumerate(frames)
         ]
         for i, frames in enumerate(sequences)
     ]
-    shifts = [_motions(frames) for frames in seen]
+    shifts = [_motions(frames) for frames in noisy_sequences]
     for time, frames in enumerate(zip(*sequences, strict=True)):
-        noisy = [one[time] for one in seen]
-        remembering.move([one[time] for one in shifts])
+        noisy = [one[time] for one in noisy_sequences]
+        stateful.move([one[time] for one in shifts])
         clean, frame = to_tensor(list(frames)).to(device), to_tensor(noisy).to(device)
-        results = remembering(frame, ones)[0], model(frame, ones).clean, frame
-        for row, result in zip(rows, results, strict=True):
+        results = stateful(frame, ones)[0], model(frame, ones).clean, frame
+        for values, result in zip(psnrs, results, strict=True):
             rounded = torch.floor(result.clamp(0, 1) * 255 + 0.5) / 255
-            row.append(psnr_db((rounded - clean).square()))
-    stream, still, untouched = (torch.stack(row, 1) for row in rows)
+            values.append(psnr_db((rounded - clean).square()))
+    stream, still, untouched = (torch.stack(values, 1) for values in psnrs)
     return stream, still, untouched
