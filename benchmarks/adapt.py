@@ -84,7 +84,7 @@ def measure(options: Options) -> results.Results:
         "bundle": results.described(manifest),
         "general_bundle": results.described(codecs[GENERAL].manifest),
         "steps": int(manifest.provenance.get("steps", 0)),
-        "trained_on": str(manifest.provenance.get("data", "not said")),
+        "trained_on": ", ".join(one.collection for one in manifest.pictures) or "not said",
         "labels": {scheme.name: scheme.label for scheme in schemes},
         "kind": _compared(schemes, options.data, limit, None, notes),
         "elsewhere": _compared(ours, options.elsewhere, limit, RATES, notes),

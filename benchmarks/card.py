@@ -13,13 +13,13 @@ from typing import Any
 from benchmarks import codec, results, weaknesses
 from benchmarks.markdown import percent, table
 from benchmarks.weaknesses import Weakness
+from train.data import licences
 from train.engine import checkpoint
 from venturi import Codec, Manifest
 from venturi._bundle.load import locate
 from venturi._bundle.manifest import CARD, CARD_NAME, FILE_NAME, FileEntry
 from venturi._io.files import write_atomically
 
-PHOTOGRAPHS = Path(__file__).parents[1] / "train" / "PHOTOS.md"
 WORST = 3
 
 Rows = list[list[str]]
@@ -60,7 +60,7 @@ def write(options: Options) -> Path:
     text = "\n\n".join(
         [
             _head(manifest),
-            _data(manifest),
+            licences.section(manifest.pictures),
             _training(manifest, recipe),
             _quality(found),
             _cost(manifest, found, memory),
@@ -103,7 +103,7 @@ def _results(manifest: Manifest, path: Path) -> results.Results:
 def _head(manifest: Manifest) -> str:
     return "\n".join(
         [
-            f"# Model card: {manifest.name}",
+            f"# Model card: {manifest.name} {manifest.version}",
             "",
             f"{manifest.description} Fingerprint `{manifest.fingerprint.hex()}`; licence of the "
             f"weights: {manifest.provenance.get('licence', 'not said')}.",
@@ -113,15 +113,6 @@ def _head(manifest: Manifest) -> str:
             "is no evidence.",
         ]
     )
-
-
-def _data(manifest: Manifest) -> str:
-    said = str(manifest.provenance.get("data", "not said"))
-    text = f"## Data and licences\n\nTrained on {said}."
-    if "'photos'" not in said:
-        return f"{text} Whoever trained it knows their licences."
-    _, _, body = PHOTOGRAPHS.read_text(encoding="utf-8").partition("\n\n")
-    return f"{text}\n\n{body.strip()}"
 
 
 def _training(manifest: Manifest, recipe: dict[str, Any]) -> str:

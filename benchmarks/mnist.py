@@ -91,7 +91,7 @@ def measure(options: Options) -> results.Results:
     found: dict[str, dict[str, Model]] = {name: {} for name in DATA_SETS}
     for bundle in options.bundles:
         autoencoder = Autoencoder(bundle, threads=options.threads)
-        home = str(autoencoder.manifest.provenance.get("data"))
+        home = ", ".join(one.collection for one in autoencoder.manifest.pictures)
         if home not in sets:
             notes.append(f"{bundle.parent.name}: trained on {home}, not measured")
             continue

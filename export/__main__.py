@@ -9,7 +9,7 @@ from export.autoencoder import export_autoencoder
 from export.codec import export_codec
 from export.denoiser import export_denoiser
 from export.parity import ParityError
-from export.source import Source
+from export.source import FIRST_VERSION, Source
 from export.video import export_video
 from train.recipes import (
     RECIPES,
@@ -69,6 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="BUNDLE",
         help="of a denoiser with a memory: the bundle that cleans frames which have no past",
     )
+    parser.add_argument("--version", default=FIRST_VERSION, help="of the model (default: 0.1.0)")
+    parser.add_argument(
+        "--parent",
+        metavar="BUNDLE",
+        help="the bundle whose weights the training began with, for the manifest",
+    )
     arguments = parser.parse_args(argv)
     try:
         source = Source.read(
@@ -77,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.name,
             int8=arguments.int8,
             still=arguments.still,
+            version=arguments.version,
+            parent=arguments.parent,
         )
         manifest = export(source)
         if arguments.weights:

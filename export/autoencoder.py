@@ -28,7 +28,7 @@ from train.networks.autoencoders import (
 )
 from train.recipes import RECIPES, AutoencoderRecipe
 from train.tasks.digits import DigitsTask, noisy, to_tensor
-from venturi._bundle.manifest import Manifest
+from venturi._bundle.manifest import Manifest, Pictures
 from venturi._format.tables import Tables
 
 TOLERANCE = 1e-5
@@ -147,6 +147,9 @@ def export_autoencoder(source: Source) -> Manifest:
             "prior_deviation": PRIOR_DEVIATION if isinstance(model, Variational) else 0,
         },
         provenance=source.provenance() | _provenance(source, task, model),
+        version=source.version,
+        parent=source.parent,
+        pictures=_pictures(task),
     )
 
 
@@ -155,13 +158,17 @@ def _provenance(
 ) -> dict[str, str | int | float]:
     recipe = task.recipe
     return {
-        "data": f"folder {Path(recipe.data).name!r}" if recipe.data else recipe.dataset,
-        "data_licence": "the folder's owner's" if recipe.data else LICENCES[recipe.dataset],
-        "pictures": len(task.images),
         "noise": float(recipe.noise),
         "parameters": sum(weights.numel() for weights in model.parameters()),
         "recipe": source.task,
     }
+
+
+def _pictures(task: DigitsTask) -> tuple[Pictures, ...]:
+    recipe = task.recipe
+    if recipe.data:
+        return (Pictures(f"folder {Path(recipe.data).name!r}", len(task.images), "not stated"),)
+    return (Pictures(recipe.dataset, len(task.images), LICENCES[recipe.dataset]),)
 
 
 @torch.no_grad()

@@ -4,9 +4,19 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from venturi._bundle.manifest import FILE_NAME, FileEntry, Manifest
+from export.card import card
+from venturi._bundle.manifest import (
+    CARD,
+    CARD_NAME,
+    FILE_NAME,
+    FileEntry,
+    Manifest,
+    Parent,
+    Pictures,
+)
 from venturi.errors import BundleError
 
 Measured = dict[str, float]
@@ -23,6 +33,9 @@ def write_bundle(
     files: Mapping[str, str],
     parameters: Mapping[str, int],
     provenance: Mapping[str, str | int | float],
+    version: str,
+    parent: Parent | None,
+    pictures: tuple[Pictures, ...],
     channels: int = 3,
 ) -> Manifest:
     """Make a bundle at ``folder``, replacing the one that is there once the new one is complete.
@@ -48,7 +61,12 @@ def write_bundle(
             parameters=parameters,
             measured=measured,
             provenance=provenance,
+            version=version,
+            parent=parent,
+            pictures=pictures,
         )
+        (new / CARD_NAME).write_text(card(manifest), encoding="utf-8", newline="\n")
+        manifest = replace(manifest, files={**manifest.files, CARD: FileEntry.of(new, CARD_NAME)})
         (new / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
         if folder.exists():
             _require_bundle(folder)

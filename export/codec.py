@@ -208,6 +208,9 @@ def export_codec(source: Source) -> Manifest:
             ),
         },
         provenance=source.provenance(),
+        version=source.version,
+        parent=source.parent,
+        pictures=source.photographs(),
     )
 
 

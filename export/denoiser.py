@@ -105,6 +105,9 @@ def write_denoiser(
         files=files,
         parameters={"margin": margin, **(state or {})},
         provenance=origin,
+        version=source.version,
+        parent=source.parent,
+        pictures=source.photographs(),
     )
 
 

@@ -6,7 +6,14 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from train.data.licences import by_collection
+from train.data.photographs import data_folder, listed, split
 from train.engine import checkpoint
+from venturi._bundle.load import locate
+from venturi._bundle.manifest import Manifest, Parent, Pictures
+
+FIRST_VERSION = "0.1.0"
+"""Of a model that nobody has given another."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,8 @@ class Source:
         name: the bundle's name.
         int8: whether a codec or a denoiser gets its variant in 8 bits.
         still: the bundle whose denoiser a recurrent one takes for frames that have no past.
+        version: of the model.
+        parent: the model whose weights the training began with, or None.
     """
 
     task: str
@@ -32,6 +41,8 @@ class Source:
     name: str
     int8: bool = True
     still: str | None = None
+    version: str = FIRST_VERSION
+    parent: Parent | None = None
 
     @classmethod
     def read(
@@ -42,11 +53,16 @@ class Source:
         *,
         int8: bool = True,
         still: str | None = None,
+        version: str = FIRST_VERSION,
+        parent: str | None = None,
     ) -> Self:
         """Read a run folder's last checkpoint, a checkpoint file or a shipped one by name.
 
+        The parent is named by its bundle: the name of a shipped one, or a path.
+
         Raises:
             FileNotFoundError: there is none.
+            BundleError: the parent is no bundle.
         """
         path = checkpoint.find(run)
         state = checkpoint.load(path)
@@ -59,6 +75,8 @@ class Source:
             name=name or state["task"],
             int8=int8,
             still=still,
+            version=version,
+            parent=None if parent is None else parent_of(Manifest.load(locate(parent))),
         )
 
     def save_weights(self, path: Path) -> None:
@@ -67,15 +85,31 @@ class Source:
 
     def provenance(self) -> dict[str, str | int | float]:
         """Return where the weights come from, for the manifest."""
-        data = Path(self.recipe["data"]).name or "photos"
         return {
-            "data": f"folder {data!r}, a twentieth of it kept for validation",
             "licence": "Apache-2.0",
             "recipe": self.task,
             "seed": int(self.recipe["seed"]),
             "steps": self.steps,
             "weights_sha256": checkpoint.weights_hash(self.weights),
         }
+
+    def photographs(self) -> tuple[Pictures, ...]:
+        """Return the photographs that the recipe trains on, by collection; none where they are not.
+
+        Those that are kept for validation are not among them.
+        """
+        try:
+            data = self.recipe["data"]
+            training, _ = split(listed(Path(data) if data else data_folder() / "photos"))
+        except FileNotFoundError:
+            return ()
+        return by_collection(training)
+
+
+def parent_of(manifest: Manifest) -> Parent:
+    """Return what a manifest says of a model that is trained on from its bundle's."""
+    weights = str(manifest.provenance.get("weights_sha256"))
+    return Parent(manifest.name, manifest.version, weights)
 
 
 def _default_folder(path: Path) -> Path:

@@ -75,6 +75,9 @@ def make_codec(folder: Path) -> None:
         },
         measured={},
         provenance={"made_by": "tests/make_tiny_bundle.py", "licence": "Apache-2.0"},
+        version="0.1.0",
+        parent=None,
+        pictures=(),
     )
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8", newline="\n")
 
@@ -104,6 +107,9 @@ def _write_denoiser(
         parameters={"margin": 8} | state,
         measured={},
         provenance={"made_by": "tests/make_tiny_bundle.py", "licence": "Apache-2.0"},
+        version="0.1.0",
+        parent=None,
+        pictures=(),
     )
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8", newline="\n")
 
@@ -150,6 +156,9 @@ def make_autoencoder(folder: Path) -> None:
         },
         measured={},
         provenance={"made_by": "tests/make_tiny_bundle.py", "licence": "Apache-2.0"},
+        version="0.1.0",
+        parent=None,
+        pictures=(),
     )
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8", newline="\n")
 

@@ -12,11 +12,14 @@ from benchmarks import pictures, results, weaknesses
 from benchmarks.__main__ import main
 from tests import make_golden, sample_results
 from tests.training import picture
+from train.data import licences
 from train.engine import checkpoint
 from venturi import BundleError, Codec, Manifest
+from venturi._bundle.manifest import Pictures
 from venturi._cli.main import main as venturi
 
 TINY = Path(__file__).parent / "data" / "tiny_codec"
+PICTURES = Pictures("gb82", 25, "CC BY-SA 4.0")
 
 
 @pytest.fixture
@@ -27,10 +30,10 @@ def place(tmp_path: Path) -> Path:
     checkpoint.save_weights(tmp_path / "weights.pt", "photo", 7, recipe, weights)
     shutil.copytree(TINY, tmp_path / "bundle")
     told: dict[str, str | int | float] = {
-        "data": "folder 'photos', all of it", "licence": "Apache-2.0", "recipe": "photo",
+        "licence": "Apache-2.0", "recipe": "photo",
         "seed": 0, "steps": 7, "weights_sha256": checkpoint.weights_hash(weights),
     }  # fmt: skip
-    manifest = dataclasses.replace(Manifest.load(TINY), provenance=told)
+    manifest = dataclasses.replace(Manifest.load(TINY), provenance=told, pictures=(PICTURES,))
     (tmp_path / "bundle" / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     for name, made in (("codec", sample_results.codec()), ("memory", sample_results.memory())):
         made["bundle"]["fingerprint"] = manifest.fingerprint.hex()
@@ -69,7 +72,8 @@ def test_a_card_says_what_was_measured(place: Path) -> None:
     assert f"| WebP | −{-found['bd_rate_percent']['webp']:.1f} % |" in text
     assert "encoder 9.0, entropy 2.0, decoder 8.0" in text
     assert "600 MB to compress and 600 MB to decompress" in text
-    assert "CC-BY-SA" in text
+    assert "| gb82 | 25 | CC BY-SA 4.0 |" in text
+    assert licences.SHARE_ALIKE in text
     assert "| `learning_rate` | 0.003 |" in text
     assert "someone" not in text
     links = [line.split("](")[1].split(")")[0] for line in text.splitlines() if line[:2] == "!["]

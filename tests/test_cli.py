@@ -301,6 +301,32 @@ def test_info_of_a_bundle(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert "  encoder:\n    bytes: " in capsys.readouterr().out
 
 
+def test_info_says_where_a_model_comes_from(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = json.loads((Path(CODEC) / "manifest.json").read_text())
+    values["version"] = "2.0.1"
+    values["pictures"] = [
+        {"collection": "gb82", "count": 25, "licence": "CC0"},
+        {"collection": "mine", "count": 3, "licence": "not stated"},
+    ]
+    parents = None, {"name": "photo", "version": "1.9.0", "weights_sha256": "1" * 64}
+    said = "parent: none\n", "parent:\n  name: photo\n  version: 1.9.0\n"
+    (tmp_path / "bundle").mkdir()
+    for parent, expected in zip(parents, said, strict=True):
+        values["parent"] = parent
+        (tmp_path / "bundle" / "manifest.json").write_text(json.dumps(values))
+        assert run("info", "bundle") == 0
+        shown = capsys.readouterr().out
+        assert expected in shown
+        assert "version: 2.0.1\n" in shown
+        assert "pictures:\n  gb82, 25, CC0\n  mine, 3, not stated\n" in shown
+        assert run("info", "bundle", "--json") == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert facts["parent"] == parent
+        assert facts["pictures"] == values["pictures"]
+
+
 def test_info_of_a_picture_beyond_the_limits_of_decoding(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,7 +65,7 @@ def test_the_same_checkpoint_gives_the_same_bytes(run: Path, bundle: Path) -> No
     again = run.parent / "again"
     assert command.main([str(run), "--out", str(again), "--name", "tiny"]) == 0
     names = sorted(path.name for path in bundle.iterdir())
-    assert names == sorted([*GRAPHS, *VARIANT, "tables.bin", "manifest.json"])
+    assert names == sorted([*GRAPHS, *VARIANT, "tables.bin", "manifest.json", "card.md"])
     for name in names:
         assert (bundle / name).read_bytes() == (again / name).read_bytes(), name
 

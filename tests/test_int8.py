@@ -515,7 +515,7 @@ def test_the_same_checkpoint_gives_the_same_bytes(run: Path) -> None:
     for folder in folders:
         assert export.main([str(run), "--out", str(folder)]) == 0
     names = sorted(path.name for path in folders[0].iterdir())
-    assert names == ["denoiser-int8.onnx", "denoiser.onnx", "manifest.json"]
+    assert names == ["card.md", "denoiser-int8.onnx", "denoiser.onnx", "manifest.json"]
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
     manifest = Manifest.load(folders[0])

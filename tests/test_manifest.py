@@ -90,6 +90,19 @@ CHANGES: dict[str, Callable[[Values], object]] = {
     "a measure that no float holds": lambda m: m["measured"].update(psnr_db=10**400),
     "an integer of more than 64 bits": lambda m: m["provenance"].update(steps=2**63),
     "words for a measure": lambda m: m["measured"].update(psnr_db="good"),
+    "a version of two numbers": lambda m: m.update(version="1.0"),
+    "a version with a name": lambda m: m.update(version="1.0.0-beta"),
+    "a version that is a number": lambda m: m.update(version=1),
+    "words for a parent": lambda m: m.update(parent="photo 0.8.0"),
+    "a parent without a hash": lambda m: m["parent"].pop("weights_sha256"),
+    "a parent with a short hash": lambda m: m["parent"].update(weights_sha256="0" * 63),
+    "a parent with a path for a name": lambda m: m["parent"].update(name="../photo"),
+    "a parent without a version": lambda m: m["parent"].update(version=""),
+    "pictures that are no list": lambda m: m.update(pictures={}),
+    "pictures without a licence": lambda m: m["pictures"][0].pop("licence"),
+    "fewer pictures than none": lambda m: m["pictures"][0].update(count=-1),
+    "half a picture": lambda m: m["pictures"][0].update(count=0.5),
+    "pictures in words": lambda m: m["pictures"].append("CC0"),
     "a list of provenance": lambda m: m["provenance"].update(licence=["CC0"]),
 }
 
@@ -97,6 +110,9 @@ CHANGES: dict[str, Callable[[Values], object]] = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
 def test_what_is_no_manifest_is_refused(change: Callable[[Values], object]) -> None:
     values = json.loads(TEXT)
+    values["parent"] = {"name": "photo", "version": "0.8.0", "weights_sha256": "0" * 64}
+    values["pictures"] = [{"collection": "gb82", "count": 25, "licence": "CC0"}]
+    Manifest.from_json(json.dumps(values))
     change(values)
     with pytest.raises(BundleError, match="manifest"):
         Manifest.from_json(json.dumps(values))

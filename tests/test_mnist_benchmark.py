@@ -36,12 +36,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make_run(runs: Path, name: str, **provenance: Any) -> None:
+def make_run(runs: Path, name: str, data: str, **provenance: Any) -> None:
     """A run whose bundle is the tiny one, said to be of some recipe."""
     bundle = runs / name / "bundle"
     shutil.copytree(TINY, bundle)
     values = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     values["provenance"] |= {"parameters": 12, **provenance}
+    values["pictures"] = [{"collection": data, "count": 60000, "licence": "not stated"}]
     values["measured"] = {"test_negative_elbo_nats": 99.5}
     (bundle / "manifest.json").write_text(json.dumps(values), encoding="utf-8")
 
@@ -50,10 +51,10 @@ def make_run(runs: Path, name: str, **provenance: Any) -> None:
 def measured(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     runs = folder / "runs"
-    make_run(runs, "mnist-vae", recipe="mnist-vae", data="mnist")
-    make_run(runs, "cleaning", recipe="mnist-denoise", data="mnist", noise=0.5)
-    make_run(runs, "fashion", recipe="mnist-vae", data="fashion-mnist")
-    make_run(runs, "own", recipe="mnist-vae", data="folder 'own'")
+    make_run(runs, "mnist-vae", "mnist", recipe="mnist-vae")
+    make_run(runs, "cleaning", "mnist", recipe="mnist-denoise", noise=0.5)
+    make_run(runs, "fashion", "fashion-mnist", recipe="mnist-vae")
+    make_run(runs, "own", "folder 'own'", recipe="mnist-vae")
     options = ["--data", str(data), "--json", str(folder / "mnist.json"), "--runs", "3"]
     assert main(["mnist", "--runs-folder", str(runs), "--threads", "1", *options]) == 0
     return folder

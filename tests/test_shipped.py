@@ -52,7 +52,12 @@ def photograph(shared_data: Callable[[str], Path]) -> Photographs:
 def test_manifest_says_where_the_weights_come_from(name: str, task: str) -> None:
     manifest = Manifest.load(SHIPPED / name)
     assert (manifest.name, manifest.task) == (name, task)
-    assert {"data", "licence", "recipe", "steps", "seed"} <= manifest.provenance.keys()
+    assert {"licence", "recipe", "steps", "seed"} <= manifest.provenance.keys()
+    assert manifest.parent is not None
+    assert manifest.parent.name == name
+    assert manifest.parent.version != manifest.version
+    assert sum(one.count for one in manifest.pictures) == 310
+    assert all(one.licence for one in manifest.pictures)
     assert any("error" in key for key in manifest.measured)
 
 

@@ -9,10 +9,10 @@ import json
 import math
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from venturi._bundle.tasks import FP32, STILL, TASKS, Task
 from venturi.errors import BundleError
@@ -34,6 +34,10 @@ CARD, CARD_NAME = "card", "card.md"
 _HUGE = 2**63  # integers stay within 64 bits, as every reader of JSON has them
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_VERSION = re.compile(r"(0|[1-9][0-9]{0,5})([.](0|[1-9][0-9]{0,5})){2}")
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,47 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The model that another one was trained on from.
+
+    Attributes:
+        name: of its bundle.
+        version: of the model.
+        weights_sha256: of its weights, 64 lower-case hexadecimal digits.
+    """
+
+    name: str
+    version: str
+    weights_sha256: str
+
+    def __post_init__(self) -> None:
+        _check_name("parent: name", self.name)
+        _check_version("parent: version", self.version)
+        if not _SHA256.fullmatch(self.weights_sha256):
+            expected = "64 digits of 0-9a-f"
+            raise _refusal("parent: weights_sha256", self.weights_sha256, expected)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A collection of pictures that a model was trained on.
+
+    Attributes:
+        collection: what people call it.
+        count: how many of its pictures were used; 0 is not known.
+        licence: of the pictures, in words.
+    """
+
+    collection: str
+    count: int
+    licence: str
+
+    def __post_init__(self) -> None:
+        if self.count < 0:
+            raise _refusal(f"pictures: {self.collection}: count", self.count, "at least 0")
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a bundle's ``manifest.json`` says.
 
@@ -82,7 +127,10 @@ class Manifest:
         files: the graphs and tables by role, such as ``encoder``.
         parameters: numbers that steer the runtime, by name; margins and sides are in pixels.
         measured: errors and quality as export measured them; the unit ends each name.
-        provenance: data, licence, recipe and whatever else tells where the weights come from.
+        provenance: licence, recipe and whatever else tells where the weights come from.
+        version: of the model, which has nothing to do with that of the code: three numbers.
+        parent: the model whose weights the training began with; None is none.
+        pictures: what the model was trained on, by collection.
         format_version: of the bundle, as FORMAT.md describes it.
 
     Raises:
@@ -98,6 +146,9 @@ class Manifest:
     parameters: Mapping[str, int]
     measured: Mapping[str, float]
     provenance: Mapping[str, str | int | float]
+    version: str
+    parent: Parent | None
+    pictures: tuple[Pictures, ...]
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -106,8 +157,8 @@ class Manifest:
                 f"manifest: format_version is {self.format_version}; this version of venturi reads "
                 f"{FORMAT_VERSION}; install the version of venturi that the bundle was made for"
             )
-        if not _NAME.fullmatch(self.name):
-            raise _refusal("name", self.name, "1 to 64 of a-z 0-9 . _ -")
+        _check_name("name", self.name)
+        _check_version("version", self.version)
         if self.task not in TASKS:
             raise _refusal("task", self.task, "one of " + ", ".join(sorted(TASKS)))
         task = TASKS[self.task]
@@ -207,16 +258,10 @@ class Manifest:
             BundleError: the text is not a manifest.
         """
         values = _parse(text)
-        _expect_keys(cls, "manifest", values)
+        _expect_keys((field.name for field in fields(cls)), "manifest", values)
         files = _mapping("files", values["files"], dict)
-        entries = {}
-        for role, entry in files.items():
-            _expect_keys(FileEntry, f"files: {role}", entry)
-            entries[role] = FileEntry(
-                _typed(f"files: {role}: path", entry["path"], str),
-                _typed(f"files: {role}: bytes", entry["bytes"], int),
-                _typed(f"files: {role}: sha256", entry["sha256"], str),
-            )
+        pictures = _typed("pictures", values["pictures"], list)
+        parent = values["parent"]
         measured = _mapping("measured", values["measured"], int | float)
         return cls(
             name=_typed("name", values["name"], str),
@@ -224,10 +269,13 @@ class Manifest:
             description=_typed("description", values["description"], str),
             channels=_typed("channels", values["channels"], int),
             stride=_typed("stride", values["stride"], int),
-            files=entries,
+            files={role: _record(FileEntry, f"files: {role}", of) for role, of in files.items()},
             parameters=_mapping("parameters", values["parameters"], int),
             measured={name: float(value) for name, value in measured.items()},
             provenance=_mapping("provenance", values["provenance"], str | int | float),
+            version=_typed("version", values["version"], str),
+            parent=None if parent is None else _record(Parent, "parent", parent),
+            pictures=tuple(_record(Pictures, "pictures", entry) for entry in pictures),
             format_version=_typed("format_version", values["format_version"], int),
         )
 
@@ -312,8 +360,25 @@ def _mapping(thing: str, value: Any, kind: Any) -> dict[str, Any]:
     return {name: _typed(f"{thing}: {name}", item, kind) for name, item in values.items()}
 
 
-def _expect_keys(cls: type, thing: str, values: Any) -> None:
-    expected = {field.name for field in fields(cls)}
+def _record(cls: Callable[..., T], thing: str, values: Any) -> T:
+    """Make a record of a mapping that has exactly its fields, each a string or an integer."""
+    kinds = {field.name: field.type for field in fields(cast(Any, cls))}
+    _expect_keys(kinds, thing, values)
+    return cls(**{name: _typed(f"{thing}: {name}", values[name], kinds[name]) for name in kinds})
+
+
+def _check_name(thing: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise _refusal(thing, name, "1 to 64 of a-z 0-9 . _ -")
+
+
+def _check_version(thing: str, version: str) -> None:
+    if not _VERSION.fullmatch(version):
+        raise _refusal(thing, version, "three numbers such as '0.9.1'")
+
+
+def _expect_keys(names: Iterable[str], thing: str, values: Any) -> None:
+    expected = set(names)
     if set(_typed(thing, values, dict)) != expected:
         odd = sorted(set(values) ^ expected)
         raise _refusal(thing, f"different in {odd}", f"exactly the keys {sorted(expected)}")

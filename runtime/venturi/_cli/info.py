@@ -56,8 +56,12 @@ def _print_fact(name: str, value: object, indent: str = "") -> None:
         print(f"{indent}{_printable(name)}:")
         for key, inner in value.items():
             _print_fact(key, inner, indent + "  ")
+    elif isinstance(value, list):
+        print(f"{indent}{_printable(name)}:")
+        for record in value:
+            print(f"{indent}  {_printable(', '.join(map(str, record.values())))}")
     else:
-        print(f"{indent}{_printable(name)}: {_printable(value)}")
+        print(f"{indent}{_printable(name)}: {_printable('none' if value is None else value)}")
 
 
 def _printable(value: object) -> str:
