@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -88,7 +89,7 @@ def test_salvage(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == note
     found = images.read(tmp_path / "out.png").pixels
     np.testing.assert_array_equal(found[:, :960], Codec(CODEC).decompress(whole)[:, :960])
-    assert run("decompress", "wide.vnt", "out.png", "--salvage") == 0
+    assert run("decompress", "wide.vnt", "out.png", "--salvage", "--force") == 0
     assert capsys.readouterr().err == ""
 
 
@@ -211,12 +212,18 @@ def test_damage_is_one_line_and_leaves_nothing(
     ("arguments", "part"),
     [
         (("compress", "a.png", "absent/a.vnt"), "absent/a.vnt: cannot write: No such file"),
-        (("compress", "a.png", "a.png"), "a.png: is an input and an output"),
+        (("compress", "a.png", "a.png"), "a.png: expected an output that ends in .vnt"),
+        (("denoise", "a.png", "a.png"), "a.png: is an input and an output"),
+        (("denoise", "a.png", "-o", "a.png", "--force"), "a.png: is an input and an output"),
+        (("compress", "a.png", "b.png", "c.png"), "c.png: taken for an input"),
+        (("compress", "*.bmp", "-o", "out/"), "*.bmp: matches no file"),
+        (("compress", ".", "-o", "a.png"), "output a.png: expected a folder"),
+        (("decompress", ".", "-o", "out/"), ".: a folder without files that end in .vnt"),
         (("compress", "a.png", "b.png", "-"), "output -: expected a folder for 2 inputs"),
         (("compress", "-", "a.png", "out"), "standard input: has no name"),
         (("compress", "a.png", "x/a.jpg", "out"), "a.png and x/a.jpg: both would become"),
         (("denoise", "a.png", "./"), "is an input and an output"),
-        (("denoise", "a.png", "b.xyz"), "image format '.xyz'"),
+        (("denoise", "a.png", "b.xyz"), "b.xyz: expected an output that ends in .png"),
         (("denoise", "a.png", "b.png", "--strength", "nan"), "strength"),
         (("decompress", "a.png", "b.png"), "a.png"),
         (("compress", "a.png", "a.vnt", "--device", "abacus"), "abacus"),
@@ -248,6 +255,8 @@ def test_failures(
         (("squash",), "squash"),
         (("compress",), "PATH"),
         (("compress", "a.png"), "a.png: expected an input and an output"),
+        (("compress", "-o", "a.vnt"), "expected an input and an output"),
+        (("compress", "a.png", "b.vnt", "--background", "white"), "white: expected six hexa"),
         (("compress", "a.png", "b.vnt", "--quality", "0"), "0: expected a number from 1 to 100"),
         (("compress", "a.png", "b.vnt", "--quality", "nan"), "nan: expected a number"),
         (("compress", "a.png", "b.vnt", "--quality", "high"), "high: expected a number"),
@@ -413,3 +422,136 @@ def test_help_needs_no_opencv_and_no_onnxruntime(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compress", "a.png", "b.png"),
+        ("compress", "a.png", "old.vnt"),
+        ("compress", "a.png", "-o", "old.vnt"),
+        ("compress", "a.png", "old.png", "-o", "."),
+        ("denoise", "a.png", "b.png"),
+        ("denoise", "a.png", "-o", "b.png"),
+        ("decompress", "old.vnt", "b.png"),
+    ],
+)
+def test_no_file_is_replaced_unasked(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    for name in ("b.png", "old.png"):
+        images.write(tmp_path / name, photograph())
+    assert run("compress", "a.png", "old.vnt") == 0
+    before = contents(tmp_path)
+    assert run(*arguments) == 1
+    assert contents(tmp_path) == before
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_files_are_replaced_on_request(run: Run, tmp_path: Path) -> None:
+    images.write(tmp_path / "b.png", photograph(20, 20))
+    assert run("denoise", "a.png", "b.png", "--force") == 0
+    assert images.read(tmp_path / "b.png").pixels.shape == (70, 90, 3)
+
+
+def test_a_run_goes_on_where_it_stopped(run: Run, tmp_path: Path) -> None:
+    images.write(tmp_path / "b.png", photograph())
+    assert run("compress", "a.png", "-o", "out/") == 0
+    (tmp_path / "out/a.vnt").write_bytes(b"mine")
+    assert run("compress", "a.png", "b.png", "-o", "out", "--skip-existing") == 0
+    assert (tmp_path / "out/a.vnt").read_bytes() == b"mine"
+    assert (tmp_path / "out/b.vnt").exists()
+
+
+def test_folders_and_patterns(run: Run, tmp_path: Path) -> None:
+    for name in ("in/one.png", "in/deep/two.jpg", "in/deep/three.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        images.write(tmp_path / name, photograph())
+    (tmp_path / "in/notes.txt").write_text("no picture")
+    (tmp_path / "in/deep/loop").symlink_to(tmp_path / "in")
+    assert run("compress", "in", "-o", "flat") == 0
+    assert [*contents(tmp_path / "flat")] == ["one.vnt"]
+    assert run("compress", "in", "-o", "all", "--recursive") == 0
+    assert [*contents(tmp_path / "all")] == ["deep/three.vnt", "deep/two.vnt", "one.vnt"]
+    assert run("compress", "in/deep/t*.png", "-o", "some/") == 0
+    assert [*contents(tmp_path / "some")] == ["three.vnt"]
+    assert run("decompress", "all", "-o", "back", "--recursive") == 0
+    assert [*contents(tmp_path / "back")] == ["deep/three.png", "deep/two.png", "one.png"]
+
+
+def test_several_files_at_once_give_the_same(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(4):
+        images.write(tmp_path / f"in{i}.png", photograph(64 + i, 80))
+    (tmp_path / "in4.png").write_bytes(b"junk")
+    assert run("compress", "in*.png", "-o", "one", "--threads", "1") == 1
+    one = capsys.readouterr().err
+    assert run("compress", "in*.png", "-o", "two", "--threads", "1", "--jobs", "2") == 1
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert len(contents(tmp_path / "one")) == 4
+    assert capsys.readouterr().err == one
+    assert one.startswith("venturi: error: in4.png: 4 bytes that are no picture")
+
+
+def test_what_programs_read(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deep = np.full((8, 8), 30000, np.uint16)
+    (tmp_path / "deep.png").write_bytes(bytes(cv2.imencode(".png", deep)[1]))
+    (tmp_path / "junk.png").write_bytes(b"junk")
+    assert run("compress", "deep.png", "junk.png", "-o", "out", "--json") == 1
+    printed = capsys.readouterr()
+    good, bad = map(json.loads, printed.out.splitlines())
+    assert good["output"] == "out/deep.vnt"
+    assert good["notes"] == ["16 bits per channel were rounded to 8"]
+    assert good["error"] is None
+    assert bad["error"].startswith("junk.png: 4 bytes that are no picture")
+    assert printed.err == ""
+
+
+def test_quiet_prints_errors_only(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep = np.full((8, 8), 30000, np.uint16)
+    (tmp_path / "deep.png").write_bytes(bytes(cv2.imencode(".png", deep)[1]))
+    assert run("compress", "deep.png", "-o", "deep.vnt", "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert run("compress", "absent.png", "-o", "b.vnt", "--quiet") == 1
+    assert capsys.readouterr().err == "venturi: error: absent.png: No such file or directory\n"
+
+
+def test_transparency_and_frames(run: Run, tmp_path: Path) -> None:
+    clear = np.zeros((16, 16, 4), np.uint8)
+    (tmp_path / "clear.png").write_bytes(bytes(cv2.imencode(".png", clear)[1]))
+    assert run("denoise", "clear.png", "b.png") == 1
+    assert run("denoise", "clear.png", "b.png", "--background", "#ff8000") == 0
+    assert images.read(tmp_path / "b.png").pixels[8, 8].tolist() == [255, 128, 0]
+    assert run("denoise", "a.png", "c.png", "--frame", "1") == 1
+
+
+def test_a_name_does_not_steer_the_terminal(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a\x1b(31m\nred.png"
+    assert run("compress", name, "-o", "a.vnt") == 1
+    printed = capsys.readouterr().err
+    assert printed == "venturi: error: a\\x1b(31m\\nred.png: No such file or directory\n"
+    (tmp_path / name).write_bytes(b"junk")
+    assert run("compress", name, "-o", "a.vnt") == 1
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "\x1b" not in printed
+
+
+def test_a_fidelity_is_met(run: Run, tmp_path: Path) -> None:
+    assert run("compress", "a.png", "a.vnt", "--min-psnr-db", "30") == 0
+    restored = Codec(CODEC).decompress((tmp_path / "a.vnt").read_bytes())
+    error = np.square(restored.astype(float) - photograph()).mean()
+    assert 10 * np.log10(255**2 / error) >= 30

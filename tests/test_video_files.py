@@ -325,7 +325,7 @@ def test_a_bar_counts_frames(
     assert "[############............] 2/4" in error
     assert error.endswith("4/4\n")
     cut(write_clip(tmp_path / "in.avi", 40), 0.6)
-    assert denoise("in.avi", "out.avi") == 1
+    assert denoise("in.avi", "out.avi", "--force") == 1
     assert capsys.readouterr().err.splitlines()[-1].startswith("venturi: error: in.avi: ")
 
 

@@ -39,6 +39,12 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 WRITABLE = tuple(_FORMATS)
 """The file name endings that ``encode`` knows."""
 
+READABLE = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".webp", ".avif", ".heic", ".heif", ".jxl", ".tif", ".tiff"),
+    *(".bmp", ".gif", ".ppm", ".pgm", ".pnm", ".jp2", ".tga", ".qoi", ".ico", ".mpo"),
+)
+"""The file name endings that are taken from folders."""
+
 _TIFF_BITS = 258
 _PNG_BITS = 24  # where the byte stands
 

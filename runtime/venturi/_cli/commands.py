@@ -7,25 +7,36 @@ import sys
 from venturi import Codec, images
 from venturi._cli import jobs, video
 from venturi._cli.info import info as info
-from venturi._cli.jobs import Notes
+from venturi._cli.jobs import Job, Notes
+from venturi._cli.plan import Kind, plan
 from venturi.codec import Region
+from venturi.video.capture import READABLE as VIDEOS
 from venturi.video.coding import Coding
+
+_COMPRESS = Kind(images.READABLE, (".vnt",), lambda _: ".vnt")
+_DECOMPRESS = Kind((".vnt",), images.WRITABLE, lambda _: ".png")
+_DENOISE = Kind(images.READABLE + VIDEOS, images.WRITABLE + video.WRITABLE, video.output_suffix)
 
 
 def compress(arguments: argparse.Namespace) -> int:
-    """Make a stream of every picture."""
-    batch = jobs.plan(arguments.paths, lambda _: ".vnt")
+    """Make a .vnt file of every picture."""
+    return jobs.run(plan(arguments, _COMPRESS), _compressing, arguments)
+
+
+def _compressing(arguments: argparse.Namespace) -> Job:
     codec = _codec(arguments)
 
     def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
-        picture = jobs.decode_picture(data, name)
+        picture = jobs.decode_picture(data, name, arguments)
         if arguments.max_bytes is not None:
             stream = codec.compress(picture.pixels, max_bytes=arguments.max_bytes)
+        elif arguments.min_psnr_db is not None:
+            stream = codec.compress(picture.pixels, min_psnr_db=arguments.min_psnr_db)
         else:
             stream = codec.compress(picture.pixels, quality=arguments.quality)
         return stream, picture.notes
 
-    return jobs.run(batch, jobs.with_bytes(work))
+    return jobs.with_bytes(work)
 
 
 def _codec(arguments: argparse.Namespace) -> Codec:
@@ -38,8 +49,11 @@ def _codec(arguments: argparse.Namespace) -> Codec:
 
 
 def decompress(arguments: argparse.Namespace) -> int:
-    """Make a picture of every stream."""
-    batch = jobs.plan(arguments.paths, lambda _: ".png")
+    """Make a picture of every .vnt file."""
+    return jobs.run(plan(arguments, _DECOMPRESS), _decompressing, arguments)
+
+
+def _decompressing(arguments: argparse.Namespace) -> Job:
     codec = _codec(arguments)
 
     def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
@@ -51,7 +65,7 @@ def decompress(arguments: argparse.Namespace) -> int:
             damaged = ()
         return images.encode(pixels, suffix), tuple(map(_lost, damaged))
 
-    return jobs.run(batch, jobs.with_bytes(work))
+    return jobs.with_bytes(work)
 
 
 def _lost(region: Region) -> str:
@@ -67,24 +81,30 @@ def denoise(arguments: argparse.Namespace) -> int:
     video.check_camera_arguments(arguments)
     if arguments.camera is not None:
         return video.clean_camera(arguments, _say)
-    batch = jobs.plan(arguments.paths, video.output_suffix)
+    batch = plan(arguments, _DENOISE)
+    if arguments.bundle is None:
+        arguments.bundle = video.bundle_for(pair.input for pair in batch)
+    arguments.bar = len(batch) == 1 and not (arguments.quiet or arguments.json)
+    return jobs.run(batch, _denoising, arguments)
+
+
+def _denoising(arguments: argparse.Namespace) -> Job:
     denoiser = video.opened(arguments)
 
     def work(data: bytes, name: str, suffix: str) -> tuple[bytes, Notes]:
-        picture = jobs.decode_picture(data, name)
+        picture = jobs.decode_picture(data, name, arguments)
         clean = denoiser.denoise(picture.pixels, strength=arguments.strength)
         return images.encode(clean, suffix), picture.notes
 
     def job(name: str, output: str) -> Notes:
         if not video.is_video(name):
             return jobs.with_bytes(work)(name, output)
-        strength, alone = arguments.strength, len(batch) == 1
         coding = Coding(arguments.codec, arguments.crf, arguments.bitrate)
         return video.clean_video(
-            denoiser, name, output, strength=strength, bar=alone, coding=coding
+            denoiser, name, output, strength=arguments.strength, bar=arguments.bar, coding=coding
         )
 
-    return jobs.run(batch, job)
+    return job
 
 
 def _say(line: str) -> None:

@@ -1,77 +1,49 @@
-"""Work on a batch of files: pair inputs with outputs, do a job for each, report what fails."""
+"""Work on a batch of files: do a job for each, in one process or several, report what fails."""
 
+import argparse
 import contextlib
+import json
+import multiprocessing
 import os
+import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from venturi import images
+from venturi._cli.plan import STANDARD, Pair
 from venturi._cli.progress import Progress
 from venturi._io.files import write_atomically
 from venturi.errors import InputError, VenturiError
-
-STANDARD = "-"
-"""As an input: standard input. As an output: standard output."""
 
 Notes = tuple[str, ...]
 Work = Callable[[bytes, str, str], tuple[bytes, Notes]]
 """From an input's bytes, its name and the output's suffix to the output's bytes and notes."""
 Job = Callable[[str, str], Notes]
 """From an input to an output, both by name, with notes."""
+Maker = Callable[[argparse.Namespace], Job]
+"""From the command line to the job for each file; opens the model. A function of a module."""
 
 FAILURES = (VenturiError, OSError, ImportError, MemoryError)
 
 
-def plan(paths: Sequence[str], suffix: Callable[[str], str]) -> list[tuple[str, str]]:
-    """Pair every input with its output, before any work is done.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one input, as ``--json`` prints it.
 
-    The last path is the output: a file or ``-`` for one input, a folder for several. In a folder,
-    which is made when it is not there, each output is named after its input.
-
-    Args:
-        paths: the inputs and the output.
-        suffix: from an input's name to the ending of its output in a folder.
-
-    Raises:
-        InputError: an output has no name, two would be one file, or one is an input.
+    Attributes:
+        input, output: by name.
+        notes: what was converted or left out.
+        error: one line, or None.
     """
-    *inputs, output = paths
-    if len(inputs) == 1 and not _is_folder(output):
-        jobs = [(inputs[0], output)]
-        _check_distinct(jobs)
-        return jobs
-    if output == STANDARD or Path(output).is_file():
-        raise InputError(
-            f"output {output}: expected a folder for {len(inputs)} inputs, as the last argument"
-        )
-    if STANDARD in inputs:
-        raise InputError("standard input: has no name for a file in a folder; name the output file")
-    jobs = [(name, str(Path(output) / (Path(name).stem + suffix(name)))) for name in inputs]
-    _check_distinct(jobs)
-    Path(output).mkdir(parents=True, exist_ok=True)
-    return jobs
 
-
-def _is_folder(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or Path(output).is_dir()
-
-
-def _check_distinct(jobs: Sequence[tuple[str, str]]) -> None:
-    writers = {Path(name).resolve(): name for name, _ in jobs if name != STANDARD}
-    outputs: dict[Path, str] = {}
-    for name, output in jobs:
-        if output == STANDARD:
-            continue
-        path = Path(output).resolve()
-        if path in writers and path.is_file():
-            raise InputError(f"{output}: is an input and an output; choose another output")
-        if path in outputs:
-            raise InputError(
-                f"{outputs[path]} and {name}: both would become {output}; expected different "
-                "names, or two commands with two folders"
-            )
-        outputs[path] = name
+    input: str
+    output: str
+    notes: Notes = ()
+    error: str | None = None
 
 
 def with_bytes(work: Work) -> Job:
@@ -86,22 +58,86 @@ def with_bytes(work: Work) -> Job:
     return job
 
 
-def run(jobs: Sequence[tuple[str, str]], job: Job) -> int:
-    """Do every job, also after one has failed; 0 when all of them worked."""
-    progress = Progress(len(jobs))
+def run(batch: Sequence[Pair], maker: Maker, arguments: argparse.Namespace) -> int:
+    """Do the job for every pair, also after one has failed; 0 when all of them worked.
+
+    Args:
+        batch: inputs and outputs.
+        maker: of the job.
+        arguments: the command line: ``jobs``, ``quiet`` and ``json`` are read here.
+    """
+    progress = Progress(0 if arguments.quiet or arguments.json else len(batch))
     progress.draw()
     failures = 0
-    for name, output in jobs:
-        try:
-            for note in job(name, output):
-                progress.say(f"venturi: note: {_shown(name)}: {note}")
-        except BrokenPipeError:
-            raise
-        except FAILURES as error:
-            failures += 1
-            progress.say(f"venturi: error: {naming(name, error)}")
+    for outcome in _outcomes(batch, maker, arguments):
+        if arguments.json:
+            print(json.dumps(asdict(outcome)), flush=True)
+        elif outcome.error is not None:
+            progress.say(f"venturi: error: {outcome.error}")
+        if not (arguments.quiet or arguments.json):
+            for note in outcome.notes:
+                progress.say(f"venturi: note: {escaped(_shown(outcome.input))}: {note}")
+        failures += outcome.error is not None
         progress.advance()
     return 1 if failures else 0
+
+
+def _outcomes(
+    batch: Sequence[Pair], maker: Maker, arguments: argparse.Namespace
+) -> Iterator[Outcome]:
+    """Yield what becomes of each pair, in order."""
+    count = min(arguments.jobs, len(batch))
+    if count <= 1:
+        job = maker(arguments)
+        yield from (_attempt(job, pair) for pair in batch)
+        return
+    if arguments.threads is None:
+        arguments.threads = max(1, available_cores() // count)
+    # A process of its own for each: libraries that print to standard error are silenced by process.
+    with ProcessPoolExecutor(
+        count, multiprocessing.get_context("spawn"), _start, (maker, arguments)
+    ) as pool:
+        try:
+            yield from pool.map(_work, batch)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+_job: Job | None = None  # of a worker process
+
+
+def _start(maker: Maker, arguments: argparse.Namespace) -> None:
+    """Prepare a worker process; Ctrl-C is the parent's to handle."""
+    global _job
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _job = maker(arguments)
+
+
+def _work(pair: Pair) -> Outcome:
+    assert _job is not None
+    return _attempt(_job, pair)
+
+
+def _attempt(job: Job, pair: Pair) -> Outcome:
+    """Do one job; what the libraries warn of becomes notes."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("default")
+        try:
+            notes, error = job(pair.input, pair.output), None
+        except BrokenPipeError:
+            raise
+        except FAILURES as failure:
+            notes, error = (), naming(pair.input, failure)
+    told = (" ".join(str(warning.message).split()) for warning in heard)
+    return Outcome(pair.input, pair.output, (*notes, *dict.fromkeys(told)), error)
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def read(name: str) -> bytes:
@@ -127,10 +163,12 @@ def _write(output: str, data: bytes) -> None:
         raise OSError(error.errno, f"cannot write: {error.strerror}", output) from error
 
 
-def decode_picture(data: bytes, name: str) -> images.Picture:
+def decode_picture(data: bytes, name: str, arguments: argparse.Namespace) -> images.Picture:
     """Decode an image file while what its library prints is discarded."""
     with quiet_libraries():
-        return images.decode(data, name=name)
+        return images.decode(
+            data, name=name, background=arguments.background, frame=arguments.frame
+        )
 
 
 @contextlib.contextmanager
@@ -156,16 +194,21 @@ def _shown(name: str) -> str:
 
 def naming(name: str, error: BaseException) -> str:
     """Put the input's name before an error that does not have it yet."""
-    line = one_line(error)
-    return line if _shown(name) in line else f"{_shown(name)}: {line}"
+    line, shown = one_line(error), escaped(_shown(name))
+    return line if shown in line else f"{shown}: {line}"
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error as one line."""
+    """Return an error as one line that a terminal shows as it is."""
     if isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    elif isinstance(error, MemoryError):
+        return escaped(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+    if isinstance(error, MemoryError):
         text = f"not enough memory: {error}" if str(error) else "not enough memory"
     else:
         text = str(error) or type(error).__name__
-    return " ".join(text.split())
+    return escaped(" ".join(text.split()))
+
+
+def escaped(text: str) -> str:
+    """Escape what would steer a terminal or break a line: names of files may hold anything."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from venturi._bundle.tasks import FP32
 from venturi._cli import commands, video
-from venturi._cli.jobs import STANDARD
+from venturi._cli.plan import STANDARD
 from venturi._layout import MAX_PIXELS
 from venturi._version import __version__
 from venturi.bench.arguments import add_arguments as add_bench_arguments
@@ -31,9 +31,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(f"unknown argument {unknown[0]}")
     if paths is not None:
         paths += rest
-        if len(paths) < 2 and not live:
+        if len(paths) < (1 if arguments.output else 2) and not live:
             path = f"{paths[0]}: " if paths else ""
-            parser.error(f"{path}expected an input and an output as PATH")
+            parser.error(f"{path}expected an input and an output as PATH, or -o OUTPUT")
     return arguments
 
 
@@ -82,6 +82,13 @@ def _add_compress(subparsers: "_Subparsers[_Parser]") -> None:
         metavar="N",
         help="choose the best quality that fits in N bytes",
     )
+    rate.add_argument(
+        "--min-psnr-db",
+        type=_number,
+        metavar="DB",
+        help="choose the lowest quality that is at least this close to the picture",
+    )
+    _add_reading(command)
 
 
 def _add_decompress(subparsers: "_Subparsers[_Parser]") -> None:
@@ -119,7 +126,6 @@ def _add_denoise(subparsers: "_Subparsers[_Parser]") -> None:
     live.add_argument(
         "--camera", metavar="SOURCE", help="camera number, device path, video or rtsp://... address"
     )
-    live.add_argument("--output", metavar="FILE", help="write the clean video to FILE")
     live.add_argument("--display", action="store_true", help="show the clean video in a window")
     live.add_argument("--max-frames", type=_positive, metavar="N", help="stop after N frames")
     coding = command.add_argument_group("video output")
@@ -129,17 +135,34 @@ def _add_denoise(subparsers: "_Subparsers[_Parser]") -> None:
     rate = coding.add_mutually_exclusive_group()
     rate.add_argument(
         "--crf",
-        type=_strength,
+        type=_number,
         metavar="N",
         help="constant rate factor; lower looks better and takes more bytes",
     )
     rate.add_argument("--bitrate", type=_positive, metavar="N", help="bits per second")
     command.add_argument(
         "--strength",
-        type=_strength,
+        type=_number,
         default=1.0,
         metavar="S",
         help="0 to 3: 0 keeps all noise, 1 removes it, more smooths; default: 1",
+    )
+    _add_reading(command)
+
+
+def _add_reading(command: argparse.ArgumentParser) -> None:
+    reading = command.add_argument_group("how pictures are read")
+    reading.add_argument(
+        "--background",
+        type=_colour,
+        metavar="#RRGGBB",
+        help="colour behind transparent pixels, which are refused otherwise",
+    )
+    reading.add_argument(
+        "--frame",
+        type=int,
+        metavar="N",
+        help="frame of an animation or page of a document, from 0; default: the first",
     )
 
 
@@ -157,13 +180,35 @@ def _add_common(
     what: str,
     bundle: str,
 ) -> None:
-    command.usage = f"{command.prog} [options] IN... OUT"
+    command.usage = f"{command.prog} [options] IN... -o OUT"
     command.add_argument(
         "paths",
         nargs="*",
         metavar="PATH",
-        help=f"one {what} and the output file, or several and an output folder; "
-        "- is standard input or output (pictures are written to it as PNG)",
+        help=f"a {what}, a folder of them or a pattern; - is standard input. Without -o, the last "
+        "is the output where it is a folder, - or the name of a new file",
+    )
+    command.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="file, folder for several, or - for standard output (pictures are written as PNG)",
+    )
+    command.add_argument(
+        "--force", action="store_true", help="replace files that exist; refused otherwise"
+    )
+    command.add_argument(
+        "--skip-existing", action="store_true", help="leave out inputs whose output exists"
+    )
+    command.add_argument(
+        "--recursive", action="store_true", help="look into the folders in a folder as well"
+    )
+    command.add_argument(
+        "--jobs", type=_positive, default=1, metavar="N", help="files at once; default: 1"
+    )
+    command.add_argument("--quiet", action="store_true", help="print errors only")
+    command.add_argument(
+        "--json", action="store_true", help="print what became of each file as a line of JSON"
     )
     command.add_argument(
         "--bundle",
@@ -193,6 +238,17 @@ def _quality(text: str) -> float:
     return value
 
 
+def _colour(text: str) -> tuple[int, int, int]:
+    digits = text.removeprefix("#")
+    try:
+        red, green, blue = bytes.fromhex(digits)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text}: expected six hexadecimal digits, such as #ffffff for white"
+        ) from None
+    return red, green, blue
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text}: expected a whole number, 1 or more")
@@ -209,7 +265,7 @@ def _region(text: str) -> tuple[int, int, int, int]:
     return top, left, height, width
 
 
-def _strength(text: str) -> float:
+def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:

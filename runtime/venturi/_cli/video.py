@@ -5,10 +5,11 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from venturi._cli.plan import check_new
 from venturi._cli.progress import Progress
 from venturi._engine.arrays import Pixels
 from venturi.denoiser import Denoiser
@@ -33,17 +34,16 @@ STILL, MOVING = "camera", "camera-video"
 def opened(arguments: argparse.Namespace) -> Denoiser:
     """Open the denoiser that a command line names."""
     return Denoiser(
-        arguments.bundle or _bundle_for(arguments),
+        arguments.bundle or MOVING,
         device=arguments.device,
         threads=arguments.threads,
         precision=arguments.precision,
     )
 
 
-def _bundle_for(arguments: argparse.Namespace) -> str:
-    """Return the bundle with a memory for videos and cameras, and the one without for the rest."""
-    moving = arguments.camera is not None or any(is_video(path) for path in arguments.paths[:-1])
-    return MOVING if moving else STILL
+def bundle_for(names: Iterable[str]) -> str:
+    """Return the bundle with a memory where a video is among the inputs, else the one without."""
+    return MOVING if any(map(is_video, names)) else STILL
 
 
 def output_suffix(name: str) -> str:
@@ -106,6 +106,7 @@ def clean_camera(arguments: argparse.Namespace, say: Say) -> int:
         say(f"bundle {denoiser.manifest.name} has no memory: each frame is cleaned by itself")
     if arguments.output is not None:
         check_writable(Path(arguments.output))
+        check_new(arguments.output, force=arguments.force)
     stop = threading.Event()
     with contextlib.ExitStack() as closing:
         window = Window(f"venturi {arguments.camera}") if arguments.display else None
@@ -215,7 +216,7 @@ def check_camera_arguments(arguments: argparse.Namespace) -> None:
         InputError: it says which.
     """
     if arguments.camera is None:
-        for name in ("output", "display", "max_frames"):
+        for name in ("display", "max_frames"):
             if getattr(arguments, name):
                 option = name.replace("_", "-")
                 raise InputError(f"--{option}: is for --camera; name the output as the last path")
