@@ -105,9 +105,9 @@ def errors(codec: Codec) -> Iterator[tuple[str, bytes, str]]:
     (first, length), (second, _) = info.chunks
     head = good[: first - 8]
     payloads = [container.chunk(info, good, number) for number in (0, 1)]
-    yield "nothing.vnt", b"", "expected b'VNT'; this is no Venturi stream"
-    yield "another-file.vnt", b"\x89PNG\r\n\x1a\n", "expected b'VNT'; this is no Venturi stream"
-    yield "version-2.vnt", good[:3] + b"\x02" + good[4:], "stream version 2; expected 1"
+    yield "nothing.vnt", b"", "expected b'VNT'; this is no Venturi container"
+    yield "another-file.vnt", b"\x89PNG\r\n\x1a\n", "expected b'VNT'; this is no Venturi container"
+    yield "version-2.vnt", good[:3] + b"\x02" + good[4:], "container version 2; expected 1"
     yield "cut-in-header.vnt", good[:10], "ends after 10 bytes, in its header"
     yield "cut-in-chunk.vnt", good[:-1], "it is truncated"
     yield "cut-between-chunks.vnt", good[: second - 4], "it is truncated"
@@ -122,7 +122,7 @@ def errors(codec: Codec) -> Iterator[tuple[str, bytes, str]]:
     yield (
         "another-bundle.vnt",
         forged(info.header, payloads, fingerprint=b"another!"),
-        (f"the stream was written with bundle {b'another!'.hex()}; this codec has"),
+        (f"the container was written with bundle {b'another!'.hex()}; this codec has"),
     )
     yield "no-quality.vnt", forged(info.header, payloads, quality_q8=0), "expected 1 to 100"
     yield "longer-number.vnt", signed(head[:13] + b"\x80\x80\x00" + head[15:], good), "malformed"

@@ -60,11 +60,11 @@ def test_the_example_is_what_the_code_writes() -> None:
     frequencies = Tables.from_lists([[], [16384, 32768, 16383, 1]], [[1, 0]])
     assert hex_block("tables") == frequencies.to_bytes()
     payload = encode(example(), frequencies)
-    assert hex_block("stream") == container.pack(EXAMPLE_HEADER, [payload])
+    assert hex_block("container") == container.pack(EXAMPLE_HEADER, [payload])
 
 
 def test_the_example_is_read() -> None:
-    data = hex_block("stream")
+    data = hex_block("container")
     info = container.read_header(data)
     assert info.header == EXAMPLE_HEADER
     decoder = Decoder(container.chunk(info, data, 0), Tables.from_bytes(hex_block("tables")))

@@ -1,12 +1,12 @@
-"""Your own pictures' compressor and denoiser, on any edge device with onnxruntime alone.
+"""Compress and denoise pictures with small networks, on any device that has onnxruntime.
 
     codec = Codec("photo")
-    data = codec.compress(image, quality=50)    # uint8 (H, W, 3) RGB -> bytes
+    data = codec.compress(image, quality=50)  # uint8 (H, W, 3) RGB -> bytes
     image = codec.decompress(data)
     clean = Denoiser("camera").denoise(image)
     code = Autoencoder("runs/mnist-simple/bundle").encode(digit)
 
-onnxruntime is loaded by the first of these objects; torch, onnx and OpenCV never are.
+The first of these objects loads onnxruntime. Nothing here loads torch, onnx or OpenCV.
 """
 
 from venturi._bundle.manifest import FileEntry, Manifest

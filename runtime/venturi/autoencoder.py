@@ -1,11 +1,11 @@
-"""The autoencoder: small pictures of one size to a code of a few numbers, and back.
+"""The autoencoder: turn small pictures of one size into codes of a few numbers, and back.
 
     image ─▶ encoder.onnx ─▶ code ─▶ decoder.onnx ─▶ image
                               │ ▲
                         round ▼ │
-                             symbols ─▶ rANS ─▶ stream
+                             symbols ─▶ rANS ─▶ container
 
-The graphs count codes in steps of rounding, so a symbol is a number of the code, rounded.
+The numbers of a code are in units of the rounding step, so a symbol is a rounded number.
 """
 
 import os
@@ -32,14 +32,14 @@ _SYMBOL_MAX = 2.0**24  # the whole numbers that float32 holds
 
 
 class Autoencoder(Model):
-    """Codes, restores, draws and compresses pictures with one bundle.
+    """Encodes, decodes, generates and compresses pictures with one bundle.
 
     Pictures are uint8 (H, W) if the bundle has one channel, (H, W, 3) RGB if it has three, of
-    exactly the bundle's size. Immutable and safe to share between threads; pickles by its
+    exactly the bundle's size. Immutable and safe to share between threads; it pickles by its
     arguments.
 
     Attributes:
-        manifest: of the bundle.
+        manifest: the manifest of the bundle.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Autoencoder(Model):
         Args:
             bundle: the path of a folder, or the name of a shipped bundle.
             device: ``cpu``, ``cuda`` and others that the installed onnxruntime has.
-            threads: for one operator; None leaves it to onnxruntime.
+            threads: how many for one operator; None lets onnxruntime choose.
             observer: told what the graphs and the entropy coder do and how long it takes, for
                 measurements; see :class:`venturi.Observer`.
 
@@ -86,14 +86,14 @@ class Autoencoder(Model):
         """Return the code of a picture, or of several.
 
         Args:
-            images: uint8, one picture or (N, …) of them, in any memory layout; never changed.
-                Other dtypes are refused, so values that are not numbers cannot occur.
+            images: uint8, one picture or (N, …) of them, in any memory layout; they are not
+                changed.
 
         Returns:
-            float32 (numbers,) or (N, numbers), in steps of rounding.
+            float32 (numbers,) or (N, numbers), in units of the rounding step.
 
         Raises:
-            InputError: the pictures are none of these, or of another size.
+            InputError: the pictures are invalid or have another size.
         """
         batch = self._check_images(images)
         shape = len(batch), self.manifest.parameters["code_numbers"]
@@ -108,13 +108,13 @@ class Autoencoder(Model):
         """Return the picture of a code, or of several, before it is rounded to uint8.
 
         Args:
-            codes: (numbers,) or (N, numbers) finite numbers, in steps of rounding.
+            codes: (numbers,) or (N, numbers) finite numbers, in units of the rounding step.
 
         Returns:
             float32 in [0, 1], of the shape of one picture or (N, …) of them.
 
         Raises:
-            InputError: the codes are none of these.
+            InputError: the codes are invalid.
         """
         batch = self._check_codes(codes)
         shape = self._shape
@@ -128,33 +128,33 @@ class Autoencoder(Model):
         return pictures if np.ndim(codes) == 2 else pictures[0]
 
     def reconstruct(self, images: Pixels) -> Pixels:
-        """Return what is left of a picture, or of several, on its way through the code.
+        """Encode and decode a picture, or several.
 
         Args:
-            images: uint8, one picture or (N, …) of them, in any memory layout; never changed.
-                Other dtypes are refused, so values that are not numbers cannot occur.
+            images: uint8, one picture or (N, …) of them, in any memory layout; they are not
+                changed.
 
         Returns:
             uint8 of the same shape.
 
         Raises:
-            InputError: the pictures are none of these, or of another size.
+            InputError: the pictures are invalid or have another size.
         """
         return self._rounded(self.decode(self.encode(images)))
 
     def generate(self, n: int, seed: int) -> Pixels:
-        """Draw new pictures: codes from the prior, through the decoder.
+        """Generate new pictures by decoding codes drawn from the prior.
 
         Args:
-            n: how many, at least 1.
+            n: how many pictures, at least 1.
             seed: 0 or more; the same seed gives the same codes.
 
         Returns:
             uint8 (n, …).
 
         Raises:
-            BundleError: the bundle's code has no prior; a variational one has.
-            InputError: an argument is none of these.
+            BundleError: the bundle's code has no prior; only a variational one has.
+            InputError: an argument is invalid.
         """
         count, number = integer("n", n), integer("seed", seed)
         deviation = self.manifest.parameters["prior_deviation"]
@@ -172,10 +172,10 @@ class Autoencoder(Model):
         return self._rounded(self.decode(codes * np.float32(deviation)))
 
     def compress(self, image: Pixels) -> bytes:
-        """Return the stream of one picture.
+        """Return the container of one picture.
 
         Raises:
-            InputError: it is no picture of the bundle's kind and size.
+            InputError: the picture does not have the bundle's size or channels.
         """
         if self._check_images(image).ndim == np.ndim(image):
             raise InputError(
@@ -188,10 +188,10 @@ class Autoencoder(Model):
         return container.pack(self._header, [payload])
 
     def decompress(self, data: bytes | bytearray | memoryview) -> Pixels:
-        """Return the picture of a stream.
+        """Return the picture in a container.
 
         Raises:
-            StreamError: the stream is damaged, or another bundle's.
+            StreamError: the container is damaged or from another bundle.
         """
         info = container.read_header(data)
         self._check_header(info.header)
@@ -216,8 +216,8 @@ class Autoencoder(Model):
         check_fingerprint(self.manifest, header.fingerprint)
         if header != self._header:
             raise StreamError(
-                f"the stream says {header}; expected {self._header}; "
-                "get the stream from its source again"
+                f"the container says {header}; expected {self._header}; "
+                "get the file from its source again"
             )
 
     def _check_images(self, images: Pixels) -> Pixels:

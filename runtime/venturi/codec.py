@@ -57,12 +57,12 @@ class _Chunk(NamedTuple):
 
 
 class Salvage(NamedTuple):
-    """What is left of a damaged stream.
+    """What could be decoded of a damaged container.
 
     Attributes:
         image: uint8 (H, W, 3) RGB, or (H, W) if a grey picture was compressed.
-        damaged: the lost regions, each as top, left, height and width in pixels, grey in the image;
-            they may overlap.
+        damaged: the lost regions, each as top, left, height and width in pixels; they are grey in
+            the image and may overlap.
     """
 
     image: Pixels
@@ -72,10 +72,10 @@ class Salvage(NamedTuple):
 class Codec(Model):
     """Compresses and decompresses pictures with one bundle.
 
-    Immutable and safe to share between threads; pickles by its arguments.
+    Immutable and safe to share between threads; it pickles by its arguments.
 
     Attributes:
-        manifest: of the bundle.
+        manifest: the manifest of the bundle.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class Codec(Model):
             bundle: the name of a shipped bundle, or the path of a folder.
             device: runs the encoder and the decoder: ``cpu``, ``cuda`` and others that the
                 installed onnxruntime has. The entropy graphs always run on the CPU.
-            threads: for one operator; None leaves it to onnxruntime.
+            threads: how many for one operator; None lets onnxruntime choose.
             precision: ``fp32``, or ``int8`` where ``manifest.precisions`` has it: encoder and
-                decoder in 8 bits, faster on CPUs, for the loss of quality that
-                ``manifest.measured`` states. Streams of either are decoded by either.
+                decoder in 8 bits, which is faster on CPUs; ``manifest.measured`` states the loss of
+                quality. Containers of either precision can be decoded in the other.
             observer: told what the graphs and the entropy coder do and how long it takes, for
                 measurements; see :class:`venturi.Observer`.
 
@@ -127,21 +127,21 @@ class Codec(Model):
     ) -> bytes:
         """Compress a picture at a quality, to a size or to a fidelity.
 
-        A size or a fidelity takes up to nine encodings.
+        To reach a size or a fidelity takes up to nine encodings.
 
         Args:
-            image: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout; never changed. Other
-                dtypes are refused, so values that are not numbers cannot occur.
-            quality: 1 to 100; 50 if nothing else is asked for.
-            max_bytes: take the best quality whose stream is not longer.
-            min_psnr_db: take the lowest quality whose picture is at least as close, in RGB.
+            image: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout; it is not
+                changed.
+            quality: 1 to 100; 50 if no target is given.
+            max_bytes: choose the best quality whose container is not longer.
+            min_psnr_db: choose the lowest quality whose picture is at least this close, in RGB.
 
         Returns:
-            A stream as FORMAT.md describes it.
+            A container (a .vnt file), as FORMAT.md describes it.
 
         Raises:
-            InputError: an argument is none of these, more than one of the last three is given, or
-                no quality meets the target.
+            InputError: an argument is invalid, more than one target is given, or no quality
+                meets the target.
         """
         check_image(image)
         targets = {"quality": quality, "max_bytes": max_bytes, "min_psnr_db": min_psnr_db}
@@ -166,16 +166,17 @@ class Codec(Model):
         """Decompress a picture or a part of one.
 
         Args:
-            data: a stream that this bundle wrote.
-            region: top, left, height and width in pixels: decode that part alone, equal to the same
-                part of the whole.
-            max_pixels: refuse to decode more.
+            data: a container that this bundle wrote.
+            region: top, left, height and width in pixels: decode only this part, with the same
+                pixels as in the whole picture.
+            max_pixels: refuse to decode more than this.
 
         Returns:
             uint8 (H, W, 3) RGB, or (H, W) if a grey picture was compressed.
 
         Raises:
-            StreamError: the stream is damaged, another bundle's, or larger than ``max_pixels``.
+            StreamError: the container is damaged, from another bundle, or its picture is larger
+                than ``max_pixels``.
             InputError: the region does not lie in the picture.
         """
         info = self._open(data, check_length=True)
@@ -187,22 +188,22 @@ class Codec(Model):
     def salvage(
         self, data: bytes | bytearray | memoryview, *, max_pixels: int = MAX_PIXELS
     ) -> Salvage:
-        """Decompress what is whole of a damaged stream.
+        """Decompress what is intact in a damaged container.
 
-        Chunks that are damaged or missing are lost, and with them the pixels around that are drawn
-        from them too; these regions come back in one grey. Every other pixel is what the undamaged
-        stream decompresses to. The header must be whole.
+        Chunks that are damaged or missing are lost, and with them the surrounding pixels that
+        depend on them; these regions are filled with grey. All other pixels are the same as in the
+        undamaged picture. The header must be intact.
 
         Args:
-            data: a stream that this bundle wrote, damaged, cut off or with something after it.
-            max_pixels: refuse to decode more.
+            data: a container that this bundle wrote: damaged, truncated, or with bytes after it.
+            max_pixels: refuse to decode more than this.
 
         Returns:
-            The picture, and which regions of it are lost: none if the stream is whole.
+            The picture and its lost regions; none if the container is intact.
 
         Raises:
-            StreamError: the header is damaged, the stream another bundle's, or larger than
-                ``max_pixels``.
+            StreamError: the header is damaged, the container is from another bundle, or its picture
+                is larger than ``max_pixels``.
         """
         info = self._open(data, check_length=False)
         picture = _area(info.header)
@@ -256,8 +257,8 @@ class Codec(Model):
         check_fingerprint(self.manifest, info.header.fingerprint)
         if info.header.quality_q8 not in container.QUALITY_Q8:
             raise StreamError(
-                f"the stream has quality {info.header.quality_q8 / QUALITY_SCALE}; expected 1 to "
-                "100; get the stream from its source again"
+                f"the container has quality {info.header.quality_q8 / QUALITY_SCALE}; expected "
+                "1 to 100; get the file from its source again"
             )
         return info
 

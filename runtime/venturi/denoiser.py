@@ -1,4 +1,4 @@
-"""The denoiser: noisy pictures and frames to clean ones, with one bundle."""
+"""The denoiser: clean noisy pictures and frames with one bundle."""
 
 import os
 
@@ -22,10 +22,10 @@ _TILE = 2048  # pixels along each side, without the overlap
 class Denoiser(Model):
     """Cleans pictures with one bundle.
 
-    Immutable and safe to share between threads; pickles by its arguments.
+    Immutable and safe to share between threads; it pickles by its arguments.
 
     Attributes:
-        manifest: of the bundle.
+        manifest: the manifest of the bundle.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Denoiser(Model):
         Args:
             bundle: the name of a shipped bundle, or the path of a folder.
             device: ``cpu``, ``cuda`` and others that the installed onnxruntime has.
-            threads: for one operator; None leaves it to onnxruntime.
+            threads: how many for one operator; None lets onnxruntime choose.
             precision: ``fp32``, or ``int8`` where ``manifest.precisions`` has it: the network in
-                8 bits, faster on CPUs, for the loss of quality that ``manifest.measured`` states.
+                8 bits, which is faster on CPUs; ``manifest.measured`` states the loss of quality.
             observer: told what the graphs do and how long it takes, for measurements;
                 see :class:`venturi.Observer`.
 
@@ -77,15 +77,15 @@ class Denoiser(Model):
         """Clean a picture.
 
         Args:
-            image: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout; never changed. Other
-                dtypes are refused, so values that are not numbers cannot occur.
-            strength: 0 to 3; 1 removes the noise that the model sees, less keeps some, 0 copies.
+            image: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout; it is not
+                changed.
+            strength: 0 to 3; 1 removes the noise, less keeps some of it, 0 returns a copy.
 
         Returns:
             uint8 of the same shape.
 
         Raises:
-            InputError: an argument is none of these.
+            InputError: an argument is invalid.
         """
         check_image(image)
         return self._clean(image, _strength(strength), None, keep=False)[0]
@@ -95,7 +95,7 @@ class Denoiser(Model):
     ) -> tuple[Pixels, DenoiserState | None]:
         """Clean a frame, given what the frame before it left.
 
-        This is what :meth:`stream` does for one frame, for callers that keep the state themselves.
+        A :class:`DenoiserStream` calls this for each frame; call it to keep the state yourself.
         Where the whole frame has moved, as under a camera that pans or trembles, what is known of
         the frames before moves with it. They are forgotten when the frame has another shape than
         the one before, or when so much of it changed that it must be another scene.
@@ -110,7 +110,7 @@ class Denoiser(Model):
             strength is 0, and always where the bundle is not recurrent.
 
         Raises:
-            InputError: an argument is none of these.
+            InputError: an argument is invalid.
         """
         check_image(frame)
         amount = _strength(strength)
@@ -122,11 +122,11 @@ class Denoiser(Model):
         return clean, None if memory is None else DenoiserState(memory, view)
 
     def stream(self) -> "DenoiserStream":
-        """Return what cleans the frames of one video or camera, one after the other.
+        """Return an object that cleans the frames of one video or camera in their order.
 
-        A recurrent bundle (``manifest.is_recurrent``) carries what it has seen from frame to frame
-        and cleans better for it; any other cleans each frame as ``denoise`` does. A frame before
-        which nothing is known takes both graphs of a bundle that has one for it.
+        A recurrent bundle (``manifest.is_recurrent``) uses what it has seen in earlier frames and
+        cleans better for it; any other cleans each frame as ``denoise`` does. For a frame before
+        which nothing is known, a bundle with a graph for such frames runs both of its graphs.
         """
         return DenoiserStream(self)
 
@@ -193,7 +193,7 @@ class DenoiserStream:
             uint8 of the same shape.
 
         Raises:
-            InputError: an argument is none of these; the state is as it was.
+            InputError: an argument is invalid; the state has not changed.
         """
         clean, self._state = self._denoiser.step(frame, self._state, strength=strength)
         return clean

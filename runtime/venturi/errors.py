@@ -1,11 +1,11 @@
-"""The exceptions that venturi raises, sorted by who must act.
+"""The exceptions that venturi raises, by what you can do about them.
 
 VenturiError
- ├── BundleError     get another bundle: a file is missing, changed or not what it should be
- ├── StreamError     get other bytes: damaged, truncated, or made with another bundle
- ├── DeviceError     change the device: it is not there or cannot run the graphs
- ├── InputError      fix the argument (a ValueError as well)
- └── VideoError      look after the camera, the video file or the disk
+ ├── BundleError     get another bundle: a file is missing, changed or invalid
+ ├── StreamError     get other bytes: they are damaged, truncated, or from another bundle
+ ├── DeviceError     change the device: it is missing or cannot run the graphs
+ ├── InputError      fix the argument (it is a ValueError, too)
+ └── VideoError      check the camera, the video file or the disk
 """
 
 
@@ -18,16 +18,16 @@ class BundleError(VenturiError):
 
 
 class StreamError(VenturiError):
-    """The bytes cannot be decoded: get other bytes, or the bundle that wrote them."""
+    """The bytes cannot be decoded: get them again, or the bundle that wrote them."""
 
 
 class DeviceError(VenturiError):
-    """The device that was asked for cannot run the graphs: change it."""
+    """The device cannot run the graphs: choose another."""
 
 
 class InputError(VenturiError, ValueError):
-    """An argument is not what the docstring asks for: fix it."""
+    """An argument is invalid: fix it."""
 
 
 class VideoError(VenturiError):
-    """A camera is gone, or a video cannot be read or written whole: look after it."""
+    """A camera is gone, or a video cannot be read or written completely: check it."""

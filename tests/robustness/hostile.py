@@ -37,9 +37,9 @@ GROWTH_MB = 100.0
 MANIFEST = (CODEC / "manifest.json").read_text(encoding="utf-8")
 
 OUTSIDE = (
-    "this is no Venturi stream", "get a venturi that reads this version", "in its header",
+    "this is no Venturi container", "get a venturi that reads this version", "in its header",
     "before a checksum", "malformed number", "no end to the number", "the header's checksum",
-    "the header has flags", "the header has quality", "the stream has quality", "picture of",
+    "the header has flags", "the header has quality", "the container has quality", "picture of",
     "the picture to decode has", "it is truncated", "something follows it",
     "the checksum of chunk", "was written with bundle",
 )  # fmt: skip
@@ -91,7 +91,7 @@ def mutate_codes(tally: Tally, count: int) -> None:
     """Decode mutated and random streams with an autoencoder."""
     good = [autoencoder().compress(picture(8, 8, seed)[..., 0]) for seed in range(3)]
     mutator = StreamMutator(good, seed=count)
-    with _bounded(tally), tally.reaching("the stream says", "does not end where its symbols do"):
+    with _bounded(tally), tally.reaching("the container says", "does not end where its symbols do"):
         for _ in range(count):
             data = mutator()
             tally.survives(data.hex(), partial(autoencoder().decompress, data))

@@ -1,1 +1,1 @@
-"""Bundles on disk: found, checked and described."""
+"""Bundles on disk: locate, check and describe them."""

@@ -1,9 +1,9 @@
-"""Bundles on disk: find one by name or path, and hand out its files once they are proven whole.
+"""Locate a bundle by name or path, and return its files once they are proven intact.
 
-A flipped bit in a graph usually loads and silently draws another picture, and a graph can name
-files outside its folder. So each file is read once, its size and hash are checked against the
-manifest, and graphs are walked (:mod:`venturi._bundle.onnx_walk`) before onnxruntime sees those
-very bytes.
+A graph with a flipped bit usually loads and silently produces another picture, and a graph can
+refer to files outside its folder. So each file is read once, its size and hash are compared with
+the manifest, and graphs are checked (:mod:`venturi._bundle.onnx_walk`) before onnxruntime gets the
+same bytes.
 """
 
 import contextlib
@@ -27,9 +27,9 @@ class Bundle:
     """A bundle whose files have been checked.
 
     Attributes:
-        source: the name or absolute path that finds it again.
-        manifest: what it says about itself.
-        files: content by role, as hashed.
+        source: the name or absolute path that opens it again.
+        manifest: its manifest.
+        files: the content of each file by role.
     """
 
     source: str
@@ -38,12 +38,12 @@ class Bundle:
 
     @classmethod
     def load(cls, bundle: str | os.PathLike[str], *, task: str) -> Self:
-        """Find a bundle, check it and read its files.
+        """Locate a bundle, check it and read its files.
 
         Args:
             bundle: the name of a shipped bundle such as ``photo``, or the path of a folder (write
                 ``./photo`` for a folder that is called like a shipped bundle).
-            task: what the bundle must be for.
+            task: the task that the bundle must be for.
 
         Raises:
             BundleError: there is no such bundle, it is for another task, or a file is not what the
@@ -84,7 +84,7 @@ def check_fingerprint(manifest: Manifest, fingerprint: bytes) -> None:
     """
     if fingerprint != manifest.fingerprint:
         raise StreamError(
-            f"the stream was written with bundle {fingerprint.hex()}; this {manifest.task} has "
+            f"the container was written with bundle {fingerprint.hex()}; this {manifest.task} has "
             f"{manifest.name!r}, {manifest.fingerprint.hex()}; {_whereabouts(fingerprint)}"
         )
 

@@ -224,7 +224,7 @@ class Manifest:
 
     @property
     def fingerprint(self) -> bytes:
-        """The 8 bytes by which a stream names the files that can read it."""
+        """The 8 bytes by which a container names the files that can read it."""
         roles = (role for role in TASKS[self.task].decoder_roles if role in self.files)
         entries = (self.files[role] for role in roles)
         digests = b"".join(bytes.fromhex(entry.sha256) for entry in entries)

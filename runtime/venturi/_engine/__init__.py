@@ -1,1 +1,1 @@
-"""Graphs that run on pictures: sessions, arrays, tiles."""
+"""Run graphs on pictures: sessions, arrays, tiles."""

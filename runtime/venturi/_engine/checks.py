@@ -1,4 +1,4 @@
-"""Numbers that callers hand over: taken as what they are meant to be, or refused."""
+"""Check numbers that callers pass."""
 
 import math
 import operator

@@ -1,4 +1,4 @@
-"""Notice where a video cuts to another scene, cheaply and through noise.
+"""Detect cuts to another scene, cheaply and in spite of noise.
 
 A frame is reduced to 16 × 16 means. Between unrelated photographs these differ by 70 levels
 (median; 25 for the most alike hundredth), in a pan of 16 pixels a frame by 10, and behind noise of
@@ -10,7 +10,7 @@ import numpy as np
 from venturi._engine.arrays import Pixels, Planes
 
 THRESHOLD = 24.0
-"""Mean absolute difference of two thumbnails, in levels, beyond which the scene is another."""
+"""Scenes differ if the mean absolute difference of their thumbnails, in levels, is larger."""
 
 _CELLS = 16
 _ROWS = 6  # of each row of cells; more would cost time and hardly change a mean

@@ -1,6 +1,6 @@
-"""Graphs that run: an onnxruntime session with the device that was asked for, or an error.
+"""Open an onnxruntime session on the requested device, or raise an error.
 
-onnxruntime answers a missing or misspelt provider with a warning and a CPU session; here it raises.
+onnxruntime answers a missing or misspelt provider with a warning and a CPU session; this raises.
 """
 
 import sys
@@ -121,7 +121,7 @@ class Graph:
 
         Raises:
             BundleError: an output has another shape.
-            DeviceError: the run failed, most often for want of memory.
+            DeviceError: the run failed, most often because memory ran out.
         """
         try:
             inputs = dict(zip(self._inputs, arrays, strict=True))
@@ -145,7 +145,7 @@ class Graph:
 
 
 def check_device(device: str, threads: int | None) -> None:
-    """Refuse a device that is not there, before anything is loaded.
+    """Check that a device is available, before anything is loaded.
 
     Raises:
         DeviceError: no such device, or this onnxruntime was built without it.

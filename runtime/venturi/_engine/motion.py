@@ -1,8 +1,8 @@
-"""Find how far a whole frame has moved since the one before: pans, and a hand that trembles.
+"""Estimate how far a whole frame has moved since the one before: pans and camera shake.
 
-Phase correlation of frames a quarter as large (Kuglin and Hines, ICCS 1975) tells it to a few
-pixels, and a search among their neighbours to the pixel. It is believed only if the frames then
-fit better than they did in place, beyond what noise alone would do.
+Phase correlation of frames a quarter as large (Kuglin and Hines, ICCS 1975) estimates the
+motion to a few pixels, and a search among the neighbours to the pixel. It is used only if the
+frames then fit better than without it, by more than noise alone would explain.
 """
 
 import math
@@ -25,7 +25,7 @@ Shift = tuple[int, int]
 
 
 class Glance(NamedTuple):
-    """What is remembered of a frame.
+    """What is kept of a frame to estimate motion.
 
     Attributes:
         plane: int16 (H, W), the sum of its colours.
@@ -37,7 +37,7 @@ class Glance(NamedTuple):
 
 
 def glance(frame: Pixels) -> Glance:
-    """Take from a uint8 frame, (H, W, 3) or (H, W), what its motion can be told from."""
+    """Return what is needed to estimate the motion of a uint8 frame, (H, W, 3) or (H, W)."""
     colours = [frame] if frame.ndim == 2 else [frame[..., colour] for colour in range(3)]
     plane = colours[0].astype(np.int16)
     for colour in colours[1:]:
@@ -56,7 +56,7 @@ def glance(frame: Pixels) -> Glance:
 def motion(before: Glance, after: Glance) -> Shift:
     """Return how far the picture has moved; (0, 0) if it fits best where it was.
 
-    Both are of frames of the same size. At most a quarter of the frame's sides is believed.
+    Both frames have the same size. Motion of more than a quarter of a side is ignored.
     """
     height, width = after.plane.shape
     if min(height, width) < _LEAST:

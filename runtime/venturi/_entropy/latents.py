@@ -1,4 +1,4 @@
-"""The coding of one chunk: latents to a payload and back.
+"""Code one chunk: latents to a payload and back.
 
     hyper-latent ─▶ round ─────────────────────────▶ segment 0
                       │
@@ -135,7 +135,7 @@ class LatentCoder:
             quality: 0 to 255.
 
         Raises:
-            StreamError: the payload is none of this bundle, size and quality.
+            StreamError: the payload does not fit this bundle, size and quality.
         """
         decoder = Decoder(payload, self._tables, observer=self._observer)
         table = self._hyper_table(quality, height // _RATIO, width // _RATIO)
@@ -143,7 +143,7 @@ class LatentCoder:
         if hyper_symbol.size and np.abs(hyper_symbol).max() > HYPER_MAX:
             raise StreamError(
                 f"a hyper-latent lies beyond {HYPER_MAX}; expected what an encoder writes; "
-                "get the stream from its source again"
+                "get the file from its source again"
             )
         done: list[Latent] = []
         for mean, index in self._steps(hyper_symbol, done, quality, height, width):

@@ -1,4 +1,4 @@
-"""Interleaved rANS in NumPy: the reference for what the coder's words are, and it runs everywhere.
+"""Interleaved rANS in NumPy: the reference, which runs everywhere.
 
 A lane is one rANS state. In each row every lane codes one symbol, so NumPy handles a row at a time.
 The encoder works backwards, from the last symbol to the first. It begins with one lane at state 0
@@ -27,7 +27,7 @@ WORD = 1 << WORD_BITS
 NARROW = 8
 """Up to this many lanes Python's own integers are faster than a row of NumPy's."""
 
-_ADVICE = "get the stream from its source again, or the bundle that wrote it"
+_ADVICE = "get the file from its source again, or the bundle that wrote it"
 OUT_OF_WORDS = f"the coded words end before the symbols do; {_ADVICE}"
 NOT_ZERO = "a symbol whose table has radius 0 is not 0; expected 0"
 BAD_FOLD = f"a lane of the entropy coder is not where it should be; {_ADVICE}"

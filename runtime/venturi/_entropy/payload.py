@@ -1,9 +1,10 @@
-"""The entropy coder: symbols to bytes and back, by interleaved rANS over integer tables.
+"""The entropy coder: symbols to bytes and back, with interleaved rANS and integer tables.
 
     symbols, table of each ─┬─► entries ──► states, rows, words ─────────┬─► payload
                             └─► escapes (magnitudes beyond the radius) ──┘
 
-Entries are those of tables; the escapes are numbers that no table has. FORMAT.md has the payload.
+An entry is a place in the tables; an escape is a symbol beyond its table. FORMAT.md describes the
+payload.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ With 128, files were 0.5 % longer. The kernel in C is as fast with either; NumPy
 """
 
 _HAS_ESCAPES = 0x10
-_DAMAGED = "get the stream from its source again, or the bundle that wrote it"
+_DAMAGED = "get the file from its source again, or the bundle that wrote it"
 
 
 def encode(

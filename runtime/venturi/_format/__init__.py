@@ -1,1 +1,1 @@
-"""The .vnt container and what stands in it: header, tables, integers, quality."""
+"""The .vnt container and its parts: header, tables, integers, quality."""

@@ -1,9 +1,9 @@
-"""The container of a compressed picture: a header that can be trusted and one payload per chunk.
+"""The container of a compressed picture: a checked header and one payload per chunk.
 
     magic | version | flags | fingerprint | quality | width | height | chunk lengths | CRC-32
     then per chunk: CRC-32 | payload
 
-FORMAT.md beside this package says why each field is there.
+FORMAT.md gives the reason for each field.
 """
 
 import struct
@@ -29,19 +29,19 @@ QUALITY_Q8 = range(QUALITY_MIN * QUALITY_SCALE, QUALITY_MAX * QUALITY_SCALE + 1)
 
 _GREY = 1
 _FIXED = len(MAGIC) + 1 + 1 + 8
-_DAMAGED = "the bytes are damaged; get the stream from its source again"
+_DAMAGED = "the bytes are damaged; get the file from its source again"
 
 Data = bytes | bytearray | memoryview
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a stream says about its picture.
+    """What a container says about its picture.
 
     Attributes:
         grey: the picture has one channel, stored as three equal ones.
         fingerprint: 8 bytes that name the decoder side of the bundle.
-        quality_q8: the quality in 1/256, 256..25600; 0 where the model has no such knob.
+        quality_q8: the quality in 1/256, 256..25600; 0 for a model without a quality.
         width: pixels, 1..65535.
         height: pixels, 1..65535.
     """
@@ -58,9 +58,9 @@ class StreamInfo:
     """A checked header and where the chunks are.
 
     Attributes:
-        header: what the stream says about its picture.
-        chunks: (offset, bytes) of each payload in the stream, in raster order of the chunks.
-        crc: the header's CRC-32, which the chunks' ones begin with.
+        header: what the container says about its picture.
+        chunks: (offset, bytes) of each payload in the container, in raster order of the chunks.
+        crc: the CRC-32 of the header, with which those of the chunks begin.
     """
 
     header: Header
@@ -74,10 +74,10 @@ def chunk_grid(width: int, height: int) -> tuple[int, int]:
 
 
 def pack(header: Header, payloads: Sequence[bytes]) -> bytes:
-    """Return the stream of a picture.
+    """Return the container of a picture.
 
     Args:
-        header: what to say about the picture.
+        header: of the picture.
         payloads: one per chunk of 1024 × 1024 pixels, in raster order.
 
     Raises:
@@ -88,7 +88,7 @@ def pack(header: Header, payloads: Sequence[bytes]) -> bytes:
     if not problem and len(payloads) != rows * columns:
         problem = f"{len(payloads)} payloads; expected {rows} × {columns} for this size"
     if problem:
-        raise InputError(f"cannot write a stream with {problem}")
+        raise InputError(f"cannot write a container with {problem}")
     numbers = (header.quality_q8, header.width, header.height, *map(len, payloads))
     head = MAGIC + bytes([VERSION, _GREY * header.grey]) + header.fingerprint
     head += b"".join(map(write_varint, numbers))
@@ -107,7 +107,8 @@ def read_header(
     Args:
         data: the whole container.
         max_pixels: refuse pictures with more pixels than this.
-        check_length: refuse a stream that is cut off or goes on; to salvage one, take it.
+        check_length: refuse a container that is truncated or followed by bytes; pass False to
+            salvage one.
 
     Raises:
         InputError: the data are no bytes.
@@ -145,7 +146,7 @@ def chunk(info: StreamInfo, data: Data, number: int) -> bytes:
 
     Args:
         info: what read_header said of the same data.
-        data: the whole stream.
+        data: the whole container.
         number: 0..len(info.chunks) - 1, in raster order.
 
     Raises:
@@ -177,19 +178,20 @@ def _view(data: Data) -> memoryview:
 def _check_magic(head: bytes) -> None:
     if head[:3] != MAGIC:
         raise StreamError(
-            f"the first bytes are {head[:3]!r}; expected {MAGIC!r}; this is no Venturi stream"
+            f"the first bytes are {head[:3]!r}; expected {MAGIC!r}; this is no Venturi container"
         )
     if head[3:4] and head[3] != VERSION:
         raise StreamError(
-            f"stream version {head[3]}; expected {VERSION}; get a venturi that reads this version"
+            f"container version {head[3]}; expected {VERSION}; "
+            "get a venturi that reads this version"
         )
     if len(head) < _FIXED:
-        raise StreamError(f"the stream ends after {len(head)} bytes, in its header; {_DAMAGED}")
+        raise StreamError(f"the container ends after {len(head)} bytes, in its header; {_DAMAGED}")
 
 
 def _read_crc(view: memoryview, position: int) -> int:
     if position + 4 > len(view):
-        raise StreamError(f"the stream ends at byte {len(view)}, before a checksum; {_DAMAGED}")
+        raise StreamError(f"the container ends at byte {len(view)}, before a checksum; {_DAMAGED}")
     value: int = struct.unpack_from("<I", view, position)[0]
     return value
 
@@ -229,14 +231,14 @@ def _places(lengths: list[int], position: int) -> tuple[tuple[tuple[int, int], .
 
 def _check_length(size: int, expected: int) -> None:
     if expected > size:
-        raise StreamError(f"the stream has {size} bytes; expected {expected}; it is truncated")
+        raise StreamError(f"the container has {size} bytes; expected {expected}; it is truncated")
     if expected < size:
         raise StreamError(
-            f"the stream has {size} bytes; expected {expected}; "
-            "something follows it: cut that off, or get the stream from its source again"
+            f"the container has {size} bytes; expected {expected}; "
+            "something follows it: cut that off, or get the file from its source again"
         )
 
 
 def _chunk_crc(header_crc: int, number: int, payload: bytes) -> int:
-    """Return a CRC-32 that holds only in this stream and at this place."""
+    """Return a CRC-32 that is valid only in this container and at this place."""
     return zlib.crc32(payload, zlib.crc32(struct.pack("<II", header_crc, number)))

@@ -1,7 +1,7 @@
-"""The quality knob: what people turn, what streams carry and what graphs take.
+"""The quality as people give it, as containers store it and as graphs take it.
 
-People give 1 to 100. A stream carries its level, the same in 1/256, so every decoder works out the
-same numbers from it.
+People give 1 to 100. A container stores the level, the same in 1/256, so that every decoder derives
+the same numbers from it.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ LOWEST, HIGHEST = QUALITY_MIN * QUALITY_SCALE, QUALITY_MAX * QUALITY_SCALE
 
 
 def to_level(quality: float) -> int:
-    """Return a quality in 1/256, as streams carry it.
+    """Return a quality in 1/256, as containers store it.
 
     Raises:
         InputError: it is not between 1 and 100.

@@ -1,7 +1,7 @@
 """The integer probabilities that the entropy coder runs on: tables.bin, read, checked and written.
 
 A table gives each symbol -radius..radius and one ESCAPE a whole number of 65536ths. The encoder and
-every decoder use the same numbers, so a stream means the same on every machine.
+every decoder use the same numbers, so a container means the same on every machine.
 """
 
 import struct

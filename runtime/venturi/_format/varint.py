@@ -1,13 +1,13 @@
-"""Whole numbers as LEB128: 7 bits per byte, lowest first, bit 7 set while more follow.
+"""Integers as LEB128: 7 bits per byte, lowest first, bit 7 set while more follow.
 
-Each number has one spelling only, the shortest, so that a stream has one too.
+Only the shortest form of each number is allowed, so that equal containers have equal bytes.
 """
 
 from venturi.errors import StreamError
 
 MAX_VALUE = 2**32 - 1
 
-_DAMAGED = "the bytes are damaged; get the stream from its source again"
+_DAMAGED = "the bytes are damaged; get the file from its source again"
 
 
 def write_varint(value: int) -> bytes:
