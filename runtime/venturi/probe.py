@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from venturi._bundle.load import shipped, shipped_with
-from venturi._format.container import Data, read_header
+from venturi._format.container import read_header
 from venturi._layout import MAX_SIDE, NO_QUALITY_Q8, QUALITY_SCALE
 
 
@@ -14,7 +14,7 @@ class Probe:
     Attributes:
         width, height: of the picture, in pixels.
         is_grey: one channel instead of three.
-        quality: 1 to 100, or None where the model has no such knob.
+        quality: 1 to 100, or None for a model without a quality.
         fingerprint: 16 hexadecimal digits that name the decoder that it needs.
         bundle: the name of the installed bundle with that decoder, or None.
     """
@@ -27,14 +27,14 @@ class Probe:
     bundle: str | None
 
 
-def probe(data: Data) -> Probe:
+def probe(data: bytes | bytearray | memoryview) -> Probe:
     """Read the header of a .vnt file; no pixel is decoded and onnxruntime is not loaded.
 
     Args:
-        data: the file, whole or damaged behind its header.
+        data: the file; it may be damaged after its header.
 
     Raises:
-        StreamError: the header is damaged, or of no .vnt file.
+        StreamError: the header is damaged, or not that of a .vnt file.
         InputError: ``data`` is not bytes.
     """
     header = read_header(data, max_pixels=MAX_SIDE**2, check_length=False).header
