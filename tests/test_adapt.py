@@ -8,14 +8,13 @@ import pytest
 
 from benchmarks import adapt, pictures, results
 from benchmarks.__main__ import main
+from tests import bundles
 from tests.bundles import copy_with_other_tables
 from tests.training import options, photo_recipe, picture
 from train import __main__ as train
 from train.engine import checkpoint
 from venturi import Codec
 from venturi._format import container
-
-TINY = Path(__file__).parent / "data" / "tiny_codec"
 
 
 def grey(height: int, width: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -36,9 +35,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def words(folders: Path, bundle: Path) -> list[str]:
     return [
-        "adapt", "--bundle", str(bundle), "--general", str(TINY), "--data", str(folders / "grey"),
-        "--elsewhere", str(folders / "colour"), "--json", str(folders / "adapt.json"),
-        "--threads", "1",
+        "adapt", "--bundle", str(bundle), "--general", str(bundles.CODEC),
+        "--data", str(folders / "grey"), "--elsewhere", str(folders / "colour"),
+        "--json", str(folders / "adapt.json"), "--threads", "1",
     ]  # fmt: skip
 
 
@@ -50,7 +49,7 @@ def test_both_codecs_are_measured_on_both_kinds(
     assert set(found["elsewhere"]["points"]) == {adapt.ADAPTED, adapt.GENERAL}
     assert {adapt.ADAPTED, adapt.GENERAL, "jpeg", "webp"} <= set(found["kind"]["points"])
     assert found["kind"]["data"]["folder"].endswith("/grey")
-    codec = Codec(TINY, threads=1)
+    codec = Codec(bundles.CODEC, threads=1)
     images = [grey(170, 180, seed) for seed in (1, 2)]
     sizes = [len(codec.compress(image, quality=50)) for image in images]
     point = next(p for p in found["kind"]["points"][adapt.GENERAL] if p["quality"] == 50)
@@ -72,12 +71,12 @@ def test_fewer_bytes_at_every_quality_are_the_gain(rates: tuple[float, float] | 
 def test_a_codec_beside_itself_is_refused(
     folders: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(words(folders, TINY)) == 1
+    assert main(words(folders, bundles.CODEC)) == 1
     assert "expected two to compare" in capsys.readouterr().err
 
 
 def test_grey_stays_grey() -> None:
-    scheme = adapt.Greyish(Codec(TINY, threads=1), "general", "Venturi")
+    scheme = adapt.Greyish(Codec(bundles.CODEC, threads=1), "general", "Venturi")
     image = np.repeat(grey(70, 80, 1)[..., None], 3, axis=2)
     data = scheme.encode(image, 50)
     assert container.read_header(data).header.grey

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from tests import bundles
 from tests.test_bench_trace import model
 from venturi import Codec, Denoiser, images
 from venturi._cli.main import main
@@ -190,7 +191,7 @@ def test_onnx_pictures_of_every_kind(kind: int, channels: int, last: bool, tmp_p
 
 
 def test_a_denoisers_graph_takes_pixels(tmp_path: Path) -> None:
-    found = bench(tmp_path, str(DATA / "tiny_denoiser" / "denoiser.onnx"), "--size", "64x48")
+    found = bench(tmp_path, str(bundles.DENOISER / "denoiser.onnx"), "--size", "64x48")
     (row,) = found["rows"]
     assert row["call"] == "run"
     assert row["error"]["psnr_db"] > 20

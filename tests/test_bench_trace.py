@@ -3,7 +3,6 @@
 import pickle
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from numpy.typing import ArrayLike
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from tests import bundles
 from venturi import Autoencoder, Codec, Denoiser, Observer
 from venturi._engine.graph import Graph
 from venturi.bench import peak
@@ -36,9 +36,8 @@ from venturi.bench.trace import (
     trace,
 )
 
-DATA = Path(__file__).parent / "data"
-CODEC, AUTOENCODER = str(DATA / "tiny_codec"), str(DATA / "tiny_autoencoder")
-DENOISER = str(DATA / "tiny_denoiser")
+CODEC, AUTOENCODER = str(bundles.CODEC), str(bundles.AUTOENCODER)
+DENOISER = str(bundles.DENOISER)
 IMAGE = np.random.default_rng(0).integers(0, 256, (128, 192, 3), np.uint8)
 ENTROPY = "entropy-first", "entropy-second", "entropy-third"
 CPU = "CPUExecutionProvider"

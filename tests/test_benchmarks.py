@@ -28,12 +28,11 @@ from benchmarks.__main__ import main
 from benchmarks.metrics import psnr_db
 from benchmarks.peers import PEERS, Peer
 from benchmarks.timing import interleaved, summary
-from tests import sample_results
+from tests import bundles, sample_results
 from venturi import Codec, Manifest
 from venturi._bundle.load import SHIPPED
 
-DATA = Path(__file__).parent / "data"
-CODEC, DENOISER = str(DATA / "tiny_codec"), str(DATA / "tiny_denoiser")
+CODEC, DENOISER = str(bundles.CODEC), str(bundles.DENOISER)
 
 
 def picture(seed: int, height: int = 176, width: int = 192) -> NDArray[np.uint8]:

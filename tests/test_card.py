@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import pictures, results, weaknesses
 from benchmarks.__main__ import main
-from tests import make_golden, sample_results
+from tests import bundles, make_golden, sample_results
 from tests.training import picture
 from train.data import licences
 from train.engine import checkpoint
@@ -18,7 +18,6 @@ from venturi import BundleError, Codec, Manifest
 from venturi._bundle.manifest import Pictures
 from venturi._cli.main import main as venturi
 
-TINY = Path(__file__).parent / "data" / "tiny_codec"
 PICTURES = Pictures("gb82", 25, "CC BY-SA 4.0")
 
 
@@ -28,12 +27,14 @@ def place(tmp_path: Path) -> Path:
     weights = {"weight": torch.arange(4.0)}
     recipe = {"steps": 7, "learning_rate": 0.003, "data": "/home/someone/pictures"}
     checkpoint.save_weights(tmp_path / "weights.pt", "photo", 7, recipe, weights)
-    shutil.copytree(TINY, tmp_path / "bundle")
+    shutil.copytree(bundles.CODEC, tmp_path / "bundle")
     told: dict[str, str | int | float] = {
         "licence": "Apache-2.0", "recipe": "photo",
         "seed": 0, "steps": 7, "weights_sha256": checkpoint.weights_hash(weights),
     }  # fmt: skip
-    manifest = dataclasses.replace(Manifest.load(TINY), provenance=told, pictures=(PICTURES,))
+    manifest = dataclasses.replace(
+        Manifest.load(bundles.CODEC), provenance=told, pictures=(PICTURES,)
+    )
     (tmp_path / "bundle" / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     for name, made in (("codec", sample_results.codec()), ("memory", sample_results.memory())):
         made["bundle"]["fingerprint"] = manifest.fingerprint.hex()
@@ -83,7 +84,7 @@ def test_a_card_says_what_was_measured(place: Path) -> None:
 
 
 def test_weaknesses_are_the_worst_first(place: Path) -> None:
-    found = weaknesses.find(Codec(TINY, threads=1), place / "data", count=4)
+    found = weaknesses.find(Codec(bundles.CODEC, threads=1), place / "data", count=4)
     assert [one.lead_db for one in found] == sorted(one.lead_db for one in found)
     for one in found:
         original, ours, webp = one.crops

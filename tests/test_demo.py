@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from benchmarks import demo
-from tests import browser
+from tests import browser, bundles
 from venturi import images
 
-DATA = Path(__file__).parent / "data"
-MODELS = ["--codec", str(DATA / "tiny_codec"), "--denoiser", str(DATA / "tiny_denoiser")]
+MODELS = ["--codec", str(bundles.CODEC), "--denoiser", str(bundles.DENOISER)]
 
 
 def make_photograph(path: Path, *, side: int) -> None:

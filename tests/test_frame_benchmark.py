@@ -7,9 +7,9 @@ import pytest
 from benchmarks import frame, results
 from benchmarks.__main__ import main
 from benchmarks.report.frames import NETWORK, TODAY, outside_percent
+from tests import bundles
 
-DATA = Path(__file__).parent / "data"
-DENOISER = str(DATA / "tiny_denoiser")
+DENOISER = str(bundles.DENOISER)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def test_the_command_writes_results(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_what_cannot_be_compared_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recurrent = str(DATA / "tiny_recurrent")
+    recurrent = str(bundles.RECURRENT)
     options = ["--runs", "1", "--json", str(tmp_path / "a.json"), "--bundle", recurrent]
     assert main(["frame", *options]) == 1
     assert "carries state; expected one without" in capsys.readouterr().err

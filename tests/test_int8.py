@@ -24,6 +24,7 @@ from export.parity import ParityError
 from export.pixels import FloatForm, ShippedDenoiser
 from export.quantise import Scale, quantised, scales
 from export.rows import MIDDLE, AllBetween, Strongest
+from tests import bundles
 from tests.training import camera_recipe, options, picture, pictures
 from train import __main__ as train
 from train.engine.loop import Trainer
@@ -48,15 +49,12 @@ from venturi.bench.subjects import Spec, opened
 # The exporter of torch 2.13 trips over its own deprecation of tree specs.
 pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
 
-DATA = Path(__file__).parent / "data"
-TINY = DATA / "tiny_denoiser"
-
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the tiny denoiser's bundle with a variant in 8 bits."""
     folder = tmp_path_factory.mktemp("int8") / "tiny"
-    shutil.copytree(TINY, folder)
+    shutil.copytree(bundles.DENOISER, folder)
     model = onnx.load(folder / "denoiser.onnx")
     found = scales(model, [feed(seed) for seed in range(4)])
     onnx.save(quantised(model, found), folder / "denoiser-int8.onnx")
@@ -107,13 +105,13 @@ def test_precision_is_chosen_at_run_time(tiny: Path) -> None:
 
 
 def test_the_variant_leaves_the_fingerprint_alone(tiny: Path) -> None:
-    assert Manifest.load(tiny).fingerprint == Manifest.load(TINY).fingerprint
+    assert Manifest.load(tiny).fingerprint == Manifest.load(bundles.DENOISER).fingerprint
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4", "", "FP32"])
 def test_what_a_bundle_has_is_named(precision: str) -> None:
     with pytest.raises(InputError, match=r"precision is .*tiny_denoiser.*expected fp32;"):
-        Denoiser(TINY, precision=precision)
+        Denoiser(bundles.DENOISER, precision=precision)
 
 
 def test_a_damaged_variant_is_refused(tiny: Path, tmp_path: Path) -> None:
@@ -129,7 +127,7 @@ def test_a_damaged_variant_is_refused(tiny: Path, tmp_path: Path) -> None:
 def tiny_codec(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the tiny codec's bundle with a variant in 8 bits."""
     folder = tmp_path_factory.mktemp("int8") / "codec"
-    shutil.copytree(DATA / "tiny_codec", folder)
+    shutil.copytree(bundles.CODEC, folder)
     quality = np.full(1, 0.5, np.float32)
     images = list(FRAMES[:4].unsqueeze(1).numpy())
     latents = [Codec(folder)._transform._encoder.run(image, quality)[0] for image in images]
@@ -148,7 +146,7 @@ def tiny_codec(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_streams_of_either_precision_are_decoded_by_either(tiny_codec: Path) -> None:
     exact, variant = (Codec(tiny_codec, precision=name) for name in ("fp32", "int8"))
     assert exact.manifest.precisions == ("fp32", "int8")
-    assert exact.manifest.fingerprint == Codec(DATA / "tiny_codec").manifest.fingerprint
+    assert exact.manifest.fingerprint == Codec(bundles.CODEC).manifest.fingerprint
     assert "precision='int8'" in repr(pickle.loads(pickle.dumps(variant)))
     image = picture(96, 70, 1)
     one, two = exact.compress(image), variant.compress(image)
@@ -172,9 +170,9 @@ def test_the_command_line_compresses_in_either(tiny_codec: Path, tmp_path: Path)
 
 
 def test_a_codec_without_a_variant_says_so() -> None:
-    assert Codec(DATA / "tiny_codec").manifest.precisions == ("fp32",)
+    assert Codec(bundles.CODEC).manifest.precisions == ("fp32",)
     with pytest.raises(InputError, match=r"precision is 'int8' .*tiny_codec.*expected fp32;"):
-        Codec(DATA / "tiny_codec", precision="int8")
+        Codec(bundles.CODEC, precision="int8")
 
 
 def test_half_of_a_variant_is_refused(tiny_codec: Path) -> None:
@@ -222,7 +220,7 @@ def test_a_variant_that_is_not_there_ends_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = pictures(tmp_path / "in", 1) / "0.png"
-    arguments = [str(source), str(tmp_path / "a.png"), "--bundle", str(TINY)]
+    arguments = [str(source), str(tmp_path / "a.png"), "--bundle", str(bundles.DENOISER)]
     assert main(["denoise", *arguments, "--precision", "int8"]) == 1
     assert "expected fp32" in capsys.readouterr().err
 

@@ -9,10 +9,11 @@ import pytest
 
 from benchmarks import harness, latency, loadgen
 from benchmarks.__main__ import main
+from tests import bundles
 from venturi.bench.percentiles import NEEDED
 from venturi.bench.sweep import Options
 
-DENOISER = str(Path(__file__).parent / "data" / "tiny_denoiser")
+DENOISER = str(bundles.DENOISER)
 SUMMARY = """
 ================================================
 MLPerf Results Summary

@@ -8,9 +8,10 @@ import pytest
 from benchmarks import memory, memory_process, results
 from benchmarks.__main__ import main
 from benchmarks.memory_process import Peak, Request
+from tests import bundles
 from venturi import Codec, StreamError
 
-TINY = str(Path(__file__).parent / "data" / "tiny_codec")
+TINY = str(bundles.CODEC)
 LARGE_MP, LIMIT_MB = 100, 1500
 GROWTH_MB, LATENTS_MB = 500, 5
 SIDES = (2112, 4160)

@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks import digit_figures, mnist, pictures, results
 from benchmarks.__main__ import main
+from tests import bundles
 from tests.training import write_digits
 
-TINY = Path(__file__).parent / "data" / "tiny_autoencoder"
 KEYS = {
     "code_numbers", "parameters", "test_bce", "test_mse", "test_psnr_db", "bytes_per_digit",
     "encode_us", "decode_us", "out_of_domain_mse",
@@ -39,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_run(runs: Path, name: str, data: str, **provenance: Any) -> None:
     """A run whose bundle is the tiny one, said to be of some recipe."""
     bundle = runs / name / "bundle"
-    shutil.copytree(TINY, bundle)
+    shutil.copytree(bundles.AUTOENCODER, bundle)
     values = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     values["provenance"] |= {"parameters": 12, **provenance}
     values["pictures"] = [{"collection": data, "count": 60000, "licence": "not stated"}]

@@ -8,10 +8,10 @@ import pytest
 
 from benchmarks import picture, results
 from benchmarks.__main__ import main
-from tests import sample_results
+from tests import bundles, sample_results
 from venturi import Codec, images
 
-TINY = str(Path(__file__).parent / "data" / "tiny_codec")
+TINY = str(bundles.CODEC)
 COMMITTED = Path(__file__).parent.parent / "docs" / "assets" / "venturi.svg"
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,7 +1,6 @@
 """Products of 8 bits on processors that clip the sum of two of them."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,12 +11,11 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from export.parity import ParityError
 from export.quantise import Scale, quantised
 from export.saturation import prove_unsaturated, rounded
+from tests import bundles
 from venturi import Manifest
 from venturi._bundle.manifest import INT8_PAIR_SUM
 from venturi._engine import graph, saturation
 from venturi._engine.graph import Graph
-
-TINY = Path(__file__).parent / "data" / "tiny_denoiser"
 
 
 def test_the_probe_is_a_product_of_matrices() -> None:
@@ -63,7 +61,7 @@ def test_the_processor_is_asked_only_where_it_matters(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(("largest", "proven"), [(32640.0, True), (32768.0, False), (None, False)])
 def test_a_manifest_says_whether_it_is_proven(largest: float | None, *, proven: bool) -> None:
-    manifest = Manifest.load(TINY)
+    manifest = Manifest.load(bundles.DENOISER)
     measured = {} if largest is None else {INT8_PAIR_SUM: largest}
     assert dataclasses.replace(manifest, measured=measured).never_saturates is proven
 

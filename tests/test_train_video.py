@@ -13,6 +13,7 @@ from torch import Tensor
 
 from export import __main__ as export
 from export.int8 import LOSS_MAX_DB, to_pixels
+from tests import bundles
 from tests.training import camera_recipe, picture
 from train.__main__ import main
 from train.data.photographs import Image
@@ -30,8 +31,6 @@ from train.tasks.camera import CameraTask
 from train.tasks.video import Stateful, VideoTask
 from venturi import Denoiser
 from venturi._engine.recurrence import Memory
-
-DATA = Path(__file__).parent / "data"
 
 KEPT = 8
 STATES = 1 + KEPT
@@ -362,7 +361,7 @@ def test_it_learns_to_remember(
     ("run", "still", "message"),
     [
         ("camera-video", "camera-video", "expected a still denoiser's bundle"),
-        ("camera-video", str(DATA / "tiny_denoiser"), "bundle that has 'int8'"),
+        ("camera-video", str(bundles.DENOISER), "bundle that has 'int8'"),
         ("camera", "camera-fast", "'camera' keeps no state"),
     ],
 )

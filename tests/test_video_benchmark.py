@@ -7,10 +7,10 @@ import pytest
 
 from benchmarks import pictures, results, video
 from benchmarks.__main__ import main
+from tests import bundles
 from tests.training import picture
 
-DATA = Path(__file__).parent / "data"
-STILL, RECURRENT = str(DATA / "tiny_denoiser"), str(DATA / "tiny_recurrent")
+STILL, RECURRENT = str(bundles.DENOISER), str(bundles.RECURRENT)
 
 
 @pytest.fixture(scope="module")
