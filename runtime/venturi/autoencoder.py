@@ -224,15 +224,15 @@ class Autoencoder(Model):
         """Return the pictures as a batch, one picture as a batch of one."""
         channels, height, width = self._shape
         shape = (height, width) if channels == 1 else (height, width, channels)
-        found = f"{type(images).__name__}"
+        actual = f"{type(images).__name__}"
         if isinstance(images, np.ndarray):
-            found = f"{images.dtype} {images.shape}"
+            actual = f"{images.dtype} {images.shape}"
             if images.dtype == np.uint8 and images.shape == shape:
                 return images[None]
             if images.dtype == np.uint8 and images.shape[1:] == shape and len(images):
                 return images
         raise InputError(
-            f"image is {found}; expected uint8 {shape}, or several in (N, {str(shape)[1:]}; "
+            f"image is {actual}; expected uint8 {shape}, or several in (N, {str(shape)[1:]}; "
             "cut or scale it to this size"
         )
 
@@ -240,24 +240,24 @@ class Autoencoder(Model):
         """Return codes as float32 (N, numbers), one code as a batch of one."""
         numbers = self.manifest.parameters["code_numbers"]
         try:
-            found = np.asarray(codes, np.float32)
+            batch = np.asarray(codes, np.float32)
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"code is no array: {error}; expected {numbers} numbers; convert it"
             ) from error
-        if found.shape == (numbers,):
-            found = found[None]
-        if found.ndim != 2 or found.shape[1] != numbers or not len(found):
+        if batch.shape == (numbers,):
+            batch = batch[None]
+        if batch.ndim != 2 or batch.shape[1] != numbers or not len(batch):
             raise InputError(
-                f"code has the shape {np.shape(found)}; expected ({numbers},) or (N, {numbers}); "
+                f"code has the shape {np.shape(batch)}; expected ({numbers},) or (N, {numbers}); "
                 "take what encode returned"
             )
-        if not np.isfinite(found).all():
+        if not np.isfinite(batch).all():
             raise InputError(
                 "code has a value that is not finite; expected numbers that float32 holds; "
                 "take what encode returned"
             )
-        return found
+        return batch
 
     def _rounded(self, pictures: Planes) -> Pixels:
         """Return pictures in [0, 1] as uint8, rounded half up."""

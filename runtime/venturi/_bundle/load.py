@@ -172,7 +172,7 @@ def _a(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
-def _damage(path: Path, found: str, expected: str) -> BundleError:
+def _damage(path: Path, actual: str, expected: str) -> BundleError:
     return BundleError(
-        f"{path}: {found}; expected {expected}; get the bundle from its source again"
+        f"{path}: {actual}; expected {expected}; get the bundle from its source again"
     )

@@ -196,9 +196,9 @@ class Manifest:
             margin = self.parameters["margin"]
             raise _refusal("parameters: margin", margin, f"a multiple of the stride, {self.stride}")
         if self.stride % self.parameters.get("state_stride", 1):
-            found = self.parameters["state_stride"]
+            state_stride = self.parameters["state_stride"]
             expected = f"a divisor of the stride, {self.stride}"
-            raise _refusal("parameters: state_stride", found, expected)
+            raise _refusal("parameters: state_stride", state_stride, expected)
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -301,9 +301,9 @@ def _first_bytes(path: Path) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def _no_bundle(path: Path, found: str) -> BundleError:
+def _no_bundle(path: Path, actual: str) -> BundleError:
     return BundleError(
-        f"{path}: {found}; expected a bundle: a folder with a {FILE_NAME}, "
+        f"{path}: {actual}; expected a bundle: a folder with a {FILE_NAME}, "
         "as python -m export writes it"
     )
 

@@ -20,10 +20,10 @@ def thumbnail(frame: Pixels) -> Planes:
     """Return the means of a grid of cells, float32 (rows, columns) in levels, 16 × 16 at most."""
     height, width = frame.shape[:2]
     rows, columns = min(_CELLS, height), min(_CELLS, width)
-    tall, wide = height // rows, width // columns
-    step = max(1, tall // _ROWS)
-    part = frame[: rows * tall, : columns * wide]
-    cells = part.reshape(rows, tall, columns, -1)[:, ::step]
+    cell_height, cell_width = height // rows, width // columns
+    step = max(1, cell_height // _ROWS)
+    part = frame[: rows * cell_height, : columns * cell_width]
+    cells = part.reshape(rows, cell_height, columns, -1)[:, ::step]
     return np.asarray(cells.mean(axis=(1, 3), dtype=np.float32))
 
 

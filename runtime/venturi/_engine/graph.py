@@ -158,12 +158,12 @@ def check_device(device: str, threads: int | None) -> None:
             f"threads is {threads!r}; expected None or an int from 1 to 1024; "
             "leave it out to let onnxruntime choose"
         )
-    there = _available()
-    if device not in there:
+    available = _available()
+    if device not in available:
         remedy = _INSTALL if device in [*PROVIDERS] else "choose one of them"
         raise DeviceError(
             f"device is {device!r}; expected one that this onnxruntime has: "
-            f"{', '.join(there)}; {remedy}"
+            f"{', '.join(available)}; {remedy}"
         )
 
 
@@ -216,41 +216,43 @@ def _not_loaded(name: str, device: str, reason: object) -> BundleError | DeviceE
     )
 
 
-def _tensors(name: str, what: str, found: Sequence[Any]) -> tuple[Tensor, ...]:
+def _tensors(name: str, what: str, values: Sequence[Any]) -> tuple[Tensor, ...]:
     try:
-        return tuple(Tensor(value.name, value.type, tuple(value.shape)) for value in found)
+        return tuple(Tensor(value.name, value.type, tuple(value.shape)) for value in values)
     except UnicodeDecodeError as error:
         raise BundleError(
             f"{name}: the names of its {what} are not UTF-8; expected text; export the bundle again"
         ) from error
 
 
-def _names(name: str, what: str, found: Sequence[Tensor], expected: Signature | None) -> list[str]:
+def _names(
+    name: str, what: str, tensors: Sequence[Tensor], expected: Signature | None
+) -> list[str]:
     """Return tensors' names in the order in which ``run`` has them, once they are as expected."""
     if expected is None:
-        return [tensor.name for tensor in found]
-    _expect(name, what, found, expected)
+        return [tensor.name for tensor in tensors]
+    _expect(name, what, tensors, expected)
     return list(expected)
 
 
-def _expect(name: str, what: str, found: Sequence[Tensor], expected: Signature) -> None:
+def _expect(name: str, what: str, tensors: Sequence[Tensor], expected: Signature) -> None:
     """Compare a graph's tensors with what the runtime will feed it; symbolic axes fit anything."""
-    seen = {tensor.name: (tensor.type, list(tensor.shape)) for tensor in found}
+    declared = {tensor.name: (tensor.type, list(tensor.shape)) for tensor in tensors}
     wanted = {key: (f"tensor({kind})", axes) for key, (kind, axes) in expected.items()}
-    if not set(seen) == set(wanted) or not all(
-        seen[key][0] == kind and (axes is None or _fits(seen[key][1], axes))
+    if not set(declared) == set(wanted) or not all(
+        declared[key][0] == kind and (axes is None or _fits(declared[key][1], axes))
         for key, (kind, axes) in wanted.items()
     ):
         raise BundleError(
-            f"{name}: {what} are {seen}; expected {wanted} (type, axes; None is any); "
+            f"{name}: {what} are {declared}; expected {wanted} (type, axes; None is any); "
             "export the bundle again"
         )
 
 
 def _fits(shape: Sequence[int | str | None], axes: Axes) -> bool:
     return len(shape) == len(axes) and all(
-        size is None or found == size or not isinstance(found, int)
-        for found, size in zip(shape, axes, strict=True)
+        size is None or declared == size or not isinstance(declared, int)
+        for declared, size in zip(shape, axes, strict=True)
     )
 
 
@@ -277,6 +279,6 @@ def _onnxruntime() -> ModuleType:
 def _runtime_errors() -> tuple[type[Exception], ...]:
     """Return what onnxruntime raises: classes without a common base, and two of Python's."""
     state = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    own = (kind for kind in vars(state).values() if isinstance(kind, type))
-    errors = [kind for kind in own if issubclass(kind, Exception)]
+    classes = (kind for kind in vars(state).values() if isinstance(kind, type))
+    errors = [kind for kind in classes if issubclass(kind, Exception)]
     return (*errors, RuntimeError, ValueError)

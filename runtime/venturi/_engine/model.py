@@ -89,9 +89,10 @@ class Model:
 
 
 def _check_precision(precision: str, bundle: Bundle) -> None:
-    there = bundle.manifest.precisions
-    if precision not in there:
+    precisions = bundle.manifest.precisions
+    if precision not in precisions:
         raise InputError(
             f"precision is {precision!r} for the bundle {bundle.source!r}, which has no such "
-            f"variant; expected {' or '.join(there)}; leave it out, or export the bundle with one"
+            f"variant; expected {' or '.join(precisions)}; leave it out, or export the bundle "
+            "with one"
         )

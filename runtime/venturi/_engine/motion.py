@@ -64,8 +64,8 @@ def motion(before: Glance, after: Glance) -> Shift:
     product = after.spectrum * before.spectrum.conj()
     product /= (np.abs(product) + _TINY) ** _WHITENED
     cells = -(-height // _CELL), -(-width // _CELL)
-    found = np.fft.irfft2(product, cells)
-    place = np.unravel_index(int(found.argmax()), cells)
+    correlation = np.fft.irfft2(product, cells)
+    place = np.unravel_index(int(correlation.argmax()), cells)
     down, right = (
         _CELL * (int(at) - cell if at > cell // 2 else int(at))
         for at, cell in zip(place, cells, strict=True)
@@ -81,29 +81,29 @@ def motion(before: Glance, after: Glance) -> Shift:
 
 def moved(values: NDArray[Any], shift: Shift, fill: float) -> NDArray[Any]:
     """Return (H, W, ...) moved by whole places; ``fill`` comes in at the borders."""
-    found = np.full_like(values, fill)
-    there, here = _overlap(values.shape[:2], shift)
-    found[there] = values[here]
-    return found
+    result = np.full_like(values, fill)
+    target, source = _overlap(values.shape[:2], shift)
+    result[target] = values[source]
+    return result
 
 
 def _fits(before: Glance, after: Glance, shift: Shift) -> bool:
-    there, _ = _overlap(after.plane.shape, shift)
-    still = np.abs(_samples(after, there) - _samples(before, there))
+    target, _ = _overlap(after.plane.shape, shift)
+    still = np.abs(_samples(after, target) - _samples(before, target))
     gain = still - _error(before, after, shift)
     return bool(gain.mean() > _SURE * gain.std() / gain.size**0.5)
 
 
 def _error(before: Glance, after: Glance, shift: Shift) -> Planes:
     """Return how far some pixels differ after a motion."""
-    there, here = _overlap(after.plane.shape, shift)
-    error: Planes = np.abs(_samples(after, there) - _samples(before, here))
+    target, source = _overlap(after.plane.shape, shift)
+    error: Planes = np.abs(_samples(after, target) - _samples(before, source))
     return error
 
 
-def _samples(seen: Glance, part: tuple[slice, slice]) -> Planes:
-    step = max(1, math.isqrt(seen.plane.size // _SAMPLES))
-    samples: Planes = seen.plane[part][::step, ::step].astype(np.float32)
+def _samples(frame: Glance, part: tuple[slice, slice]) -> Planes:
+    step = max(1, math.isqrt(frame.plane.size // _SAMPLES))
+    samples: Planes = frame.plane[part][::step, ::step].astype(np.float32)
     return samples
 
 

@@ -62,17 +62,17 @@ class NativeKernel:
     ) -> Entries:
         """Find the entries of symbols; see numpy_kernel.entries."""
         symbols, index = np.ascontiguousarray(symbols), np.ascontiguousarray(index)
-        found, escapes = (np.empty(index.size, np.int64) for _ in range(2))
+        entries, escapes = (np.empty(index.size, np.int64) for _ in range(2))
         result = np.zeros(3, np.int64)
         status = self.library.venturi_rans_entries(
             _at(symbols), _at(index), index.size, _at(tables.radius), _at(tables.zero_entry),
-            tables.radius.size, _at(tables.cost), _at(found), _at(escapes), _at(result),
+            tables.radius.size, _at(tables.cost), _at(entries), _at(escapes), _at(result),
         )  # fmt: skip
         if status == _NOT_ZERO:
             raise InputError(NOT_ZERO)
         assert status == 0, "the symbols are not those of the tables"
         count, escaped, cost = result.tolist()
-        return Entries(found[:count], escapes[:escaped], cost)
+        return Entries(entries[:count], escapes[:escaped], cost)
 
     def encode(
         self, entries: NDArray[np.int64], ends: list[int], lanes: int, tables: Tables

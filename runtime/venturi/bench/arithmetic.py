@@ -22,21 +22,21 @@ _PRODUCTS = frozenset({
 })  # fmt: skip
 
 
-def macs(op: str, taken: Shapes, given: Shapes) -> int:
+def macs(op: str, inputs: Shapes, outputs: Shapes) -> int:
     """Return multiply-accumulates of convolutions and matrix products; 0 for everything else.
 
     Args:
         op: as onnxruntime names it, without the prefix of its fused forms.
-        taken: shapes of the inputs in order.
-        given: shapes of the outputs in order.
+        inputs: shapes of the inputs in order.
+        outputs: shapes of the outputs in order.
     """
     if op in _CONVOLUTIONS:
-        return math.prod(given[0]) * math.prod(taken[_CONVOLUTIONS[op]][1:])
+        return math.prod(outputs[0]) * math.prod(inputs[_CONVOLUTIONS[op]][1:])
     if op == "ConvTranspose":
-        return math.prod(taken[0]) * math.prod(taken[1][1:])
+        return math.prod(inputs[0]) * math.prod(inputs[1][1:])
     if op in _PRODUCTS:
-        return math.prod(given[0]) * taken[0][-1]
+        return math.prod(outputs[0]) * inputs[0][-1]
     if op in _GEMMS:  # either input may be transposed: (m k) (k n) (m n) is a square
-        weights = math.prod(taken[_GEMMS[op]])
-        return math.isqrt(math.prod(taken[0]) * weights * math.prod(given[0]))
+        weights = math.prod(inputs[_GEMMS[op]])
+        return math.isqrt(math.prod(inputs[0]) * weights * math.prod(outputs[0]))
     return 0

@@ -54,10 +54,10 @@ def cold_start(spec: Spec, call: str, value: Any) -> ColdStart:
         DeviceError: a process failed where this one has not.
     """
     message = _packed(spec, call, value)
-    found = [_started(message) for _ in range(STARTS)]
+    starts = [_started(message) for _ in range(STARTS)]
     names = ("import", "session", "first_run")
-    times = {name: round(median(one[name] for one in found), 3) for name in names}
-    memory = [one["memory_mb"] for one in found if one["memory_mb"] is not None]
+    times = {name: round(median(one[name] for one in starts), 3) for name in names}
+    memory = [one["memory_mb"] for one in starts if one["memory_mb"] is not None]
     return ColdStart(times, max(memory) if memory else None)
 
 
@@ -69,13 +69,13 @@ def child(import_ms: float) -> None:
     opened_at = time.perf_counter()
     subject.run(call, value)
     end = time.perf_counter()
-    found = {
+    measured = {
         "import": import_ms,
         "session": 1000 * (opened_at - start),
         "first_run": 1000 * (end - opened_at),
         "memory_mb": peak_memory_mb(),
     }
-    sys.stdout.write(json.dumps(found))
+    sys.stdout.write(json.dumps(measured))
 
 
 def _packed(spec: Spec, call: str, value: Any) -> bytes:
@@ -144,8 +144,8 @@ def _started(message: bytes) -> dict[str, Any]:
             f"a new process for the cold start exits with {done.returncode}: {lines[-1]:.300}; "
             "expected the same call to work there; free memory or change the device"
         )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured
 
 
 def _search_path() -> str:

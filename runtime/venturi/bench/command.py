@@ -14,11 +14,11 @@ from venturi.bench.text import report
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure what the arguments say; return 1 when a part of it could not run."""
-    found = measure(options(arguments), say=say)
+    results = measure(options(arguments), say=say)
     if arguments.json is not None:
-        write(arguments.json, found)
-    sys.stdout.write(report(found) + "\n")
-    return 1 if found["failures"] else 0
+        write(arguments.json, results)
+    sys.stdout.write(report(results) + "\n")
+    return 1 if results["failures"] else 0
 
 
 def options(arguments: argparse.Namespace) -> Options:
@@ -43,10 +43,10 @@ def options(arguments: argparse.Namespace) -> Options:
     )
 
 
-def write(path: Path, found: dict[str, Any]) -> None:
+def write(path: Path, results: dict[str, Any]) -> None:
     """Write results, one row of samples to a line; refuses numbers that are not finite."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, (_text(found) + "\n").encode())
+    write_atomically(path, (_text(results) + "\n").encode())
 
 
 def say(line: str) -> None:
@@ -55,14 +55,14 @@ def say(line: str) -> None:
         sys.stderr.write(f"measuring {line}\n")
 
 
-def _text(found: dict[str, Any]) -> str:
+def _text(results: dict[str, Any]) -> str:
     """Return JSON with an indent, but samples on one line: they would be thousands."""
-    samples = [row["samples_ms"] for row in found["rows"]]
+    samples = [row["samples_ms"] for row in results["rows"]]
     marked = [
         {**row, "samples_ms": f"samples of row {number}"}
-        for number, row in enumerate(found["rows"])
+        for number, row in enumerate(results["rows"])
     ]
-    text = json.dumps({**found, "rows": marked}, indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps({**results, "rows": marked}, indent=2, ensure_ascii=False, allow_nan=False)
     for number, values in enumerate(samples):
         line = json.dumps(values, allow_nan=False)
         text = text.replace(f'"samples of row {number}"', line)

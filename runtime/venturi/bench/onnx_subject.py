@@ -100,20 +100,20 @@ class OnnxSubject:
             for tensor in self._graphs[0].inputs
         ]
 
-    def _handed_on(self, given: Arrays) -> Arrays:
+    def _handed_on(self, outputs: Arrays) -> Arrays:
         """Return the decoder's inputs: the encoder's outputs, by name or else in order."""
         names = [tensor.name for tensor in self._graphs[0].outputs]
-        by_name = dict(zip(names, given, strict=True))
-        rest = [by_name[name] for name in names if name not in _names(self._graphs[1])]
-        taken = []
+        by_name = dict(zip(names, outputs, strict=True))
+        unnamed = [by_name[name] for name in names if name not in _names(self._graphs[1])]
+        inputs = []
         for tensor in self._graphs[1].inputs:
             if tensor.name in by_name:
-                taken.append(by_name[tensor.name])
-            elif len(tensor.shape) > 1 and rest:
-                taken.append(rest.pop(0))
+                inputs.append(by_name[tensor.name])
+            elif len(tensor.shape) > 1 and unnamed:
+                inputs.append(unnamed.pop(0))
             else:
-                taken.append(_filled(tensor))
-        return taken
+                inputs.append(_filled(tensor))
+        return inputs
 
 
 def _names(graph: Graph) -> set[str]:

@@ -58,10 +58,10 @@ def _rate(
         graph = Graph(model, "matrix product", device=device, threads=threads)
         graph.run(*operands)
         limits = Limits(SECONDS, samples=5)
-        seen = single_stream(lambda _: graph.run(*operands), clock, limits)
+        outcome = single_stream(lambda _: graph.run(*operands), clock, limits)
     except (BundleError, DeviceError):  # the device has no such operator
         return None
-    best_s = min(seen.samples_ms) / 1000
+    best_s = min(outcome.samples_ms) / 1000
     return round(products * SIDE**3 / best_s / 1e9, 1)
 
 

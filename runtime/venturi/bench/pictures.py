@@ -60,8 +60,8 @@ def fitted(image: Pixels, width: int, height: int) -> Pixels:
         uint8 (height, width, 3) RGB.
     """
     colour = np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
-    tall, wide = colour.shape[:2]
-    top, left = max(0, tall - height) // 2, max(0, wide - width) // 2
+    rows, columns = colour.shape[:2]
+    top, left = max(0, rows - height) // 2, max(0, columns - width) // 2
     part = colour[top : top + height, left : left + width]
     missing = [(0, height - part.shape[0]), (0, width - part.shape[1]), (0, 0)]
     return np.ascontiguousarray(np.pad(part, missing, mode="symmetric"))
@@ -97,15 +97,15 @@ def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """Return a PNG's chunks by name, their checksums compared."""
     if not data.startswith(_SIGNATURE):
         raise ValueError("no PNG signature")
-    found, place = [], len(_SIGNATURE)
+    chunks, place = [], len(_SIGNATURE)
     while place < len(data):
         size = int.from_bytes(data[place : place + 4], "big")
         body, check = data[place + 4 : place + 8 + size], data[place + 8 + size : place + 12 + size]
         if zlib.crc32(body) != int.from_bytes(check, "big"):
             raise ValueError(f"checksum of the chunk at byte {place}")
-        found.append((body[:4], body[4:]))
+        chunks.append((body[:4], body[4:]))
         place += 12 + size
-    return found
+    return chunks
 
 
 def _damaged(reason: str) -> BundleError:

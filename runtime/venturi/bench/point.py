@@ -117,9 +117,9 @@ def rows(
         def call(number: int, name: str = name, values: Sequence[Any] = values) -> object:
             return point.subject.run(name, values[number % len(values)])
 
-        seen = list(_scenarios(point, call, load, clock))
+        measured = list(_scenarios(point, call, load, clock))
         facts = _facts(point, name, values, peaks) | {"error": error}
-        for row in seen:
+        for row in measured:
             yield about | row | facts
 
 

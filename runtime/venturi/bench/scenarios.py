@@ -90,16 +90,16 @@ def multi_stream(batch: Batch, clock: Clock, limits: Limits, *, streams: int) ->
     def query(number: int) -> None:
         batch(range(number * streams, (number + 1) * streams))
 
-    seen = single_stream(query, clock, limits)
+    outcome = single_stream(query, clock, limits)
     load = {"streams": streams, "batch": streams}
-    return Outcome(seen.samples_ms, seen.pictures * streams, seen.seconds, load)
+    return Outcome(outcome.samples_ms, outcome.pictures * streams, outcome.seconds, load)
 
 
 def offline(batch: Batch, clock: Clock, limits: Limits, *, streams: int) -> Outcome:
     """Hand over pictures in batches so large that no worker waits at their ends for long."""
-    seen = multi_stream(batch, clock, limits, streams=streams * 4)
+    outcome = multi_stream(batch, clock, limits, streams=streams * 4)
     load = {"streams": streams, "batch": streams * 4}
-    return Outcome(seen.samples_ms, seen.pictures, seen.seconds, load)
+    return Outcome(outcome.samples_ms, outcome.pictures, outcome.seconds, load)
 
 
 def _in_ms(samples_ns: Sequence[int]) -> list[float]:

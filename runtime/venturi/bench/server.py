@@ -50,14 +50,14 @@ def simulated_rate(service_ms: Sequence[float], *, bound_ms: float) -> float | N
 
     def holds(rate: float) -> bool:
         clock = VirtualClock()
-        seen = arrivals(
+        outcome = arrivals(
             lambda number: clock.pass_ms(times[number]),
             clock,
             rate_per_s=rate,
             queries=SIMULATED,
             seed=1,
         )
-        return _holds(seen.samples_ms, bound_ms)
+        return _holds(outcome.samples_ms, bound_ms)
 
     if not _holds(times, bound_ms):
         return None
@@ -82,23 +82,23 @@ def server(call: Call, clock: Clock, service_ms: Sequence[float], *, bound_ms: f
     """
     rate = simulated_rate(service_ms, bound_ms=bound_ms)
     trials: list[dict[str, Any]] = []
-    seen, held = Outcome([], 0, 0.0), None
+    outcome, held = Outcome([], 0, 0.0), None
     while rate is not None and held is None and len(trials) < TRIALS:
         queries = NEEDED[PERCENT]
-        seen = arrivals(call, clock, rate_per_s=rate, queries=queries, seed=2 + len(trials))
-        if _holds(seen.samples_ms, bound_ms):
+        outcome = arrivals(call, clock, rate_per_s=rate, queries=queries, seed=2 + len(trials))
+        if _holds(outcome.samples_ms, bound_ms):
             held = round(rate, 3)
         trials.append(
             {
                 "rate_per_s": round(rate, 3),
                 "held": held is not None,
                 "samples": queries,
-                "p99_ms": _rounded(percentile(seen.samples_ms, PERCENT)),
+                "p99_ms": _rounded(percentile(outcome.samples_ms, PERCENT)),
             }
         )
         rate *= STEP
     load = {"bound_ms": bound_ms, "percentile": PERCENT, "rate_per_s": held, "trials": trials}
-    return Outcome(seen.samples_ms, seen.pictures, seen.seconds, load)
+    return Outcome(outcome.samples_ms, outcome.pictures, outcome.seconds, load)
 
 
 def _holds(samples_ms: Sequence[float], bound_ms: float) -> bool:

@@ -148,9 +148,9 @@ class DenoiserSubject(_Bundled):
         """Compare clean pictures with cleaned ones."""
         noisy = self.inputs("denoise", images)
         cleaned = [self.run("denoise", image) for image in noisy]
-        found = error(zip(map(unit, images), map(unit, cleaned), strict=True))
+        loss = error(zip(map(unit, images), map(unit, cleaned), strict=True))
         before = error(zip(map(unit, images), map(unit, noisy), strict=True))
-        return found | {"noisy_psnr_db": before["psnr_db"]}
+        return loss | {"noisy_psnr_db": before["psnr_db"]}
 
 
 class AutoencoderSubject(_Bundled):
@@ -166,8 +166,8 @@ class AutoencoderSubject(_Bundled):
 
     def inputs(self, call: str, images: Sequence[Pixels]) -> list[Any]:
         """Return pictures with the channels of the bundle, or their codes."""
-        own = [self._own(image) for image in images]
-        return own if call == "encode" else [self.run("encode", image) for image in own]
+        fitted = [self._own(image) for image in images]
+        return fitted if call == "encode" else [self.run("encode", image) for image in fitted]
 
     def run(self, call: str, value: Any) -> Any:
         """Encode or decode."""
@@ -240,7 +240,7 @@ def _stream_error(subject: CodecSubject | AutoencoderSubject, images: Sequence[P
     options = subject.settings
     streams = [subject.model.compress(image, **options) for image in images]
     back = [subject.model.decompress(data) for data in streams]
-    found = error(zip(map(unit, images), map(unit, back), strict=True))
+    loss = error(zip(map(unit, images), map(unit, back), strict=True))
     size = float(np.mean([len(data) for data in streams]))
     pixels = images[0].shape[0] * images[0].shape[1]
-    return found | {"bytes": round(size, 1), "rate_bpp": round(8 * size / pixels, 4)}
+    return loss | {"bytes": round(size, 1), "rate_bpp": round(8 * size / pixels, 4)}

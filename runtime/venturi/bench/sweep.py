@@ -84,7 +84,7 @@ def measure(options: Options, *, say: Callable[[str], None] = lambda _: None) ->
     _check(specs)
     source = options.source()
     peaks = Peaks(clock) if options.profile else None
-    found: list[dict[str, Any]] = []
+    measured: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
     refused: DeviceError | None = None
     subject: Subject | None = None
@@ -94,11 +94,11 @@ def measure(options: Options, *, say: Callable[[str], None] = lambda _: None) ->
             for size in _sizes(options, subject):
                 images = [pictures.fitted(image, *size) for image in source]
                 point = Point(subject, spec, size, images, before)
-                found += rows(point, options.load, clock, peaks, say)
+                measured += rows(point, options.load, clock, peaks, say)
         except DeviceError as error:
             refused = error
             failures.append(_failure(spec, options, error))
-    if not found or subject is None:
+    if not measured or subject is None:
         raise refused or InputError("no combination to measure; expected at least one of each")
     return {
         "schema": SCHEMA,
@@ -112,9 +112,9 @@ def measure(options: Options, *, say: Callable[[str], None] = lambda _: None) ->
             "settings": dict(subject.settings),
         },
         "inputs": _inputs(options, len(source)),
-        "rows": found,
+        "rows": measured,
         "failures": failures,
-        "notes": _notes(found, failures),
+        "notes": _notes(measured, failures),
     }
 
 
@@ -156,11 +156,11 @@ def _failure(spec: Spec, options: Options, error: DeviceError) -> dict[str, Any]
     }
 
 
-def _notes(found: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]) -> list[str]:
+def _notes(measured: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]) -> list[str]:
     notes = [
         f"device {failure['device']!r} did not run: {failure['reason']}" for failure in failures
     ]
-    verdicts = [row["stability"]["verdict"] for row in found]
+    verdicts = [row["stability"]["verdict"] for row in measured]
     if "busy" in verdicts:
         notes.append(
             "other work ran on this machine: the times are upper bounds, and no run is stable"

@@ -13,11 +13,11 @@ OPERATORS = 8
 _POINT = ("call", "size", "threads", "device", "precision")
 
 
-def report(found: Mapping[str, Any]) -> str:
+def report(results: Mapping[str, Any]) -> str:
     """Return all of the results: one table of the runs, then where the time goes."""
-    blocks = [_head(found), table([_HEADINGS, *map(_cells, found["rows"])])]
-    blocks += ["\n".join(_details(row)) for row in _points(found["rows"])]
-    blocks += [f"note: {note}" for note in found["notes"]]
+    blocks = [_head(results), table([_HEADINGS, *map(_cells, results["rows"])])]
+    blocks += ["\n".join(_details(row)) for row in _points(results["rows"])]
+    blocks += [f"note: {note}" for note in results["notes"]]
     return "\n\n".join(blocks)
 
 
@@ -51,8 +51,8 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def _head(found: Mapping[str, Any]) -> str:
-    subject, machine = found["subject"], found["machine"]
+def _head(results: Mapping[str, Any]) -> str:
+    subject, machine = results["subject"], results["machine"]
     settings = "".join(f", {name} {value:g}" for name, value in subject["settings"].items())
     versions = machine["versions"]
     runtime = ", ".join(f"{p} {versions[p]}" for p in versions if p.startswith("onnxruntime"))
@@ -64,18 +64,18 @@ def _head(found: Mapping[str, Any]) -> str:
             + ("" if quota is None else f" (limit {quota:g})")
             + f", governor {machine['governor'] or 'unknown'}, load {machine['load_average'][0]}, "
             + (runtime or "onnxruntime of unknown version"),
-            f"input: {found['inputs']['source']}, {found['inputs']['note']}",
+            f"input: {results['inputs']['source']}, {results['inputs']['note']}",
         )
     )
 
 
 def _points(rows: Sequence[Row]) -> Iterator[Row]:
     """Yield one row of each point; the scenarios of a point share what follows."""
-    seen = set()
+    known = set()
     for row in rows:
         point = tuple(row[name] for name in _POINT)
-        if point not in seen:
-            seen.add(point)
+        if point not in known:
+            known.add(point)
             yield row
         if row["scenario"] in (SERVER, CAMERA):
             yield {**row, "only": row["scenario"]}
@@ -130,16 +130,16 @@ def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} on {name}" for name, count in counts.items())
 
 
-def _roofline(found: Mapping[str, Any]) -> str:
-    text = f"{readable(found['kmac_per_pixel'])} kMAC/px at {found['gmac_per_s']:.0f} GMAC/s"
-    products = f"matrix products in {found['peak_kind']}"
-    if found["fraction"] is None:
+def _roofline(roofline: Mapping[str, Any]) -> str:
+    text = f"{readable(roofline['kmac_per_pixel'])} kMAC/px at {roofline['gmac_per_s']:.0f} GMAC/s"
+    products = f"matrix products in {roofline['peak_kind']}"
+    if roofline["fraction"] is None:
         return f"{text}; the device has no {products} to compare with"
-    peak = f"{found['peak_gmac_per_s']:.0f} that {products} reach here"
-    return f"{text} = {found['fraction']:.0%} of the {peak}"
+    peak = f"{roofline['peak_gmac_per_s']:.0f} that {products} reach here"
+    return f"{text} = {roofline['fraction']:.0%} of the {peak}"
 
 
-def _operators(found: Sequence[Row]) -> Iterator[str]:
+def _operators(operators: Sequence[Row]) -> Iterator[str]:
     rows = [["  operator", "graph", "nodes", "ms", "share", "kMAC/px"]]
     rows += [
         [
@@ -150,7 +150,7 @@ def _operators(found: Sequence[Row]) -> Iterator[str]:
             f"{row['share']:.0%}",
             f"{row['kmac_per_pixel']:.2f}",
         ]
-        for row in found[:OPERATORS]
+        for row in operators[:OPERATORS]
     ]
     yield from table(rows).splitlines()
 

@@ -75,10 +75,10 @@ def trace(
 
 def providers(nodes: Iterable[Node]) -> dict[str, dict[str, int]]:
     """Return how many nodes each execution provider ran, for each graph."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    counts_of: dict[str, Counter[str]] = defaultdict(Counter)
     for node in nodes:
-        found[node.graph][node.provider] += 1
-    return {graph: dict(sorted(counts.items())) for graph, counts in found.items()}
+        counts_of[node.graph][node.provider] += 1
+    return {graph: dict(sorted(counts.items())) for graph, counts in counts_of.items()}
 
 
 def operators(
@@ -109,10 +109,10 @@ def operators(
 
 
 def _folded(nodes: Iterable[Node]) -> dict[tuple[str, str], list[Node]]:
-    found: dict[tuple[str, str], list[Node]] = defaultdict(list)
+    folded: dict[tuple[str, str], list[Node]] = defaultdict(list)
     for node in nodes:
-        found[node.graph, node.op].append(node)
-    return found
+        folded[node.graph, node.op].append(node)
+    return folded
 
 
 def kmac_per_pixel(nodes: Iterable[Node], *, pixels: int) -> float:
@@ -170,8 +170,10 @@ def _is_kernel(event: Mapping[str, Any]) -> bool:
 def _node(graph: str, event: Mapping[str, Any]) -> Node:
     facts = event["args"]
     op = str(facts.get("op_name", "unknown")).removeprefix("Nhwc").removeprefix("Fused")
-    taken, given = (_shapes(facts.get(f"{side}_type_shape", ())) for side in ("input", "output"))
-    return Node(graph, op, str(facts.get("provider", "unknown")), int(event["dur"]), taken, given)
+    inputs, outputs = (_shapes(facts.get(f"{side}_type_shape", ())) for side in ("input", "output"))
+    return Node(
+        graph, op, str(facts.get("provider", "unknown")), int(event["dur"]), inputs, outputs
+    )
 
 
 def _shapes(tensors: Iterable[Mapping[str, Sequence[int]]]) -> list[Sequence[int]]:

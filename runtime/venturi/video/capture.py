@@ -95,8 +95,8 @@ class _OpenCVCapture:
 
     @property
     def fps(self) -> float:
-        found = float(self._opened.get(self._cv2.CAP_PROP_FPS))
-        return found if 0 < found <= _FPS_MAX else DEFAULT_FPS
+        fps = float(self._opened.get(self._cv2.CAP_PROP_FPS))
+        return fps if 0 < fps <= _FPS_MAX else DEFAULT_FPS
 
     @property
     def promised(self) -> int:
@@ -104,13 +104,13 @@ class _OpenCVCapture:
 
     def read(self) -> Pixels | None:
         try:
-            there, frame = self._opened.read()
+            has_frame, frame = self._opened.read()
         except self._cv2.error:
             return None
-        if not there or frame is None:
+        if not has_frame or frame is None:
             return None
-        way = self._cv2.COLOR_GRAY2RGB if frame.ndim == 2 else self._cv2.COLOR_BGR2RGB
-        pixels: Pixels = self._cv2.cvtColor(frame, way)
+        conversion = self._cv2.COLOR_GRAY2RGB if frame.ndim == 2 else self._cv2.COLOR_BGR2RGB
+        pixels: Pixels = self._cv2.cvtColor(frame, conversion)
         return pixels
 
     def close(self) -> None:

@@ -57,5 +57,5 @@ class Figures:
 
 def percentiles(samples: Sequence[float]) -> str:
     """Return p50, p90 and p99 as text, those that have too few samples as "n/a"."""
-    found = {percent: percentile(samples, percent) for percent in (50, 90, 99)}
-    return " ".join(f"p{k} {'n/a' if v is None else f'{v:.1f}'}" for k, v in found.items())
+    values = {percent: percentile(samples, percent) for percent in (50, 90, 99)}
+    return " ".join(f"p{k} {'n/a' if v is None else f'{v:.1f}'}" for k, v in values.items())

@@ -116,15 +116,15 @@ class VideoWriter:
             raise VideoError(f"{self.path}: no frame to write; expected one at least")
         try:
             encoder.close()
-            found = self._count_in(self._aside)
-            if found == self.frames or (found and keep_part):
+            counted = self._count_in(self._aside)
+            if counted == self.frames or (counted and keep_part):
                 self._put_in_place()
         finally:
             self.discard()
-        if found != self.frames:
-            kept = "it was kept" if found and keep_part else "it was not kept"
+        if counted != self.frames:
+            kept = "it was kept" if counted and keep_part else "it was not kept"
             raise VideoError(
-                f"{self.path}: {found} of {self.frames} frames are in the file, {kept}; expected "
+                f"{self.path}: {counted} of {self.frames} frames are in the file, {kept}; expected "
                 "all: free the disk, or choose another ending or folder"
             )
 
