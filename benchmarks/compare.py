@@ -2,14 +2,25 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from benchmarks import results
-from benchmarks.bd_rate import bd_rate_percent
-from benchmarks.environment import busy
-from benchmarks.figures import RATE_NOISE_PERCENT, Figure, figures
+from benchmarks import registry
+from benchmarks.figures import Figure
+from benchmarks.options import option
+from benchmarks.registry import Benchmark
+from benchmarks.results import Environment
+from venturi.bench.text import table
 
-_MUST_AGREE = ("benchmark", "data", "picture", "rates_bpp", "full")
 _UNEQUAL = ("worse", "gone", "better", "new")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Two results files of one benchmark."""
+
+    old: Path = option("results file before", metavar="OLD", positional=True)
+    new: Path = option("results file after", metavar="NEW", positional=True)
 
 
 @dataclass(frozen=True)
@@ -45,50 +56,65 @@ class Change:
         return self.verdict in ("worse", "gone")
 
 
-def changes(old: results.Results, new: results.Results) -> list[Change]:
+def run(options: Options) -> int:
+    """Print the changes; return 1 on a regression."""
+    old, new = registry.read(options.old), registry.read(options.new)
+    listed = changes(old, new)
+    print(text(listed))
+    print(about_times(old, new))
+    return int(any(change.regression for change in listed))
+
+
+def changes(old: Any, new: Any) -> list[Change]:
     """Return all figures that either file has; times only where they can be compared.
 
     A figure that is in one file only, of a run that was stable, is `gone` or `new`.
 
     Raises ValueError when the files are not of one benchmark on the same data.
     """
-    _check_alike(old, new)
+    benchmark = _alike(old, new)
     before, after = figures(old), figures(new)
     left_out = set(unsteady(old, new))
     if untimed(old, new):
         left_out |= {f.name for f in (before | after).values() if f.timed}
     names = [name for name in before | after if name not in left_out]
-    found = [_change(before.get(name), after.get(name)) for name in names]
-    return [*_rate(old, new), *found] if old["benchmark"] == "codec" else found
+    pairs = [(before.get(name), after.get(name)) for name in names]
+    between = benchmark.between(old, new) if benchmark.between else ()
+    return [_change(*pair) for pair in (*between, *pairs)]
 
 
-def untimed(old: results.Results, new: results.Results) -> str | None:
+def figures(result: Any) -> dict[str, Figure]:
+    """Return the figures of results by name."""
+    benchmark = registry.every()[result.benchmark]
+    return {figure.name: figure for figure in benchmark.figures(result)}
+
+
+def untimed(old: Any, new: Any) -> str | None:
     """Return why times are not compared, or None when they are."""
-    if old["benchmark"] == "robustness":
+    benchmark = registry.every()[old.benchmark]
+    on = [benchmark.machine(result) for result in (old, new)]
+    if on[0] is None or on[1] is None:
         return "times not compared: this benchmark has none"
-    machines = [found.get("environment") or found["machine"] for found in (old, new)]
-    for name, found, machine in zip(("old", "new"), (old, new), machines, strict=True):
-        # A latency file has a verdict of its own on each row.
-        reason = None if found["benchmark"] == "latency" else busy(machine)
-        if reason:
-            return f"times not compared, {name} file: {reason}"
-    what = [(machine["cpu"], machine.get("threads")) for machine in machines]
+    for name, machine in zip(("old", "new"), on, strict=True):
+        if isinstance(machine, Environment) and machine.busy:
+            return f"times not compared, {name} file: {machine.busy}"
+    what = [(machine.cpu, getattr(machine, "threads", None)) for machine in on if machine]
     if what[0] != what[1]:
         return f"times not compared: measured on {what[0]} and on {what[1]}"
     return None
 
 
-def unsteady(old: results.Results, new: results.Results) -> list[str]:
+def unsteady(old: Any, new: Any) -> list[str]:
     """Return the times that are not compared since one of their runs was not stable."""
     before, after = figures(old), figures(new)
     return [
         name
         for name in before | after
-        if not all(found[name].steady for found in (before, after) if name in found)
+        if not all(known[name].steady for known in (before, after) if name in known)
     ]
 
 
-def about_times(old: results.Results, new: results.Results) -> str:
+def about_times(old: Any, new: Any) -> str:
     """Say whether times were compared, in a sentence."""
     reason = untimed(old, new)
     if reason:
@@ -99,17 +125,17 @@ def about_times(old: results.Results, new: results.Results) -> str:
     return f"{len(left_out)} times not compared, a run was not stable: {', '.join(left_out)}"
 
 
-def text(found: list[Change]) -> str:
+def text(listed: list[Change]) -> str:
     """Return the changes as people read them, those that mean something first."""
     rows = [["figure", "old", "new", "change", "noise", "verdict"]]
     order = {verdict: number for number, verdict in enumerate((*_UNEQUAL, "same"))}
-    for change in sorted(found, key=lambda change: order[change.verdict]):
+    for change in sorted(listed, key=lambda change: order[change.verdict]):
         noise = f"{change.noise:.3g}" if not change.relative else f"{change.noise:.2%}"
         values = (_number(change.old), _number(change.new), _moved(change), noise)
         rows.append([change.name, *values, change.verdict])
-    counts = {verdict: sum(c.verdict == verdict for c in found) for verdict in order}
+    counts = {verdict: sum(c.verdict == verdict for c in listed) for verdict in order}
     summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    return f"{results.table(rows)}\n\n{summary or 'no figure in common'}"
+    return f"{table(rows)}\n\n{summary or 'no figure in common'}"
 
 
 def _moved(change: Change) -> str:
@@ -125,16 +151,20 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.3f}"
 
 
-def _check_alike(old: results.Results, new: results.Results) -> None:
-    pairs = {key: (old.get(key), new.get(key)) for key in _MUST_AGREE}
-    if old["benchmark"] == new["benchmark"] == "latency":
-        pairs |= {k: (old["subject"][k], new["subject"][k]) for k in ("kind", "name")}
+def _alike(old: Any, new: Any) -> Benchmark[Any, Any]:
+    """Return the benchmark of both results, after checking that they can be compared."""
+    benchmark = registry.every()[old.benchmark]
+    pairs = {"benchmark": (old.benchmark, new.benchmark)}
+    if old.benchmark == new.benchmark:
+        asked = (benchmark.same(old), benchmark.same(new))
+        pairs |= {key: (asked[0][key], asked[1].get(key)) for key in asked[0]}
     for key, (before, after) in pairs.items():
-        if before != after and None not in (before, after):
+        if before != after:
             raise ValueError(
                 f"{key} is {before!r} in the old file and {after!r} in the new: "
                 "compare two runs of one benchmark on one folder"
             )
+    return benchmark
 
 
 def _change(old: Figure | None, new: Figure | None) -> Change:
@@ -148,13 +178,3 @@ def _change(old: Figure | None, new: Figure | None) -> Change:
         worse = worse / old.value if old.value else math.copysign(math.inf, worse)
     noise = max(old.noise, old.spread + new.spread)
     return Change(old.name, old.value, new.value, worse, noise, old.relative)
-
-
-def _rate(old: results.Results, new: results.Results) -> list[Change]:
-    """Return the rate of the new curve against the old one, where they can be compared."""
-    curves = [[(p["bpp"], p["psnr_db"]) for p in f["points"]["venturi"]] for f in (old, new)]
-    try:
-        rate = bd_rate_percent(*curves, rates=tuple(old["rates_bpp"]))
-    except ValueError:
-        return []
-    return [Change("rate at equal PSNR, old to new, %", 0.0, rate, rate, RATE_NOISE_PERCENT)]

@@ -1,4 +1,4 @@
-"""Crops of what each method made of a picture, side by side in a PNG: to look at, not committed."""
+"""Crops of each method's output for a picture, side by side in a PNG: to look at, not committed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +16,9 @@ ORIGINAL = "original"
 _ZOOM = 2
 
 
-def write(path: Path, original: Picture, made: Mapping[str, Picture]) -> None:
-    """Write the middle of the original, then of what each method made, each pixel as 2x2."""
-    row = [_zoomed(middle(image)) for image in (original, *made.values())]
+def write(path: Path, original: Picture, outputs: Mapping[str, Picture]) -> None:
+    """Write the middle of the original, then of each method's output, each pixel as 2x2."""
+    row = [_zoomed(middle(image)) for image in (original, *outputs.values())]
     pictures.write(path, pictures.beside(row))
 
 

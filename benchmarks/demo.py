@@ -7,21 +7,20 @@
 """
 
 import argparse
-import html
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
-from string import Template
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import environment, pictures, timing
+from benchmarks import environment, pictures, templating, timing
 from benchmarks.metrics import ms_ssim, psnr_db
-from benchmarks.peers import PEERS, Peer
+from benchmarks.peers import PEERS, Peer, closest_quality
+from benchmarks.pieces import Table
 from venturi import Codec, Denoiser, VenturiError, images
 
 Picture = NDArray[np.uint8]
@@ -31,8 +30,6 @@ CLASSIC = ("jpeg", "webp")
 SIGMA = 25
 SHOWN = 1024
 """Of a larger picture the page shows the middle: that many pixels, not reduced."""
-
-_TEMPLATE = Path(__file__).with_suffix(".html")
 
 
 @dataclass(frozen=True)
@@ -99,10 +96,10 @@ def shipped_photographs() -> list[Path]:
 
     Raises ImportError when it is not installed.
     """
-    found = find_spec("skimage")
-    if found is None or found.origin is None:
+    package = find_spec("skimage")
+    if package is None or package.origin is None:
         raise ImportError("no photographs: name some, or pip install scikit-image for its own")
-    return [Path(found.origin).parent / "data" / name for name in SHIPPED]
+    return [Path(package.origin).parent / "data" / name for name in SHIPPED]
 
 
 def show(path: Path, codec: Codec, denoiser: Denoiser, options: argparse.Namespace) -> Shown:
@@ -134,21 +131,6 @@ def as_rgb(pixels: Picture) -> Picture:
     return np.repeat(pixels[:, :, np.newaxis], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
-def closest_quality(size: Callable[[int], int], limit: int) -> int:
-    """Return the highest quality in 1..100 whose file has at most ``limit`` bytes, or 1.
-
-    size: from a quality to bytes, growing with it.
-    """
-    low, high = 1, 100
-    while low < high:
-        middle = (low + high + 1) // 2
-        if size(middle) <= limit:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
 def _peer(peer: Peer, original: Picture, limit: int, runs: int) -> Coded:
     quality = closest_quality(lambda q: len(peer.encode(original, q)), limit)
     coded = _timed(
@@ -177,21 +159,44 @@ def _median_ms(call: Callable[[], object], runs: int) -> float:
     return median(timing.interleaved({"": call}, runs=runs, warm_up=1)[""])
 
 
+@dataclass(frozen=True)
+class View:
+    """One picture of the page: its title, a note, its pixels as a data URI, whether it is ours."""
+
+    title: str
+    note: str
+    data: str
+    ours: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """The part of the page about one photograph."""
+
+    name: str
+    about: str
+    files: Sequence[View]
+    table: Table
+    noise: Sequence[View]
+
+
 def write_page(folder: Path, shown: Sequence[Shown], options: argparse.Namespace) -> Path:
     """Write ``index.html`` into ``folder``, with every picture inside it; return its path."""
     machine = environment.describe(threads=0)
-    page = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+    page = templating.render(
+        "demo.html",
+        title="Photographs compressed, restored and cleaned",
         introduction=(
             f"{_count(shown)} through Venturi's compressor at quality {options.quality:g} of 100, "
             "beside JPEG and WebP files that are as large or a little smaller; then with Gaussian "
             f"noise (σ = {SIGMA}) added, and cleaned. Everything on this page was computed by the "
             "machine that wrote it."
         ),
-        conditions=html.escape(
-            f"{machine['cpu']}; encode and decode times are medians of {options.runs} runs after "
-            f"a warm-up, from pixels to bytes and back; {machine['measured_on']}."
+        conditions=(
+            f"{machine.cpu}; encode and decode times are medians of {options.runs} runs after "
+            f"a warm-up, from pixels to bytes and back; {machine.measured_on}."
         ),
-        sections="\n".join(_section(one) for one in shown),
+        photographs=[_section(one) for one in shown],
     )
     path = folder / "index.html"
     folder.mkdir(parents=True, exist_ok=True)
@@ -203,63 +208,46 @@ def _count(shown: Sequence[Shown]) -> str:
     return "One photograph" if len(shown) == 1 else f"{len(shown)} photographs"
 
 
-def _section(one: Shown) -> str:
+def _section(one: Shown) -> Section:
     height, width = one.original.shape[:2]
-    raw = f"{one.original.nbytes:,} bytes of pixels"
     whole = "" if max(height, width) <= SHOWN else " · its middle is shown, the numbers are of all"
-    files = [_figure("Original", f"{one.file_bytes:,} bytes as {one.name}", one.original)]
+    files = [_view("Original", f"{one.file_bytes:,} bytes as {one.name}", one.original)]
     for coded in one.coded:
         note = f"{coded.bytes:,} bytes · {psnr_db(one.original, coded.restored):.2f} dB"
-        files.append(_figure(coded.label, note, coded.restored, ours=coded is one.coded[0]))
-    noise = [
-        _figure("With noise", f"{psnr_db(one.original, one.noisy):.2f} dB", one.noisy),
-        _figure(
-            "Cleaned by Venturi",
-            f"{psnr_db(one.original, one.clean):.2f} dB · {one.denoise_ms:.1f} ms",
-            one.clean,
-            ours=True,
-        ),
-    ]
-    return (
-        f"<section>\n<h2>{html.escape(one.name)}</h2>\n"
-        f'<p class="soft">{width} × {height} pixels · {raw}{whole}</p>\n'
-        f"<h3>Compressed and restored</h3>\n<div class=pictures>{''.join(files)}</div>\n"
-        f"{_table(one)}\n"
-        f"<h3>Noise added and removed</h3>\n"
-        f'<div class="pictures two">{"".join(noise)}</div>\n</section>'
+        files.append(_view(coded.label, note, coded.restored, ours=coded is one.coded[0]))
+    cleaned = f"{psnr_db(one.original, one.clean):.2f} dB · {one.denoise_ms:.1f} ms"
+    return Section(
+        name=one.name,
+        about=f"{width} × {height} pixels · {one.original.nbytes:,} bytes of pixels{whole}",
+        files=files,
+        table=Table("Size, quality and time", _rows(one)),
+        noise=[
+            _view("With noise", f"{psnr_db(one.original, one.noisy):.2f} dB", one.noisy),
+            _view("Cleaned by Venturi", cleaned, one.clean, ours=True),
+        ],
     )
 
 
-def _table(one: Shown) -> str:
-    head = ("codec", "bytes", "bits per pixel", "PSNR dB", "MS-SSIM", "encode ms", "decode ms")
-    rows = [_row("th", head, "")]
+def _rows(one: Shown) -> list[list[str]]:
+    rows = [["codec", "bytes", "bits per pixel", "PSNR dB", "MS-SSIM", "encode ms", "decode ms"]]
     for coded in one.coded:
         size = f"{coded.bytes:,}" if coded.fits else f"{coded.bytes:,} (its smallest)"
-        cells = (
-            coded.label,
-            size,
-            f"{rate_bpp(coded, one.original):.3f}",
-            f"{psnr_db(one.original, coded.restored):.2f}",
-            f"{ms_ssim(one.original, coded.restored):.4f}",
-            f"{coded.encode_ms:.1f}",
-            f"{coded.decode_ms:.1f}",
+        rows.append(
+            [
+                coded.label,
+                size,
+                f"{rate_bpp(coded, one.original):.3f}",
+                f"{psnr_db(one.original, coded.restored):.2f}",
+                f"{ms_ssim(one.original, coded.restored):.4f}",
+                f"{coded.encode_ms:.1f}",
+                f"{coded.decode_ms:.1f}",
+            ]
         )
-        rows.append(_row("td", cells, " class=ours" if coded is one.coded[0] else ""))
-    return f"<div class=scroll><table>{''.join(rows)}</table></div>"
+    return rows
 
 
-def _row(tag: str, cells: Sequence[str], attributes: str) -> str:
-    inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-    return f"<tr{attributes}>{inner}</tr>"
-
-
-def _figure(title: str, note: str, picture: Picture, *, ours: bool = False) -> str:
-    kind = " class=ours" if ours else ""
-    alt = html.escape(f"{title}: {note}", quote=True)
-    return (
-        f'<figure{kind}><img alt="{alt}" src="{pictures.data_uri(middle(picture))}">'
-        f"<figcaption><b>{html.escape(title)}</b>{html.escape(note)}</figcaption></figure>"
-    )
+def _view(title: str, note: str, picture: Picture, *, ours: bool = False) -> View:
+    return View(title, note, pictures.data_uri(middle(picture)), ours)
 
 
 def middle(picture: Picture) -> Picture:

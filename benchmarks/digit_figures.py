@@ -42,10 +42,10 @@ def draw(folder: Path, recipe: str, autoencoder: Autoencoder, images: Bytes, lab
     images: uint8 (N, H, W) of the test set; labels: uint8 (N,).
     """
     chosen = images[_one_of_each(labels)]
-    seen = noisy(chosen, float(autoencoder.manifest.provenance.get("noise", 0.0)))
-    rows = [chosen, autoencoder.reconstruct(seen)]
-    if seen is not chosen:
-        rows.insert(1, seen)
+    inputs = noisy(chosen, float(autoencoder.manifest.provenance.get("noise", 0.0)))
+    rows = [chosen, autoencoder.reconstruct(inputs)]
+    if inputs is not chosen:
+        rows.insert(1, inputs)
     _write(folder / f"{recipe}.png", rows)
     if autoencoder.manifest.parameters["prior_deviation"]:
         drawn = autoencoder.generate(COLUMNS * COLUMNS, _SEED)

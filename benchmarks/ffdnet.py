@@ -1,4 +1,4 @@
-"""FFDNet's layers, for their time alone: the weights are random, and no claim is made of quality.
+"""FFDNet's layers, to be timed: the weights are random, so their quality says nothing.
 
 Zhang, Zuo and Zhang, "FFDNet: Toward a fast and flexible solution for CNN-based image denoising",
 TIP 2018, section III: the frame at half the resolution beside a map of the noise level, twelve
@@ -41,8 +41,8 @@ class Ffdnet:
         planes = np.divide(frame.transpose(2, 0, 1)[None], np.float32(255), dtype=np.float32)
         size = [side // _HALF for side in frame.shape[:2]]
         level = np.full((1, 1, *size), 25 / 255, np.float32)
-        (found,) = self._session.run(None, {"frame": planes, "level": level})
-        pixels = np.clip(found[0] * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
+        (output,) = self._session.run(None, {"frame": planes, "level": level})
+        pixels = np.clip(output[0] * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
         return np.ascontiguousarray(pixels.transpose(1, 2, 0))
 
 
@@ -68,10 +68,10 @@ def _model() -> bytes:
         tensors.append(numpy_helper.from_array(np.zeros(len(weight), np.float32), f"b{number}"))
         last = number == _LAYERS - 1
         names = [f"x{number}", f"w{number}", f"b{number}"]
-        made = "y" if last else f"c{number}"
-        nodes.append(helper.make_node("Conv", names, [made], pads=[1, 1, 1, 1]))
+        result = "y" if last else f"c{number}"
+        nodes.append(helper.make_node("Conv", names, [result], pads=[1, 1, 1, 1]))
         if not last:
-            nodes.append(helper.make_node("Relu", [made], [f"x{number + 1}"]))
+            nodes.append(helper.make_node("Relu", [result], [f"x{number + 1}"]))
     nodes.append(helper.make_node("DepthToSpace", ["y"], ["clean"], blocksize=_HALF))
     frame, level, clean = (
         helper.make_tensor_value_info(

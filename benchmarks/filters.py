@@ -1,6 +1,6 @@
 """OpenCV's classic denoisers, each with the settings that suit the noise best.
 
-Unlike Venturi, which is blind, they are told the noise: their settings were chosen on crops of the
+Unlike Venturi, which is blind, they know the noise: their settings were chosen on crops of the
 very test sets, to the highest PSNR. So they stand here at their best.
 """
 

@@ -2,13 +2,22 @@
 
 import math
 
+from benchmarks.results import record
 from venturi.bench.clock import MILLISECOND, Clock, WallClock
 from venturi.bench.scenarios import Limits, single_stream
 
-Cost = dict[str, float | int]
-
 MODEL_MS = 1.0
 CALLS = 2000
+
+
+@record
+class Cost:
+    """What each call costs beyond the fake model of `model_ms`."""
+
+    model_ms: float
+    calls: int
+    overhead_us: float
+    share_of_1_ms: float
 
 
 def cost(*, calls: int | None = None, clock: Clock | None = None) -> Cost:
@@ -27,12 +36,12 @@ def cost(*, calls: int | None = None, clock: Clock | None = None) -> Cost:
         spent += clock.now() - start
 
     before = clock.now()
-    seen = single_stream(model, clock, Limits(0, samples=calls or CALLS, most_seconds=math.inf))
+    timed = single_stream(model, clock, Limits(0, samples=calls or CALLS, most_seconds=math.inf))
     outside_ns = clock.now() - before - spent
-    each_us = outside_ns / len(seen.samples_ms) / 1000
-    return {
-        "model_ms": MODEL_MS,
-        "calls": len(seen.samples_ms),
-        "overhead_us": round(each_us, 3),
-        "share_of_1_ms": round(each_us / 1000 / MODEL_MS, 6),
-    }
+    each_us = outside_ns / len(timed.samples_ms) / 1000
+    return Cost(
+        model_ms=MODEL_MS,
+        calls=len(timed.samples_ms),
+        overhead_us=round(each_us, 3),
+        share_of_1_ms=round(each_us / 1000 / MODEL_MS, 6),
+    )

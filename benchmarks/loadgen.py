@@ -11,6 +11,7 @@ it, while a p90 of all samples together would be what the burst made of it. Load
 its own (mlcommons-loadgen); without it there is nothing to compare with.
 """
 
+import argparse
 import math
 import re
 from collections.abc import Sequence
@@ -19,7 +20,9 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from benchmarks.results import record
 from venturi.bench import machine, pictures
+from venturi.bench.arguments import add_subject
 from venturi.bench.clock import WallClock
 from venturi.bench.percentiles import NEEDED, percentile
 from venturi.bench.scenarios import Call, Limits, single_stream, warm_up
@@ -30,10 +33,58 @@ PERCENT = 90
 TOLERANCE = 0.05
 ROUNDS = 10
 
-Comparison = dict[str, Any]
-
 _SUMMARY = "mlperf_log_summary.txt"
 _P90 = re.compile(rf"^{PERCENT}\.00 percentile latency \(ns\)\s*:\s*(\d+)$", re.MULTILINE)
+
+
+@record
+class Rounds:
+    """Turns of both clocks: medians over the rounds, and the p90s of each round, in ms."""
+
+    rounds: int
+    queries: int
+    p90_ms: float
+    loadgen_p90_ms: float
+    difference: float
+    p90_ms_by_round: list[float]
+    loadgen_p90_ms_by_round: list[float]
+    load_average: list[float]
+
+
+@record
+class Comparison(Rounds):
+    """The same of one call of a subject."""
+
+    name: str
+    call: str
+    size: str
+    threads: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the arguments of the comparison."""
+    add_subject(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare and print; return 1 when the clocks differ by more than the tolerance.
+
+    Raises ValueError when LoadGen is not installed.
+    """
+    if not present():
+        raise ValueError("MLPerf LoadGen is not installed: pip install mlcommons-loadgen")
+    compared = compare(
+        Options(
+            arguments.subject,
+            decoder=arguments.decoder,
+            sizes=arguments.size,
+            threads=arguments.threads,
+            images=arguments.images,
+            quality=arguments.quality,
+        )
+    )
+    print(text(compared))
+    return int(abs(compared.difference) > TOLERANCE)
 
 
 def present() -> bool:
@@ -62,12 +113,13 @@ def compare(options: Options, *, rounds: int = ROUNDS) -> Comparison:
     name = subject.calls[0]
     images = [pictures.fitted(image, *size) for image in options.source()]
     values = subject.inputs(name, images)
-    found = turns(lambda number: subject.run(name, values[number % len(values)]), rounds=rounds)
-    about = {"name": subject.name, "call": name, "size": str(size), "threads": spec.threads}
-    return about | found
+    timed = turns(lambda number: subject.run(name, values[number % len(values)]), rounds=rounds)
+    return Comparison(
+        **vars(timed), name=subject.name, call=name, size=str(size), threads=spec.threads
+    )
 
 
-def turns(call: Call, *, rounds: int, queries: int = NEEDED[PERCENT]) -> Comparison:
+def turns(call: Call, *, rounds: int, queries: int = NEEDED[PERCENT]) -> Rounds:
     """Let both clocks time a call in turn; the figures are medians over the rounds."""
     load = machine.load_average()
     warm_up(call, WallClock(), seconds=0.3)
@@ -78,22 +130,22 @@ def turns(call: Call, *, rounds: int, queries: int = NEEDED[PERCENT]) -> Compari
         for measured, p90s in clocks if number % 2 == 0 else reversed(clocks):
             p90s.append(round(measured(call, queries=queries), 4))
     ratios = [one / other for one, other in zip(ours, theirs, strict=True)]
-    return {
-        "rounds": rounds,
-        "queries": queries,
-        "p90_ms": round(median(ours), 3),
-        "loadgen_p90_ms": round(median(theirs), 3),
-        "difference": round(median(ratios) - 1, 4),
-        "p90_ms_by_round": ours,
-        "loadgen_p90_ms_by_round": theirs,
-        "load_average": load,
-    }
+    return Rounds(
+        rounds=rounds,
+        queries=queries,
+        p90_ms=round(median(ours), 3),
+        loadgen_p90_ms=round(median(theirs), 3),
+        difference=round(median(ratios) - 1, 4),
+        p90_ms_by_round=ours,
+        loadgen_p90_ms_by_round=theirs,
+        load_average=load,
+    )
 
 
 def our_p90_ms(call: Call, *, queries: int) -> float:
     """Return the p90 as ``venturi bench`` measures it."""
-    seen = single_stream(call, WallClock(), Limits(0, samples=queries, most_seconds=math.inf))
-    value = percentile(seen.samples_ms, PERCENT)
+    timed = single_stream(call, WallClock(), Limits(0, samples=queries, most_seconds=math.inf))
+    value = percentile(timed.samples_ms, PERCENT)
     if value is None:
         raise ValueError(f"queries is {queries}; expected at least {NEEDED[PERCENT]}: raise it")
     return value
@@ -140,14 +192,14 @@ def parsed_p90_ms(summary: str) -> float:
     return int(match[1]) / 1e6
 
 
-def text(found: Comparison) -> str:
+def text(compared: Comparison) -> str:
     """Return a comparison as people read it."""
     return (
-        f"{found['name']} {found['call']} {found['size']}, threads: {found['threads']}, "
-        f"single-stream p90: ours {found['p90_ms']:.3f} ms, "
-        f"LoadGen {found['loadgen_p90_ms']:.3f} ms, {found['difference']:+.1%} "
-        f"(medians of {found['rounds']} rounds of {found['queries']} queries each, "
-        f"load average {found['load_average'][0]} before)"
+        f"{compared.name} {compared.call} {compared.size}, threads: {compared.threads}, "
+        f"single-stream p90: ours {compared.p90_ms:.3f} ms, "
+        f"LoadGen {compared.loadgen_p90_ms:.3f} ms, {compared.difference:+.1%} "
+        f"(medians of {compared.rounds} rounds of {compared.queries} queries each, "
+        f"load average {compared.load_average[0]} before)"
     )
 
 

@@ -6,6 +6,7 @@ much. A codec that this build of OpenCV cannot write is said to be absent, never
 silence.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -92,3 +93,18 @@ PEERS = (
         (5, 10, 17, 25, 42, 63, 83),
     ),
 )
+
+
+def closest_quality(size: Callable[[int], int], limit: int) -> int:
+    """Return the highest quality in 1..100 whose file has at most ``limit`` bytes, or 1.
+
+    size: from a quality to bytes, growing with it.
+    """
+    low, high = 1, 100
+    while low < high:
+        middle = (low + high + 1) // 2
+        if size(middle) <= limit:
+            low = middle
+        else:
+            high = middle - 1
+    return low

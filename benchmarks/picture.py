@@ -10,11 +10,15 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from benchmarks import codec, demo, pictures, plot, results, templating
+from benchmarks import demo, pictures, plot, rate_distortion, results, templating
 from benchmarks.metrics import psnr_db
-from benchmarks.peers import PEERS
+from benchmarks.options import option
+from benchmarks.peers import PEERS, closest_quality
 from benchmarks.pictures import Picture
+from benchmarks.results import FOLDER
+from benchmarks.suite import codec
 from venturi import Codec, images
+from venturi._io.files import write_atomically
 
 CURVES = (codec.OURS, "jpeg", "webp", "avif6")
 JPEG = "jpeg"
@@ -24,11 +28,41 @@ SIDES = (330, 190)
 _MARGIN, _GAP, _TOP = 20, 8, 46
 
 
+SVG = Path(__file__).parents[1] / "docs" / "assets" / "venturi.svg"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the picture shows, and where it goes."""
+
+    photo: Path | None = option(
+        "photograph; without one, one of scikit-image's", None, metavar="FILE"
+    )
+    quality: float = option("Venturi's quality", 30.0)
+    bundle: str = option("codec", "photo")
+    results: Path = option("folder with codec.json", FOLDER, metavar="FOLDER")
+    svg: Path = option("the picture", SVG, metavar="FILE")
+
+
+def run(options: Options) -> int:
+    """Write the picture and print where it is."""
+    drawn = draw(
+        options.photo or demo.shipped_photographs()[0],
+        results.read(options.results / "codec.json", codec.Result),
+        bundle=options.bundle,
+        quality=options.quality,
+    )
+    options.svg.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(options.svg, drawn.encode())
+    print(options.svg)
+    return 0
+
+
 @dataclass(frozen=True)
 class View:
     """One crop of the photograph.
 
-    name: who made it. note: what it cost. data: the pixels as a data URI. left, width, height: in
+    name: the codec. note: what it cost. data: the pixels as a data URI. left, width, height: in
     pixels. ours: whether it is Venturi's.
     """
 
@@ -41,15 +75,15 @@ class View:
     ours: bool
 
 
-def draw(photograph: Path, found: results.Results, *, bundle: str, quality: float) -> str:
+def draw(photograph: Path, result: codec.Result, *, bundle: str, quality: float) -> str:
     """Return the picture as SVG.
 
-    photograph: an image file of at least 190 × 330 pixels. found: results of the codec. bundle:
+    photograph: an image file of at least 190 × 330 pixels. result: of the codec. bundle:
     name or path. quality: Venturi's; JPEG takes the best that needs no more bytes.
     """
     image = demo.as_rgb(images.read(photograph).pixels)
     views = _views(image, Codec(bundle), quality)
-    drawn = curve(found)
+    drawn = curve(result)
     height, width = SIDES
     curve_left = _MARGIN + len(views) * (width + _GAP) + _MARGIN
     return templating.render(
@@ -70,9 +104,9 @@ def draw(photograph: Path, found: results.Results, *, bundle: str, quality: floa
 def _views(image: Picture, ours: Codec, quality: float) -> list[View]:
     (jpeg,) = (peer for peer in PEERS if peer.name == JPEG)
     data = ours.compress(image, quality=quality)
-    setting = demo.closest_quality(lambda q: len(jpeg.encode(image, q)), len(data))
+    setting = closest_quality(lambda q: len(jpeg.encode(image, q)), len(data))
     coded = jpeg.encode(image, setting)
-    made = (
+    versions = (
         ("Original", b"", image),
         ("JPEG", coded, jpeg.decode(coded)),
         ("Venturi", data, ours.decompress(data)),
@@ -88,7 +122,7 @@ def _views(image: Picture, ours: Codec, quality: float) -> list[View]:
             height,
             ours=file is data,
         )
-        for place, (name, file, restored) in enumerate(made)
+        for place, (name, file, restored) in enumerate(versions)
     ]
 
 
@@ -108,14 +142,15 @@ def _crop(image: Picture) -> Picture:
     return image[:height, left : left + width]
 
 
-def curve(found: results.Results) -> str:
+def curve(result: codec.Result) -> str:
     """Return the curves of the codecs that people know, as SVG."""
-    points = {name: found["points"][name] for name in CURVES if name in found["points"]}
-    labels = {name: found["labels"][name].partition(",")[0] for name in points}
-    return codec.curves({**found, "points": points, "labels": labels}, "psnr_db")
+    points = {name: result.points[name] for name in CURVES if name in result.points}
+    labels = {name: result.labels[name].partition(",")[0] for name in points}
+    of = f"{result.data.pictures} pictures of {result.data.folder}"
+    return rate_distortion.drawn(points, labels, of)
 
 
 def _height(svg: str) -> float:
-    found = re.search(r'viewBox="0 0 \S+ (\S+)"', svg)
-    assert found is not None
-    return float(found[1])
+    match = re.search(r'viewBox="0 0 \S+ (\S+)"', svg)
+    assert match is not None
+    return float(match[1])

@@ -58,8 +58,8 @@ class Axis:
 
 def logarithmic(title: str, values: Iterable[float]) -> Axis:
     """Return an axis that holds all values, which are above 0, with some room beside them."""
-    found = list(values)
-    low, high = min(found) / 1.15, max(found) * 1.15
+    numbers = list(values)
+    low, high = min(numbers) / 1.15, max(numbers) * 1.15
     if high / low < 4:
         low, high = low / 2, high * 2
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
@@ -70,11 +70,11 @@ def logarithmic(title: str, values: Iterable[float]) -> Axis:
 
 def linear(title: str, values: Iterable[float]) -> Axis:
     """Return an axis from a round number below all values to one above, in round steps."""
-    found = list(values)
-    span = max(max(found) - min(found), abs(found[0]) / 20, 1e-6)
+    numbers = list(values)
+    span = max(max(numbers) - min(numbers), abs(numbers[0]) / 20, 1e-6)
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(power * factor for factor in (1, 2, 5, 10) if span / (power * factor) <= 6)
-    first, last = math.floor(min(found) / step), math.ceil(max(found) / step)
+    first, last = math.floor(min(numbers) / step), math.ceil(max(numbers) / step)
     ticks = [round(number * step, 10) for number in range(first, max(last, first + 1) + 1)]
     return Axis(title, ticks[0], ticks[-1], ticks)
 

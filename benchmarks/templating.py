@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchmarks.pieces import minus
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -14,6 +17,8 @@ _ENVIRONMENT = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
+_ENVIRONMENT.globals["file"] = lambda name: Markup((FOLDER / name).read_text(encoding="utf-8"))
+_ENVIRONMENT.filters["minus"] = minus
 
 
 def render(name: str, **values: object) -> str:

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
+from benchmarks.results import Times
 from venturi.bench.percentiles import percentile
-
-Summary = dict[str, float | int | None]
 
 
 def milliseconds(call: Callable[[], object]) -> float:
@@ -16,16 +15,23 @@ def milliseconds(call: Callable[[], object]) -> float:
     return (time.perf_counter_ns() - start) / 1e6
 
 
-def summary(samples_ms: Sequence[float]) -> Summary:
+def summary(samples_ms: Sequence[float]) -> Times:
     """Return the number of samples, their plain median in ms, and the percentiles that hold.
 
     The plain median is there however few the samples are; `samples` says how few.
     """
-    result: Summary = {"samples": len(samples_ms), "median_ms": round(median(samples_ms), 3)}
-    for percent in (50, 90, 99):
-        value = percentile(samples_ms, percent)
-        result[f"p{percent}_ms"] = None if value is None else round(value, 3)
-    return result
+    p50, p90, p99 = (percentile(samples_ms, percent) for percent in (50, 90, 99))
+    return Times(
+        samples=len(samples_ms),
+        median_ms=round(median(samples_ms), 3),
+        p50_ms=_rounded(p50),
+        p90_ms=_rounded(p90),
+        p99_ms=_rounded(p99),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def interleaved(

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import pictures
-from benchmarks.codec import EVERYDAY, LOSSLESS_DB
-from benchmarks.metrics import psnr_db
-from benchmarks.peers import PEERS, Peer
+from benchmarks.peers import PEERS, closest_quality
 from benchmarks.pictures import Picture
+from benchmarks.rate_distortion import EVERYDAY, capped_psnr_db, rate_bpp
 from venturi import Codec, images
 
 SIDE = 128
@@ -40,8 +39,8 @@ class Weakness:
 
 def find(codec: Codec, folder: Path, *, count: int) -> list[Weakness]:
     """Return the pictures of a folder that the codec does worst on, the worst first."""
-    found = [_compared(codec, path) for path in pictures.listed(folder)]
-    return sorted(found, key=lambda weakness: weakness.lead_db)[:count]
+    compared = [_compared(codec, path) for path in pictures.listed(folder)]
+    return sorted(compared, key=lambda weakness: weakness.lead_db)[:count]
 
 
 def draw(folder: Path, bundle: str, weakness: Weakness) -> None:
@@ -60,12 +59,12 @@ def _compared(codec: Codec, path: Path) -> Weakness:
     data = codec.compress(image, quality=EVERYDAY)
     ours, webp = codec.decompress(data), _webp(image, len(data))
     place = _worst_place(image, ours)
-    crops = tuple(np.ascontiguousarray(made[place]) for made in (image, ours, webp))
+    crops = tuple(np.ascontiguousarray(each[place]) for each in (image, ours, webp))
     return Weakness(
         path.stem,
-        len(data) * 8 / (image.shape[0] * image.shape[1]),
-        min(psnr_db(image, ours), LOSSLESS_DB),
-        min(psnr_db(image, webp), LOSSLESS_DB),
+        rate_bpp(data, image),
+        capped_psnr_db(image, ours),
+        capped_psnr_db(image, webp),
         (crops[0], crops[1], crops[2]),
     )
 
@@ -73,20 +72,13 @@ def _compared(codec: Codec, path: Path) -> Weakness:
 def _webp(image: Picture, budget: int) -> Picture:
     """Return what WebP makes of a picture in no more bytes, or in as few as it can."""
     (peer,) = (peer for peer in PEERS if peer.name == "webp")
-    low, high = 0, 100
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if _bytes(peer, image, middle) <= budget else (low, middle - 1)
-    return peer.decode(peer.encode(image, low))
+    quality = closest_quality(lambda quality: len(peer.encode(image, quality)), budget)
+    return peer.decode(peer.encode(image, quality))
 
 
-def _bytes(peer: Peer, image: Picture, quality: int) -> int:
-    return len(peer.encode(image, quality))
-
-
-def _worst_place(image: Picture, made: Picture) -> tuple[slice, slice]:
+def _worst_place(image: Picture, back: Picture) -> tuple[slice, slice]:
     """Return where the mean squared error over a crop is largest."""
-    error: NDArray[np.float32] = np.square(image.astype(np.float32) - made).mean(2)
+    error: NDArray[np.float32] = np.square(image.astype(np.float32) - back).mean(2)
     side = min(SIDE, *error.shape)
     means = cv2.boxFilter(error, -1, (side, side), anchor=(0, 0), borderType=cv2.BORDER_REFLECT)
     inside = means[: error.shape[0] - side + 1, : error.shape[1] - side + 1]

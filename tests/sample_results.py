@@ -1,14 +1,17 @@
 """Results files of every kind, small and made up, as the benchmarks write them."""
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import crops, digit_figures, results
+from benchmarks import crops, digit_figures, registry, results
 from benchmarks.pictures import Picture
-from benchmarks.report.frames import NETWORK, TODAY
+from benchmarks.suite.frame import NETWORK, TODAY
+
+Values = dict[str, Any]
 
 ENVIRONMENT: dict[str, Any] = {
     "measured_on": "2026-01-31",
@@ -23,16 +26,19 @@ ENVIRONMENT: dict[str, Any] = {
     "python": "3.12.0",
     "versions": {"numpy": "2.0.0"},
     "numpy_simd": "",
+    "entropy_coder": "native",
 }
 CODECS = {"venturi": "Venturi", "jpeg": "JPEG, optimised", "webp": "WebP"}
 OURS = {"venturi": "Venturi, camera", "venturi-camera-int8": "Venturi, camera, int8"}
 METHODS = {"noisy": "noisy", **OURS, "nlmeans": "OpenCV non-local means"}
+SERVER = {"bound_ms": 50.0, "percentile": 99.0, "rate_per_s": 31.0, "trials": []}
+STABLE = {"verdict": "stable", "windows_ms": [20.0], "spread": 0.01, "other_cpus": 0.0}
 TIMES = {"samples": 16, "median_ms": 10.0, "p50_ms": 10.0, "p90_ms": None, "p99_ms": None}
 
 
 def _head(benchmark: str) -> dict[str, Any]:
     return {
-        "schema_version": 1,
+        "schema_version": results.VERSION,
         "benchmark": benchmark,
         "environment": copy.deepcopy(ENVIRONMENT),
         "bundle": {"name": "a bundle", "fingerprint": "00" * 8},
@@ -40,7 +46,7 @@ def _head(benchmark: str) -> dict[str, Any]:
     }
 
 
-def codec(scale: float = 1.0) -> results.Results:
+def codec(scale: float = 1.0) -> Values:
     """Return results of the codec. scale: of our rates."""
     points = {
         name: [
@@ -62,12 +68,10 @@ def codec(scale: float = 1.0) -> results.Results:
         "bd_rate_msssim_percent": dict(rates),
         "bd_rate_percent_by_anchor": {"jpeg": {"venturi": rates["jpeg"], "webp": -20.0}},
         "grows_with_quality_on_every_picture": True,
+        "timed_picture": {"name": "1.png", "height": 512, "width": 768},
         "latency": {
-            "picture": {"name": "1.png", "height": 512, "width": 768},
-            **{
-                name: {"quality": 50, "bytes": 9, "encode": dict(TIMES), "decode": dict(TIMES)}
-                for name in CODECS
-            },
+            name: {"quality": 50, "bytes": 9, "encode": dict(TIMES), "decode": dict(TIMES)}
+            for name in CODECS
         },
         "parts_ms": {"compress": {"encoder": 8.0, "other": 2.0, "total": 10.0}},
         "share_outside_graphs": {"compress": 0.2},
@@ -77,10 +81,11 @@ def codec(scale: float = 1.0) -> results.Results:
     }
 
 
-def denoise() -> results.Results:
+def denoise() -> Values:
     """Return results of the denoiser."""
     means = {"noisy": 20.0, "venturi": 31.5, "venturi-camera-int8": 31.4, "nlmeans": 30.0}
-    size = {name: dict(TIMES) for name in (*OURS, "nlmeans")} | {
+    size = {
+        "methods": {name: dict(TIMES) for name in (*OURS, "nlmeans")},
         "parts_ms": {"denoiser": 9.0, "other": 1.0, "total": 10.0},
         "session_run_ms": 9.0,
         "share_outside_graphs": 0.1,
@@ -90,6 +95,7 @@ def denoise() -> results.Results:
         "bundles": {name: dict(head["bundle"]) for name in OURS},
         "data": {"kodak": 2, "cc15": 2},
         "labels": dict(METHODS),
+        "timed": {},
         "gaussian_psnr_db": {"kodak": {sigma: dict(means) for sigma in ("15", "25", "50")}},
         "real_psnr_db": {"cc15": dict(means)},
         "clean_psnr_db": {"kodak": {"venturi": 41.0, "venturi-camera-int8": 40.5}},
@@ -98,7 +104,7 @@ def denoise() -> results.Results:
     }
 
 
-def mnist() -> results.Results:
+def mnist() -> Values:
     """Return results of two autoencoders."""
     model = {
         "code_numbers": 32, "parameters": 50_000, "test_bce": 0.09, "test_mse": 0.01,
@@ -107,7 +113,8 @@ def mnist() -> results.Results:
         "out_of_domain_mse": 0.14, "zero_share": 0.2,
     }  # fmt: skip
     other = model | {"test_psnr_db": 21.0, "bytes_per_digit": 30.0, "negative_elbo_nats": 101.0}
-    return _head("mnist") | {
+    head = {key: value for key, value in _head("mnist").items() if key != "bundle"}
+    return head | {
         "data": {"mnist": 100, "fashion-mnist": 100},
         "models": {"mnist-simple": copy.deepcopy(model), "mnist-vae": copy.deepcopy(other)},
         "fashion_models": {},
@@ -121,7 +128,7 @@ def mnist() -> results.Results:
     }
 
 
-def latency(factor: float = 1.0) -> results.Results:
+def latency(factor: float = 1.0) -> Values:
     """Return a sweep of two precisions. factor: of the times."""
     rng = np.random.default_rng(0)
     rows = []
@@ -132,15 +139,16 @@ def latency(factor: float = 1.0) -> results.Results:
             {
                 "call": "denoise", "size": "640x480", "threads": 2, "device": "cpu",
                 "precision": precision, "scenario": "single-stream", "samples": len(samples),
+                "warm_up_calls": 3, "providers": {"denoiser": {"CPUExecutionProvider": 9}},
                 "latency_ms": {"median": found["p50"], **found, "p99.9": None},
                 "samples_ms": samples.tolist(),
                 "throughput": {"pictures_per_s": 50.0, "megapixels_per_s": 15.0},
                 "split_ms": {"denoiser": base * 0.9, "conversion": base * 0.1, "total": base},
                 "error": {"mse": 1e-3, "psnr_db": 31.0, "max_abs": 0.2},
                 "memory_mb": 150.0,
-                "load": {"bound_ms": 50.0, "rate_per_s": 31.0} if precision == "int8" else {},
+                "load": SERVER if precision == "int8" else {},
                 "cold_start_ms": {"import": 100.0, "session": 10.0, "first_run": 30.0},
-                "stability": {"verdict": "stable"},
+                "stability": dict(STABLE),
                 "profile": {
                     "operators": [
                         {"graph": "denoiser", "op": "Conv", "nodes": 8, "ms": 9.0, "share": 0.9,
@@ -169,36 +177,41 @@ def latency(factor: float = 1.0) -> results.Results:
              "reason": "no such device"}
         ],
         "notes": [],
-        "harness": {"overhead_us": 1.25, "share_of_1_ms": 0.00125},
-        "loadgen": {"call": "denoise", "size": "640x480", "loadgen_p90_ms": 21.0, "p90_ms": 20.9,
-                    "difference": -0.005},
+        "harness": {"model_ms": 1.0, "calls": 9, "overhead_us": 1.25, "share_of_1_ms": 0.00125},
+        "loadgen": {"name": "camera", "call": "denoise", "size": "640x480", "threads": 2,
+                    "rounds": 1, "queries": 64, "loadgen_p90_ms": 21.0, "p90_ms": 20.9,
+                    "difference": -0.005, "p90_ms_by_round": [20.9],
+                    "loadgen_p90_ms_by_round": [21.0], "load_average": [0.1, 0.1, 0.1]},
     }  # fmt: skip
 
 
-def robustness() -> results.Results:
+def robustness() -> Values:
     """Return a table of two faults."""
     row = {
         "name": "bits", "fault": "a bit flipped in a stream",
         "promise": "StreamError names the chunk", "count": 900, "tried": 900, "caught": 900,
         "lost": 0, "losses": [], "figures": {"peak_mb": 1.5}, "seconds": 0.5,
-        "environment": {k: ENVIRONMENT[k] for k in ("measured_on", "cpu", "load_average")},
+        "environment": {
+            key: ENVIRONMENT[key]
+            for key in ("measured_on", "cpu", "system", "python", "load_average")
+        },
     }  # fmt: skip
     cut = {"name": "cuts", "fault": "cut", "count": 10, "tried": 1200, "caught": 1200}
-    return {"schema_version": 1, "benchmark": "robustness", "rows": [row, row | cut]}
+    return {"schema_version": results.VERSION, "benchmark": "robustness", "rows": [row, row | cut]}
 
 
-def frame() -> results.Results:
+def frame() -> Values:
     """Return what the ways of a frame in and out cost."""
     way = {
         "samples": 20, "median_ms": 1.5, "p50_ms": 1.5, "p90_ms": None, "p99_ms": None,
         "largest_difference": 0.0,
     }  # fmt: skip
-    ways = {part: {"NumPy": dict(way)} for part in ("in", "out")}
+    ways = {part: {"NumPy": dict(way)} for part in ("into", "out")}
     whole = {TODAY: way | {"median_ms": 2.0}, NETWORK: dict(way)}
     return _head("frame") | {"sizes": {"640x480": ways | {"whole": whole}}}
 
 
-def video() -> results.Results:
+def video() -> Values:
     """Return a stream beside the still denoiser."""
     labels = {"noisy": "noisy", "still": "still denoiser", "alone": "each frame by itself",
               "stream": "stream"}  # fmt: skip
@@ -213,7 +226,7 @@ def video() -> results.Results:
     }
 
 
-def memory() -> results.Results:
+def memory() -> Values:
     """Return what one large picture took."""
     peak = {"peak_mb": 900.0, "picture_mb": 300.0, "beyond_picture_mb": 600.0, "seconds": 9.0}
     calls = {name: dict(peak) for name in ("compress", "decompress")}
@@ -234,7 +247,7 @@ def memory() -> results.Results:
     }  # fmt: skip
 
 
-def adapt() -> results.Results:
+def adapt() -> Values:
     """Return a codec beside the one that it was fine-tuned from."""
     points = codec()["points"]
     adapted, general, webp = (points[name] for name in ("venturi", "jpeg", "webp"))
@@ -271,10 +284,30 @@ ALL = {
 }
 
 
+def record(name: str, values: Values | None = None) -> Any:
+    """Return plain values as the results of a benchmark; by default those of this module."""
+    kind = registry.every()[name].result
+    return results.checked(kind, ALL[name]() if values is None else values)
+
+
+def put(folder: Path, name: str, values: Values | None = None) -> Path:
+    """Write plain values as a results file into a folder, and return its path."""
+    path = folder / f"{name}.json"
+    results.write(path, record(name, values))
+    return path
+
+
+def values(path: Path) -> Values:
+    """Return the plain values of a results file, after checking it."""
+    registry.read(path)
+    plain: Values = json.loads(path.read_text(encoding="utf-8"))
+    return plain
+
+
 def write(folder: Path) -> None:
     """Write all of them, with crops and figures beside."""
-    for name, make in ALL.items():
-        results.write(folder / f"{name}.json", make())
+    for name in ALL:
+        put(folder, name)
     crops.write(
         folder / "codec-crops" / "1.png",
         _picture(0),

@@ -6,9 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks import adapt, pictures, results
+from benchmarks import pictures, rate_distortion
 from benchmarks.__main__ import main
-from tests import bundles
+from benchmarks.rate_distortion import Point
+from benchmarks.suite import adapt
+from tests import bundles, sample_results
 from tests.bundles import copy_with_other_tables
 from tests.training import options, photo_recipe, picture
 from train import __main__ as train
@@ -45,7 +47,7 @@ def test_both_codecs_are_measured_on_both_kinds(
     folders: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words(folders, folders / "other")) == 0
-    found = results.read(folders / "adapt.json")
+    found = sample_results.values(folders / "adapt.json")
     assert set(found["elsewhere"]["points"]) == {adapt.ADAPTED, adapt.GENERAL}
     assert {adapt.ADAPTED, adapt.GENERAL, "jpeg", "webp"} <= set(found["kind"]["points"])
     assert found["kind"]["data"]["folder"].endswith("/grey")
@@ -56,16 +58,26 @@ def test_both_codecs_are_measured_on_both_kinds(
     assert point["bpp"] == pytest.approx(np.mean(sizes) * 8 / (170 * 180), abs=1e-5)
     # The tiny codec has 16 qualities, fewer than are asked for, so its curve does not grow: told.
     assert found["kind"]["bd_rate_percent"][adapt.GENERAL] is None
-    assert any(note.startswith("grey: no BD-rate against general") for note in found["notes"])
+    assert any(
+        note.startswith("grey: no BD-rate (psnr_db) against general") for note in found["notes"]
+    )
     assert "Venturi, general" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rates", [None, (0.15, 1.0)])
 def test_fewer_bytes_at_every_quality_are_the_gain(rates: tuple[float, float] | None) -> None:
-    anchor = [{"bpp": 0.1 * 2**n, "psnr_db": 30.0 + 3 * n} for n in range(6)]
-    fewer = [point | {"bpp": 0.7 * point["bpp"]} for point in anchor]
-    assert adapt.gain(fewer, anchor, rates) == pytest.approx(-30, abs=1e-3)
-    assert adapt.gain(anchor, fewer, rates) == pytest.approx(100 / 0.7 - 100, abs=1e-3)
+    anchor = [point(0.1 * 2**n, 30.0 + 3 * n) for n in range(6)]
+    fewer = [point(0.7 * each.bpp, each.psnr_db) for each in anchor]
+    gain, loss = (
+        rate_distortion.against({"a": one, "b": other}, "b", [], rates=rates)["a"]
+        for one, other in ((anchor, fewer), (fewer, anchor))
+    )
+    assert gain == pytest.approx(-30, abs=1e-3)
+    assert loss == pytest.approx(100 / 0.7 - 100, abs=1e-3)
+
+
+def point(bpp: float, psnr_db: float) -> Point:
+    return Point(quality=1, bpp=bpp, psnr_db=psnr_db, msssim=0.9, encode_ms=1.0, decode_ms=1.0)
 
 
 def test_a_codec_beside_itself_is_refused(

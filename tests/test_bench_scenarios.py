@@ -191,7 +191,7 @@ class TickingClock(VirtualClock):
 
 def test_the_harness_is_charged_for_what_is_not_the_model() -> None:
     found = harness.cost(calls=100, clock=TickingClock())
-    assert found["calls"] == 100
+    assert found.calls == 100
     # a call is looked at before and after, and the model's own two looks end and begin inside
-    assert found["overhead_us"] == pytest.approx(0.3, abs=0.01)
-    assert found["share_of_1_ms"] == pytest.approx(0.0003, abs=0.00001)
+    assert found.overhead_us == pytest.approx(0.3, abs=0.01)
+    assert found.share_of_1_ms == pytest.approx(0.0003, abs=0.00001)

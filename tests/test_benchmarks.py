@@ -3,6 +3,8 @@
 import argparse
 import json
 import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +13,24 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import (
-    codec,
     crops,
-    denoise,
     documents,
     environment,
     filters,
-    frame,
-    latency,
-    memory,
+    options,
     pictures,
     plot,
-    results,
-)  # fmt: skip
+    registry,
+)
 from benchmarks.__main__ import main
 from benchmarks.metrics import psnr_db
 from benchmarks.peers import PEERS, Peer
+from benchmarks.suite import codec, denoise
 from benchmarks.timing import interleaved, summary
 from tests import bundles, sample_results
 from venturi import Codec, Manifest
 from venturi._bundle.load import SHIPPED
+from venturi.bench.size import Size
 
 CODEC, DENOISER = str(bundles.CODEC), str(bundles.DENOISER)
 
@@ -65,15 +65,13 @@ def measured(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     kodak = ["--data", str(data / "kodak"), "--json", str(folder / "codec.json")]
     assert main(["codec", *kodak, "--bundle", CODEC, *common]) == 0
     whole = ["--data", str(data), "--json", str(folder / "denoise.json")]
-    few = ["--pictures", "1", "--beside", "camera"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(denoise, "SIZES", ((96, 64),))
-        assert main(["denoise", *whole, "--bundle", DENOISER, *few, *common]) == 0
+    few = ["--pictures", "1", "--beside", "camera", "--sizes", "96x64"]
+    assert main(["denoise", *whole, "--bundle", DENOISER, *few, *common]) == 0
     return folder
 
 
 def test_codec_results(measured: Path) -> None:
-    found = results.read(measured / "codec.json")
+    found = sample_results.values(measured / "codec.json")
     for name in ("environment", "points", "bd_rate_percent", "bd_rate_msssim_percent"):
         assert name in found
     assert {"venturi", "jpeg", "webp"} <= set(found["points"])
@@ -94,7 +92,7 @@ def test_codec_results(measured: Path) -> None:
 
 
 def test_codec_points_are_real_file_sizes(measured: Path, data: Path) -> None:
-    found = results.read(measured / "codec.json")
+    found = sample_results.values(measured / "codec.json")
     ours = Codec(CODEC, threads=1)
     images = [pictures.read(path) for path in pictures.listed(data / "kodak")]
     sizes = [len(ours.compress(image, quality=50)) for image in images]
@@ -105,7 +103,7 @@ def test_codec_points_are_real_file_sizes(measured: Path, data: Path) -> None:
 
 
 def test_denoise_results(measured: Path) -> None:
-    found = results.read(measured / "denoise.json")
+    found = sample_results.values(measured / "denoise.json")
     ours = {"venturi", "venturi-camera", "venturi-camera-int8"}
     methods = {"noisy", *ours, "nlmeans", "bilateral", "median"}
     assert found["labels"]["venturi-camera-int8"] == "Venturi, camera, int8"
@@ -118,7 +116,7 @@ def test_denoise_results(measured: Path) -> None:
     assert set(found["real_psnr_db"]["cc15"]) == methods
     assert set(found["clean_psnr_db"]["kodak"]) == ours
     times = found["latency"]["96x64"]
-    assert times["venturi"]["samples"] == 1
+    assert times["methods"]["venturi"]["samples"] == 1
     assert 0 < times["session_run_ms"] <= times["parts_ms"]["total"]
     assert "cbsd68: absent from the data, not measured" in found["notes"]
     crops = sorted(path.name for path in (measured / found["crops"]).iterdir())
@@ -126,7 +124,7 @@ def test_denoise_results(measured: Path) -> None:
 
 
 def test_crops_of_the_codec_tell_what_they_cost(measured: Path, data: Path) -> None:
-    found = results.read(measured / "codec.json")
+    found = sample_results.values(measured / "codec.json")
     assert set(found["crop_figures"]) == {"1", "2"}
     names = list(found["labels"])
     views = crops.read(measured / found["crops"] / "1.png", names)
@@ -146,17 +144,18 @@ def test_what_ships_is_measured_beside() -> None:
     assert "photo" not in denoise.shipped_beside("tiny")
 
 
-def test_an_absent_filter_is_said_to_be_absent(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_absent_filter_is_said_to_be_absent(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(filters.FUNCTIONS, "nlmeans", "notThere")
-    monkeypatch.setattr(denoise, "SIZES", ((96, 64),))
-    found = denoise.measure(denoise.Options(data, tmp_path / "d.json", DENOISER, 1, 1, 1))
-    assert set(found["labels"]) == {"noisy", "venturi", "bilateral", "median"}
-    assert set(found["timed"]) == {"ffdnet"}
-    assert found["latency"]["96x64"]["ffdnet"]["median_ms"] > 0
-    assert "nlmeans" not in found["gaussian_psnr_db"]["kodak"]["25"]
-    assert "OpenCV non-local means: absent, this OpenCV has no notThere" in found["notes"]
+    asked = denoise.Options(
+        data=data, bundle=DENOISER, pictures=1, threads=1, runs=1, sizes=(Size(96, 64),), beside=()
+    )
+    result = denoise.measure(asked)
+    assert set(result.labels) == {"noisy", "venturi", "bilateral", "median"}
+    assert set(result.timed) == {"ffdnet"}
+    assert result.latency["96x64"].methods["ffdnet"].median_ms > 0
+    assert "nlmeans" not in result.gaussian_psnr_db["kodak"]["25"]
+    assert "OpenCV non-local means: absent, this OpenCV has no notThere" in result.notes
+    assert result.crops is None
 
 
 def test_noise_is_the_same_in_every_run() -> None:
@@ -175,7 +174,7 @@ def test_filters_remove_noise() -> None:
 
 
 def test_summary_has_the_percentiles_that_hold() -> None:
-    assert summary([3.0, 1.0, 2.0]) == {
+    assert asdict(summary([3.0, 1.0, 2.0])) == {
         "samples": 3, "median_ms": 2.0, "p50_ms": None, "p90_ms": None, "p99_ms": None,
     }  # fmt: skip
 
@@ -188,13 +187,13 @@ def test_interleaved_calls_take_turns() -> None:
     assert {name: len(found) for name, found in samples.items()} == {"a": 3, "b": 3}
 
 
-def test_environment_is_json_and_names_the_machine() -> None:
-    found = environment.describe(threads=2)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["threads"] == 2
-    assert found["cpu"]
-    assert environment.busy(found | {"load_average": [0.1, 0.0, 0.0]}) is None
-    assert "load average 3.0" in str(environment.busy(found | {"load_average": [3.0, 0.0, 0.0]}))
+def test_environment_names_the_machine() -> None:
+    on = environment.describe(threads=2)
+    assert json.loads(json.dumps(asdict(on), allow_nan=False)) == asdict(on)
+    assert on.threads == 2
+    assert on.cpu
+    assert replace(on, load_average=[0.1, 0.0, 0.0]).busy is None
+    assert "load average 3.0" in str(replace(on, load_average=[3.0, 0.0, 0.0]).busy)
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
@@ -207,15 +206,13 @@ def test_peers_keep_red_red(peer: Any) -> None:
     assert np.abs(back.astype(int) - red).max() < 12
 
 
-def test_an_absent_peer_is_said_to_be_absent(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_absent_peer_is_said_to_be_absent(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = Peer("none", "No codec", ".none", 1, (), (50,))
     monkeypatch.setattr(codec, "PEERS", (PEERS[0], gone))
-    options = codec.Options(data / "kodak", CODEC, 1, 1, 1)
-    found = codec.measure(options)
-    assert set(found["points"]) == {"venturi", "jpeg"}
-    assert "No codec: absent, OpenCV cannot write it" in found["notes"]
+    asked = codec.Options(data=data / "kodak", bundle=CODEC, pictures=1, threads=1, runs=1)
+    result = codec.measure(asked)
+    assert set(result.points) == {"venturi", "jpeg"}
+    assert "No codec: absent, OpenCV cannot write it" in result.notes
 
 
 def test_curves_are_drawn_inside_the_frame() -> None:
@@ -234,7 +231,7 @@ def test_readme_block(measured: Path, tmp_path: Path) -> None:
     assert new.startswith(f"# Title\n{mark}\n")
     assert new.endswith(f"{documents.END}\nend\n")
     assert "stale figures" not in new
-    found = results.read(measured / "codec.json")
+    found = sample_results.values(measured / "codec.json")
     assert f"{found['latency']['webp']['encode']['median_ms']:.1f} ms" in new
     page.write_text(new, encoding="utf-8")
     assert documents.rewritten(page, measured) == new
@@ -261,27 +258,44 @@ def test_rows_come_apart_as_they_were_joined() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(images, back, strict=True))
 
 
+Asked = Callable[[Any], Any]
+
+
+def replaced(monkeypatch: pytest.MonkeyPatch, **measure: Asked) -> None:
+    """Let benchmarks measure in another way."""
+    registered = registry.every()
+    others = {name: replace(registered[name], measure=call) for name, call in measure.items()}
+    monkeypatch.setattr(registry, "every", lambda: {**registered, **others})
+
+
 def test_all_runs_what_is_there_and_says_what_is_not(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Path] = []
 
-    def measured(options: argparse.Namespace) -> int:
+    def latency(options: Any) -> Any:
         asked.append(options.json)
-        return 0
+        return sample_results.record("latency") if asked else None
 
-    monkeypatch.setattr(latency, "_latency", measured)
-    monkeypatch.setattr(memory, "measure", lambda _: sample_results.memory())
-    monkeypatch.setattr(frame, "measure", lambda _: sample_results.frame())
-    monkeypatch.setattr(denoise, "SIZES", ((96, 64),))
+    replaced(
+        monkeypatch,
+        latency=latency,
+        memory=lambda _: sample_results.record("memory"),
+        frame=lambda _: sample_results.record("frame"),
+        denoise=lambda options: denoise.measure(replace(options, sizes=(Size(96, 64),))),
+    )
     monkeypatch.setattr(codec, "PEERS", PEERS[:1])
     folders = ["--results", str(tmp_path), "--runs-folder", str(tmp_path)]
     short = ["--pictures", "1", "--runs", "1", "--threads", "1"]
-    assert main(["all", "--data", str(data), *folders, *short]) == 0
+    # A part of the sample sweep could not run, which the exit code says.
+    assert main(["all", "--data", str(data), *folders, *short]) == 1
     assert {path.name for path in tmp_path.iterdir()} >= {
-        "codec.json", "codec.svg", "denoise.json", "frame.json", "memory.json", "report.html",
+        "codec.json", "codec.svg", "denoise.json", "frame.json", "memory.json", "latency.json",
+        "report.html",
     }  # fmt: skip
     said = capsys.readouterr().err
+    assert "benchmarks all: latency failed" in said
+    assert said.count("benchmarks all:") == 1
     for name in ("mnist", "video"):
         assert f"{name}: absent, no folder {data / name}" in said
     assert asked == [tmp_path / "latency.json"]
@@ -295,14 +309,69 @@ def test_all_goes_on_after_a_failure(
     def broken(_: object) -> None:
         raise ValueError("broken")
 
-    monkeypatch.setattr(latency, "_latency", lambda _: 1)
-    monkeypatch.setattr(memory, "measure", broken)
-    monkeypatch.setattr(frame, "measure", broken)
+    replaced(monkeypatch, latency=broken, memory=broken, frame=broken)
     (tmp_path / "kodak").mkdir()
     assert main(["all", "--data", str(tmp_path), "--results", str(tmp_path / "out")]) == 1
     said = capsys.readouterr().err
     for name in ("codec", "denoise", "frame", "memory", "latency", "report"):
         assert f"benchmarks all: {name} failed" in said
+
+
+def test_a_measurement_writes_beside_the_clone_s_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless a file is named, what git tracks stays as it is."""
+    monkeypatch.chdir(tmp_path)
+    replaced(monkeypatch, memory=lambda _: sample_results.record("memory"))
+    assert main(["memory"]) == 0
+    assert (tmp_path / "results" / "memory.json").exists()
+    ignored = (Path(__file__).parent.parent / ".gitignore").read_text(encoding="utf-8")
+    assert "/results/" in ignored.splitlines()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """Options of every kind."""
+
+    files: tuple[Path, ...] = options.option("files", (), positional=True)
+    name: str = options.option("a name")
+    count: int | None = options.option("a count", None)
+    share: float = options.option("a share in %", 0.5)
+    sizes: tuple[Size, ...] = options.option(
+        "sizes", (Size(1, 2),), metavar="WxH", parse=Size.parsed
+    )
+    check: bool = options.option("whether to check", False)
+
+
+def test_options_are_the_fields_of_a_dataclass(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    options.add_arguments(parser, Asking)
+    assert options.built(Asking, parser.parse_args(["--name", "x"])) == Asking(name="x")
+    words = [
+        "a",
+        "b",
+        "--name",
+        "x",
+        "--count",
+        "3",
+        "--share",
+        ".1",
+        "--sizes",
+        "3x4",
+        "5x6",
+        "--check",
+    ]
+    assert options.built(Asking, parser.parse_args(words)) == Asking(
+        files=(Path("a"), Path("b")), name="x", count=3, share=0.1, check=True,
+        sizes=(Size(3, 4), Size(5, 6)),
+    )  # fmt: skip
+    assert options.required(Asking) == "--name NAME_OR_PATH"
+    for wrong in ([], ["--name", "x", "--count", "0"], ["--name", "x", "--sizes", "3"]):
+        with pytest.raises(SystemExit):
+            parser.parse_args(wrong)
+    capsys.readouterr()
+    assert "a share in %; default: 0.5" in parser.format_help()
+    assert "sizes; default: 1x2" in parser.format_help()
 
 
 @pytest.mark.parametrize(
@@ -325,12 +394,3 @@ def test_errors_are_one_line(
     shown_lines = capsys.readouterr().err.splitlines()
     assert len(shown_lines) == 1
     assert words in shown_lines[0]
-
-
-def test_results_of_another_schema_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "r.json"
-    path.write_text('{"schema_version": 99}')
-    with pytest.raises(ValueError, match="schema_version is 99"):
-        results.read(path)
-    with pytest.raises(ValueError, match="JSON"):
-        results.write(path, {"a": float("nan")})

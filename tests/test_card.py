@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import pictures, results, weaknesses
+from benchmarks import pictures, weaknesses
 from benchmarks.__main__ import main
 from tests import bundles, make_golden, sample_results
 from tests.training import picture
@@ -38,7 +38,7 @@ def place(tmp_path: Path) -> Path:
     (tmp_path / "bundle" / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     for name, made in (("codec", sample_results.codec()), ("memory", sample_results.memory())):
         made["bundle"]["fingerprint"] = manifest.fingerprint.hex()
-        results.write(tmp_path / "results" / f"{name}.json", made)
+        sample_results.put(tmp_path / "results", name, made)
     for seed in range(4):
         pictures.write(tmp_path / "data" / f"{seed}.png", picture(150, 160, seed))
     return tmp_path
@@ -67,7 +67,7 @@ def test_a_card_is_added_without_another_change(place: Path) -> None:
 def test_a_card_says_what_was_measured(place: Path) -> None:
     assert write_card(place) == 0
     text = (place / "bundle" / "card.md").read_text(encoding="utf-8")
-    found = results.read(place / "results" / "codec.json")
+    found = sample_results.values(place / "results" / "codec.json")
     for point in found["points"]["venturi"]:
         assert f"| {point['bpp']:.3f} | {point['psnr_db']:.2f} |" in text
     assert f"| WebP | −{-found['bd_rate_percent']['webp']:.1f} % |" in text
@@ -112,7 +112,7 @@ def test_another_models_figures_are_refused(
         other = {"weight": torch.zeros(4)}
         checkpoint.save_weights(place / "weights.pt", "photo", 7, {}, other)
     else:
-        results.write(place / "results" / "codec.json", sample_results.codec())
+        sample_results.put(place / "results", "codec")
     assert write_card(place) == 1
     assert "expected" in capsys.readouterr().err
     assert "card" not in Manifest.load(place / "bundle").files

@@ -9,40 +9,36 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import compare, results
+from benchmarks import compare, registry, results
 from benchmarks.__main__ import main
-from benchmarks.figures import figures, interval
+from benchmarks.figures import interval
 from tests import sample_results
 
-Change = Callable[[results.Results], None]
+Values = sample_results.Values
+Change = Callable[[Values], None]
 
 
-def verdicts(old: results.Results, new: results.Results) -> dict[str, str]:
+def changes(name: str, old: Values, new: Values) -> list[compare.Change]:
+    """Compare plain values of a benchmark."""
+    return compare.changes(sample_results.record(name, old), sample_results.record(name, new))
+
+
+def verdicts(name: str, old: Values, new: Values) -> dict[str, str]:
     """Return what changed, by figure."""
-    found = {change.name: change.verdict for change in compare.changes(old, new)}
-    return {name: verdict for name, verdict in found.items() if verdict != "same"}
+    verdict = {change.name: change.verdict for change in changes(name, old, new)}
+    return {name: verdict for name, verdict in verdict.items() if verdict != "same"}
 
 
 def setting(*path: Any, to: Any) -> Change:
     """Return a change of the value at a path of keys."""
 
-    def change(found: results.Results) -> None:
-        place: Any = found
+    def change(values: Values) -> None:
+        place: Any = values
         for key in path[:-1]:
             place = place[key]
         place[path[-1]] = to
 
     return change
-
-
-@pytest.mark.parametrize("name", sample_results.ALL)
-def test_a_file_is_the_same_as_itself(name: str, tmp_path: Path) -> None:
-    path = tmp_path / f"{name}.json"
-    results.write(path, sample_results.ALL[name]())
-    found = results.read(path)
-    assert len(figures(found)) >= 2
-    assert verdicts(found, found) == {}
-    assert main(["compare", str(path), str(path)]) == 0
 
 
 WORSE: dict[str, tuple[str, Change, str]] = {
@@ -123,11 +119,12 @@ def test_what_got_worse_is_found_and_fails(
     old = sample_results.ALL[benchmark]()
     new = copy.deepcopy(old)
     change(new)
-    assert verdicts(old, new) == {name: "worse"}
-    assert verdicts(new, old) == {name: "better"}
-    for title, found in (("old", old), ("new", new)):
-        results.write(tmp_path / f"{title}.json", found)
-    paths = [str(tmp_path / "old.json"), str(tmp_path / "new.json")]
+    assert verdicts(benchmark, old, new) == {name: "worse"}
+    assert verdicts(benchmark, new, old) == {name: "better"}
+    paths = [
+        str(sample_results.put(tmp_path / title, benchmark, values))
+        for title, values in (("old", old), ("new", new))
+    ]
     assert main(["compare", *paths]) == 1
     first = capsys.readouterr().out.splitlines()[1]
     assert first.startswith(name)
@@ -136,16 +133,16 @@ def test_what_got_worse_is_found_and_fails(
 
 
 def test_rates_of_the_curves() -> None:
-    found = {c.name: c for c in compare.changes(sample_results.codec(), sample_results.codec(1.1))}
-    change = found["rate at equal PSNR, old to new, %"]
+    listed = changes("codec", sample_results.codec(), sample_results.codec(1.1))
+    (change,) = (each for each in listed if each.name == "rate at equal PSNR, old to new, %")
     assert change.new == pytest.approx(10, abs=0.5)
     assert change.verdict == "worse"
 
 
 def test_slower_beyond_the_noise() -> None:
     old = sample_results.latency()
-    assert verdicts(old, sample_results.latency(1.05)) == {}
-    slower = verdicts(old, sample_results.latency(1.3))
+    assert verdicts("latency", old, sample_results.latency(1.05)) == {}
+    slower = verdicts("latency", old, sample_results.latency(1.3))
     assert set(slower.values()) == {"worse"}
     assert len(slower) == 6, "p50, p90 and p99 of two rows"
 
@@ -156,27 +153,27 @@ def test_few_scattered_samples_prove_little() -> None:
     assert interval(few, 50) > 4
     assert interval(many, 50) < 0.5
     old, new = sample_results.latency(), sample_results.latency()
-    for found, middle in ((old, 10.0), (new, 11.5)):
-        found["rows"] = found["rows"][:1]
-        found["rows"][0]["samples_ms"] = few
-        found["rows"][0]["latency_ms"] = {"p50": middle}
-    assert verdicts(old, new) == {}
+    for values, middle in ((old, 10.0), (new, 11.5)):
+        values["rows"] = values["rows"][:1]
+        values["rows"][0]["samples_ms"] = few
+        values["rows"][0]["latency_ms"] = {"p50": middle}
+    assert verdicts("latency", old, new) == {}
 
 
 def test_nothing_from_nothing_is_the_same() -> None:
     old, new = sample_results.mnist(), sample_results.mnist()
     old["models"]["mnist-vae"]["test_mse"] = 0.0
     new["models"]["mnist-vae"]["test_mse"] = 0.0
-    assert verdicts(old, new) == {}
+    assert verdicts("mnist", old, new) == {}
     new["models"]["mnist-vae"]["test_mse"] = 1e-9
-    assert verdicts(old, new) == {"mnist-vae test_mse": "worse"}
+    assert verdicts("mnist", old, new) == {"mnist-vae test_mse": "worse"}
 
 
 def test_changes_are_read_in_their_unit() -> None:
     old, new = sample_results.denoise(), sample_results.denoise()
     new["clean_psnr_db"]["kodak"]["venturi"] += 1
-    new["latency"]["640x480"]["venturi"]["median_ms"] = 13.0
-    lines = compare.text(compare.changes(old, new)).splitlines()
+    new["latency"]["640x480"]["methods"]["venturi"]["median_ms"] = 13.0
+    lines = compare.text(changes("denoise", old, new)).splitlines()
     assert lines[1].split()[-5:] == ["10.000", "13.000", "+30.00%", "10.00%", "worse"]
     assert lines[2].split()[-5:] == ["41.000", "42.000", "+1", "0.03", "better"]
     assert lines[-1] == "1 worse, 1 better, 4 same"
@@ -186,89 +183,115 @@ def test_what_is_gone_is_a_regression() -> None:
     old = sample_results.mnist()
     new = copy.deepcopy(old)
     del new["models"]["mnist-vae"]
-    gone = verdicts(old, new)
+    gone = verdicts("mnist", old, new)
     assert set(gone.values()) == {"gone"}
-    assert all(change.regression for change in compare.changes(old, new) if change.name in gone)
-    assert set(verdicts(new, old).values()) == {"new"}
-    assert not any(change.regression for change in compare.changes(new, old))
+    assert all(change.regression for change in changes("mnist", old, new) if change.name in gone)
+    assert set(verdicts("mnist", new, old).values()) == {"new"}
+    assert not any(change.regression for change in changes("mnist", new, old))
 
 
 def test_times_need_an_idle_machine_and_the_same() -> None:
     old, new = sample_results.denoise(), sample_results.denoise()
-    new["latency"]["640x480"]["venturi"]["median_ms"] = 99.0
-    assert verdicts(old, new) == {"median 640x480, ms": "worse"}
+    new["latency"]["640x480"]["methods"]["venturi"]["median_ms"] = 99.0
+    assert verdicts("denoise", old, new) == {"median 640x480, ms": "worse"}
     busy = copy.deepcopy(new)
     busy["environment"]["load_average"][0] = 3.0
-    assert verdicts(old, busy) == {}
-    assert "load average 3.0" in str(compare.untimed(old, busy))
+    assert verdicts("denoise", old, busy) == {}
+    assert "load average 3.0" in str(
+        compare.untimed(
+            sample_results.record("denoise", old), sample_results.record("denoise", busy)
+        )
+    )
     new["environment"]["cpu"] = "Another"
-    assert verdicts(old, new) == {}
-    assert "Another" in str(compare.untimed(old, new))
+    assert verdicts("denoise", old, new) == {}
+    assert "Another" in str(
+        compare.untimed(
+            sample_results.record("denoise", old), sample_results.record("denoise", new)
+        )
+    )
 
 
 def test_a_row_that_was_not_stable_is_left_out() -> None:
     old, new = sample_results.latency(), sample_results.latency(1.5)
-    new["rows"][0]["stability"] = {"verdict": "busy"}
-    found = verdicts(old, new)
-    assert {name.split()[4] for name in found} == {"int8"}
-    assert {name.split()[4] for name in compare.unsteady(old, new)} == {"fp32"}
-    assert compare.about_times(old, new).startswith("4 times not compared")
-    assert compare.about_times(old, old).startswith("times compared")
+    new["rows"][0]["stability"] |= {"verdict": "busy"}
+    left = verdicts("latency", old, new)
+    assert {name.split()[4] for name in left} == {"int8"}
+    assert {
+        name.split()[4]
+        for name in compare.unsteady(
+            sample_results.record("latency", old), sample_results.record("latency", new)
+        )
+    } == {"fp32"}
+    assert compare.about_times(
+        sample_results.record("latency", old), sample_results.record("latency", new)
+    ).startswith("4 times not compared")
+    assert compare.about_times(
+        sample_results.record("latency", old), sample_results.record("latency", old)
+    ).startswith("times compared")
 
 
 def test_different_things_are_refused(tmp_path: Path) -> None:
-    for name, make in sample_results.ALL.items():
-        results.write(tmp_path / f"{name}.json", make())
-    assert main(["compare", str(tmp_path / "codec.json"), str(tmp_path / "denoise.json")]) == 2
-    assert main(["compare", str(tmp_path / "none.json"), str(tmp_path / "denoise.json")]) == 2
+    codec, denoise = (str(sample_results.put(tmp_path, name)) for name in ("codec", "denoise"))
+    assert main(["compare", codec, denoise]) == 2
+    assert main(["compare", str(tmp_path / "none.json"), denoise]) == 2
     fewer = sample_results.codec()
     fewer["data"]["pictures"] = 1
     with pytest.raises(ValueError, match="data is"):
-        compare.changes(sample_results.codec(), fewer)
+        changes("codec", sample_results.codec(), fewer)
     other = sample_results.latency()
     other["subject"]["name"] = "photo"
     with pytest.raises(ValueError, match="name is 'camera'"):
-        compare.changes(sample_results.latency(), other)
-
-
-@pytest.mark.parametrize("name", sample_results.ALL)
-def test_the_schema_finds_what_is_missing_or_wrong(name: str, tmp_path: Path) -> None:
-    path, found = tmp_path / "r.json", sample_results.ALL[name]()
-    version = "schema" if name == "latency" else "schema_version"
-    part = {"latency": "machine", "robustness": "rows"}.get(name, "environment")
-    for key in (part, version):
-        less = {other: value for other, value in found.items() if other != key}
-        with pytest.raises(ValueError, match=key):
-            results.write(path, less)
-        path.write_text(json.dumps(less), encoding="utf-8")
-        with pytest.raises(ValueError, match=rf"r\.json: .*{key}"):
-            results.read(path)
-    with pytest.raises(ValueError, match=f"{version} is 2; expected 1"):
-        results.write(path, found | {version: 2})
+        changes("latency", sample_results.latency(), other)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (setting("points", "venturi", 0, "bpp", to="0.5"), r"points\.venturi\[0\]\.bpp is '0.5'"),
-        (setting("notes", to="none"), r"notes is 'none'; expected a list"),
-        (setting("data", "pictures", to=True), "pictures is 'True'; expected a whole number"),
+        (
+            setting("points", "venturi", 0, "bpp", to="0.5"),
+            r"points\.venturi\.0\.bpp is '0.5'; expected a valid number",
+        ),
+        (setting("notes", to="none"), r"notes is 'none'; expected a valid array"),
+        (setting("data", "pictures", to=True), "pictures is 'True'; expected a valid integer"),
         (setting("bd_rate_percent", to=3), "bd_rate_percent is '3'; expected an object"),
-        (setting("benchmark", to="speed"), "benchmark is 'speed'"),
+        (setting("parts_ms", "compress", "total", to=float("nan")), "JSON"),
+        (setting("benchmark", to="speed"), "benchmark is 'speed'; expected one of codec"),
     ],
 )
-def test_the_schema_names_the_place(change: Change, words: str, tmp_path: Path) -> None:
-    found = sample_results.codec()
-    change(found)
+def test_what_is_wrong_is_named_with_its_place(change: Change, words: str, tmp_path: Path) -> None:
+    values = sample_results.codec()
+    change(values)
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ValueError, match=words if words != "JSON" else r"r\.json"):
+        registry.read(path)
+    if values["benchmark"] == "codec":
+        with pytest.raises(ValueError, match=words):
+            sample_results.record("codec", values)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", r"r\.json: .*expected results that a benchmark wrote"),
+        ("[1]", r"r\.json: list; expected an object"),
+        ("{}", r"r\.json: benchmark is 'None'; expected one of"),
+    ],
+)
+def test_other_files_are_refused(content: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(content, encoding="utf-8")
     with pytest.raises(ValueError, match=words):
-        results.write(tmp_path / "r.json", found)
-    found = sample_results.codec() | {"another": 1}
-    results.write(tmp_path / "r.json", found)
-    assert results.read(tmp_path / "r.json") == found
+        registry.read(path)
 
 
-def test_the_committed_results_are_as_the_schema_says() -> None:
-    paths = sorted(results.FOLDER.glob("*.json"))
-    assert {path.name for path in paths} >= {"codec.json", "denoise.json"}
-    for path in paths:
-        assert results.read(path)["benchmark"] == path.stem
+def test_changed_values_are_checked_when_written(tmp_path: Path) -> None:
+    """A record is frozen, but the lists and objects in it are not."""
+    result = sample_results.record("codec")
+    result.parts_ms["compress"]["total"] = "10"
+    with pytest.raises(ValueError, match=r"parts_ms\.compress\.total is '10'"):
+        results.write(tmp_path / "r.json", result)
+    result.parts_ms["compress"]["total"] = float("nan")
+    with pytest.raises(ValueError, match="JSON"):
+        results.write(tmp_path / "r.json", result)
+    assert not (tmp_path / "r.json").exists()

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks import codec, documents, results
+from benchmarks import documents, rate_distortion, registry, results
 from benchmarks.bd_rate import bd_rate_percent
 from benchmarks.metrics import decibels
+from benchmarks.suite import codec
 from tests import sample_results
 from venturi import Manifest
 from venturi._bundle.load import locate
@@ -18,8 +19,8 @@ NUMBER = re.compile(r"\d+\.\d+")
 ABOUT_DESIGN = {"5 %"}  # what AUTOENCODERS.md says of the steps that export looks for
 
 
-def committed(name: str) -> results.Results:
-    return results.read(results.FOLDER / f"{name}.json")
+def committed(name: str) -> Any:
+    return registry.read(results.FOLDER / f"{name}.json")
 
 
 def marked(name: str, content: str = "") -> str:
@@ -33,7 +34,7 @@ def test_the_documents_hold_what_the_results_say() -> None:
 
 
 def test_every_table_stands_somewhere() -> None:
-    assert [name for name in documents.SECTIONS if not documents.holding(name)] == []
+    assert [name for name in documents.sections() if not documents.holding(name)] == []
 
 
 @pytest.mark.parametrize("name", ["codec", "denoise", "video", "adapt"])
@@ -68,7 +69,7 @@ def test_a_page_without_results_may_hold_no_figures(tmp_path: Path) -> None:
     page, other = tmp_path / "README.md", tmp_path / "SECURITY.md"
     page.write_text(marked("mnist", "1.5 dB\n"), encoding="utf-8")
     other.write_text(marked("codec"), encoding="utf-8")
-    results.write(tmp_path / "codec.json", sample_results.codec())
+    sample_results.put(tmp_path, "codec")
     stale = documents.stale(tmp_path, tmp_path)
     assert stale[page] == marked("mnist")
     assert "| codec |" in stale[other]
@@ -98,12 +99,12 @@ def scaled(value: Any) -> Any:
     return value * 1.37 + 0.11 if isinstance(value, float) else value
 
 
-@pytest.mark.parametrize("name", [name for name in documents.SECTIONS if name != "robustness"])
+@pytest.mark.parametrize("name", [name for name in documents.sections() if name != "robustness"])
 def test_no_figure_stands_in_the_code(name: str, tmp_path: Path) -> None:
     """When every number of the results is another, every figure of the block is another."""
     blocks = []
     for folder, change in ((tmp_path / "a", copy.deepcopy), (tmp_path / "b", scaled)):
-        results.write(folder / f"{name}.json", change(sample_results.ALL[name]()))
+        sample_results.put(folder, name, change(sample_results.ALL[name]()))
         blocks.append(NUMBER.findall(documents.block(name, folder)))
     old, new = blocks
     assert len(old) == len(new) >= 3
@@ -115,7 +116,7 @@ def test_no_count_stands_in_the_code(tmp_path: Path) -> None:
     """The counts of the table of faults, which are no measurements, come from its file too."""
     made = sample_results.robustness()
     made["rows"][1] |= {"tried": 123_456, "lost": 7_890}
-    results.write(tmp_path / "robustness.json", made)
+    sample_results.put(tmp_path, "robustness", made)
     block = documents.block("robustness", tmp_path)
     assert "| 123,456 | 7,890 |" in block
     assert "| 900 | 0 |" in block
@@ -143,29 +144,27 @@ def test_typed_figures_are_found(words: str, found: list[str]) -> None:
     assert documents.typed(f"{marks}{words}\n") == found
 
 
-def curve(found: results.Results, name: str, key: str) -> list[tuple[float, float]]:
-    return [
-        (point["bpp"], point[key] if key == "psnr_db" else decibels(point[key]))
-        for point in found["points"][name]
-    ]
-
-
 @pytest.mark.parametrize(
     ("rates", "key"), [("bd_rate_percent", "psnr_db"), ("bd_rate_msssim_percent", "msssim")]
 )
 def test_the_rates_follow_from_the_points(rates: str, key: str) -> None:
-    found = committed("codec")
-    assert set(found[rates]) == set(found["points"]) - {codec.OURS}
-    for name, value in found[rates].items():
-        curves = curve(found, name, key), curve(found, codec.OURS, key)
-        assert bd_rate_percent(*curves, rates=codec.RATES) == pytest.approx(value, abs=2e-3), name
+    result = committed("codec")
+    percents = getattr(result, rates)
+    assert set(percents) == set(result.points) - {codec.OURS}
+    for name, value in percents.items():
+        curves = [
+            [(p.bpp, p.psnr_db if key == "psnr_db" else decibels(p.msssim)) for p in points]
+            for points in (result.points[name], result.points[codec.OURS])
+        ]
+        rate = bd_rate_percent(*curves, rates=rate_distortion.RATES)
+        assert rate == pytest.approx(value, abs=2e-3), name
 
 
 def test_the_shares_follow_from_the_parts() -> None:
-    found = committed("codec")
-    shares = [(p, found["share_outside_graphs"][call]) for call, p in found["parts_ms"].items()]
-    sizes = committed("denoise")["latency"].values()
-    shares += [(size["parts_ms"], size["share_outside_graphs"]) for size in sizes]
+    result = committed("codec")
+    shares = [(p, result.share_outside_graphs[call]) for call, p in result.parts_ms.items()]
+    sizes = committed("denoise").latency.values()
+    shares += [(size.parts_ms, size.share_outside_graphs) for size in sizes]
     assert len(shares) == 4
     for parts, share in shares:
         outside = (parts["conversion"] + parts.get("coding", 0.0)) / parts["total"]
@@ -173,18 +172,17 @@ def test_the_shares_follow_from_the_parts() -> None:
 
 
 def test_the_curves_are_drawn_from_the_points() -> None:
-    found = committed("codec")
     for key, name in (("psnr_db", "codec.svg"), ("msssim", "codec-msssim.svg")):
         drawn = (results.FOLDER / name).read_text(encoding="utf-8")
-        assert drawn == codec.curves(found, key), "run python -m benchmarks readme"
+        assert drawn == codec.curves(committed("codec"), key), "run python -m benchmarks readme"
 
 
 @pytest.mark.parametrize("name", ["codec", "denoise"])
 def test_what_was_measured_is_what_ships(name: str) -> None:
     """Its decoder at least: that is what a fingerprint is of."""
-    bundle = committed(name)["bundle"]
-    shipped = Manifest.load(locate(bundle["name"]))
-    assert bundle["fingerprint"] == shipped.fingerprint.hex(), f"python -m benchmarks {name}"
+    bundle = committed(name).bundle
+    shipped = Manifest.load(locate(bundle.name))
+    assert bundle.fingerprint == shipped.fingerprint.hex(), f"python -m benchmarks {name}"
 
 
 def test_figures_are_linked_where_they_are(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import harness, latency, loadgen
+from benchmarks import harness, loadgen, pieces
 from benchmarks.__main__ import main
+from benchmarks.suite import latency
 from tests import bundles
 from venturi.bench.percentiles import NEEDED
 from venturi.bench.sweep import Options
@@ -68,27 +69,27 @@ def test_the_clocks_take_turns_and_each_is_first_as_often(monkeypatch: pytest.Mo
     found = loadgen.turns(lambda _: None, rounds=loadgen.ROUNDS)
     pair = [("ours", NEEDED[90]), ("theirs", NEEDED[90])]
     assert turns == (pair + pair[::-1]) * (loadgen.ROUNDS // 2)
-    assert (found["rounds"], found["queries"]) == (10, 64)
-    assert found["p90_ms_by_round"][:3] == [11, 14, 15]
-    assert found["loadgen_p90_ms_by_round"][:3] == [12, 13, 16]
+    assert (found.rounds, found.queries) == (10, 64)
+    assert found.p90_ms_by_round[:3] == [11, 14, 15]
+    assert found.loadgen_p90_ms_by_round[:3] == [12, 13, 16]
 
 
 def test_a_machine_that_slows_down_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks(monkeypatch, lambda _, turn: 10 * 1.02**turn)
     found = loadgen.turns(lambda _: None, rounds=loadgen.ROUNDS)
-    assert found["difference"] == pytest.approx(0, abs=1e-3)
+    assert found.difference == pytest.approx(0, abs=1e-3)
 
 
 def test_other_work_in_a_few_turns_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks(monkeypatch, lambda _, turn: 50.0 if turn in (3, 4, 5, 9) else 10.0)
     found = loadgen.turns(lambda _: None, rounds=loadgen.ROUNDS)
-    assert (found["p90_ms"], found["loadgen_p90_ms"], found["difference"]) == (10, 10, 0)
+    assert (found.p90_ms, found.loadgen_p90_ms, found.difference) == (10, 10, 0)
 
 
 def test_a_clock_that_is_slower_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     clocks(monkeypatch, lambda name, _: 10.6 if name == "ours" else 10.0)
     found = loadgen.turns(lambda _: None, rounds=loadgen.ROUNDS)
-    assert found["difference"] == 0.06
+    assert found.difference == 0.06
 
 
 def test_ours_needs_enough_queries() -> None:
@@ -99,8 +100,8 @@ def test_ours_needs_enough_queries() -> None:
 def test_a_comparison_of_a_real_call() -> None:
     pytest.importorskip("mlperf_loadgen")
     found = loadgen.compare(Options(DENOISER, threads=(1,)), rounds=2)
-    assert (found["name"], found["call"], found["rounds"]) == ("tiny-denoiser", "denoise", 2)
-    assert min(found["p90_ms_by_round"] + found["loadgen_p90_ms_by_round"]) > 0
+    assert (found.name, found.call, found.rounds) == ("tiny-denoiser", "denoise", 2)
+    assert min(found.p90_ms_by_round + found.loadgen_p90_ms_by_round) > 0
     assert "LoadGen" in loadgen.text(found)
     assert "2 rounds of 64 queries" in loadgen.text(found)
 
@@ -109,11 +110,11 @@ def test_a_comparison_of_a_real_call() -> None:
 def test_the_command_fails_when_the_clocks_disagree(
     difference: float, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = {
-        "name": "x", "call": "denoise", "size": "8x8", "threads": 1, "rounds": 10, "queries": 64,
-        "p90_ms": 1.0, "loadgen_p90_ms": 1.0, "difference": difference,
-        "load_average": [0.0, 0.0, 0.0],
-    }  # fmt: skip
+    found = loadgen.Comparison(
+        name="x", call="denoise", size="8x8", threads=1, rounds=10, queries=64, p90_ms=1.0,
+        loadgen_p90_ms=1.0, difference=difference, load_average=[0.0, 0.0, 0.0],
+        p90_ms_by_round=[1.0], loadgen_p90_ms_by_round=[1.0],
+    )  # fmt: skip
     monkeypatch.setattr(loadgen, "present", lambda: True)
     monkeypatch.setattr(loadgen, "compare", lambda _: found)
     assert main(["loadgen", DENOISER]) == code
@@ -136,6 +137,7 @@ def test_the_latency_command_keeps_all_of_it(
     assert set(found["harness"]) == {"model_ms", "calls", "overhead_us", "share_of_1_ms"}
     assert found["rows"][0]["profile"]["roofline"]["kmac_per_pixel"] >= 0
     printed = capsys.readouterr().out
-    assert "the harness costs" in printed
+    assert "The harness costs" in printed
     assert "LoadGen: absent" in printed
-    assert latency.text(found) in printed
+    shown = pieces.text(latency.pieces(latency.BENCHMARK.read(path), tmp_path))
+    assert shown in printed

@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import memory, memory_process, results
+from benchmarks import memory_process
 from benchmarks.__main__ import main
 from benchmarks.memory_process import Peak, Request
-from tests import bundles
+from benchmarks.suite import memory
+from tests import bundles, sample_results
 from venturi import Codec, StreamError
 
 TINY = str(bundles.CODEC)
@@ -37,31 +38,32 @@ def test_memory_hardly_grows_with_the_picture(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> results.Results:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> memory.Result:
     path = tmp_path_factory.mktemp("memory") / "memory.json"
     sizes = ["--megapixels", "4.5", "--whole-megapixels", "4.5"]
     words = ["memory", "--json", str(path), "--bundle", TINY, "--threads", "1", *sizes]
     assert main(words) == 0
-    return results.read(path)
+    assert sample_results.values(path)["benchmark"] == "memory"
+    return memory.BENCHMARK.read(path)
 
 
-def test_the_command_writes_what_it_measured(measured: results.Results) -> None:
-    assert measured["picture"]["width"] == 2121
-    assert set(measured["calls"]) == {"open", "compress", "decompress", "decompress_region"}
-    calls = measured["calls"]
-    assert calls["compress"]["picture_mb"] == pytest.approx(3 * 4.5, abs=0.1)
-    assert calls["decompress"]["peak_mb"] > calls["decompress_region"]["peak_mb"]
-    assert calls["decompress_region"]["picture_mb"] == pytest.approx(0.6, abs=0.1)
-    assert 20 < calls["open"]["peak_mb"] < calls["compress"]["peak_mb"]
-    assert measured["within_limit"] is True
+def test_the_command_writes_what_it_measured(measured: memory.Result) -> None:
+    assert measured.picture.width == 2121
+    assert set(measured.calls) == {"open", "compress", "decompress", "decompress_region"}
+    calls = measured.calls
+    assert calls["compress"].picture_mb == pytest.approx(3 * 4.5, abs=0.1)
+    assert calls["decompress"].peak_mb > calls["decompress_region"].peak_mb
+    assert calls["decompress_region"].picture_mb == pytest.approx(0.6, abs=0.1)
+    assert 20 < calls["open"].peak_mb < calls["compress"].peak_mb
+    assert measured.within_limit is True
 
 
-def test_windows_and_regions_agree_with_the_whole(measured: results.Results) -> None:
-    assert measured["windows"]["same_stream"] is True
-    assert measured["windows"]["largest_difference"] <= 1
-    region = measured["region"]
-    assert region["largest_difference"] <= 1
-    assert 0 < region["chunks_needed"] < region["chunks"] == 9
+def test_windows_and_regions_agree_with_the_whole(measured: memory.Result) -> None:
+    assert measured.windows.same_stream is True
+    assert measured.windows.largest_difference <= 1
+    region = measured.region
+    assert region.largest_difference <= 1
+    assert 0 < region.chunks_needed < region.chunks == 9
 
 
 def test_a_blank_chunk_is_an_error_where_it_is_read() -> None:

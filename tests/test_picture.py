@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import picture, results
 from benchmarks.__main__ import main
+from benchmarks.suite import codec
 from tests import bundles, sample_results
 from venturi import Codec, images
 
@@ -23,7 +24,7 @@ def place(tmp_path: Path) -> Path:
     images.write(
         tmp_path / "photo.png", np.stack([waves, waves[::-1], 255 - waves], -1).astype("u1")
     )
-    results.write(tmp_path / "codec.json", sample_results.codec())
+    sample_results.put(tmp_path, "codec")
     return tmp_path
 
 
@@ -44,11 +45,11 @@ def test_the_crops_say_what_they_cost(place: Path) -> None:
 def test_a_small_photograph_is_refused(place: Path) -> None:
     images.write(place / "small.png", np.zeros((329, 400, 3), np.uint8))
     with pytest.raises(ValueError, match="400x329 pixels; expected at least 190x330"):
-        picture.draw(place / "small.png", sample_results.codec(), bundle=TINY, quality=40)
+        picture.draw(place / "small.png", sample_results.record("codec"), bundle=TINY, quality=40)
 
 
 def test_the_committed_picture_has_the_curves_of_the_results() -> None:
-    curve = picture.curve(results.read(results.FOLDER / "codec.json"))
+    curve = picture.curve(codec.BENCHMARK.read(results.FOLDER / "codec.json"))
     assert curve.strip() in COMMITTED.read_text(encoding="utf-8"), (
         "run python -m benchmarks picture"
     )

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import report, results
+from benchmarks import charts, registry, report, templating
 from benchmarks.__main__ import main
-from benchmarks.report import charts, markup
+from benchmarks.pieces import Table
 from tests import browser, sample_results
 
 PHONE, DESK = 390, 1280
@@ -34,7 +34,7 @@ def test_the_page_needs_nothing_else(folder: Path) -> None:
 
 def test_the_page_has_a_part_for_every_results_file(folder: Path) -> None:
     page = report.page(folder)
-    for name in (section.NAME for section in report.SECTIONS):
+    for name in registry.every():
         assert f'<h2 id="{name}">' in page
         assert f'href="#{name}"' in page
     drawn = (
@@ -49,8 +49,8 @@ def test_the_page_has_a_part_for_every_results_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("load", "words"),
     [
-        ({"streams": 4}, "4 streams"),
-        ({"bound_ms": 50, "rate_per_s": None}, "no rate holds 50 ms"),
+        ({"streams": 4, "batch": 2}, "4 streams"),
+        (sample_results.SERVER | {"rate_per_s": None}, "no rate holds 50 ms"),
         ({"fps": 30, "frames": 90, "dropped": 3, "age_ms": {"p50": 41.0}}, "3 of 90 dropped, age"),
         ({"fps": 30, "frames": 9, "dropped": 0, "age_ms": {"p50": None}}, "0 of 9 dropped<"),
     ],
@@ -60,7 +60,7 @@ def test_every_scenario_says_what_it_found(
 ) -> None:
     found = sample_results.latency()
     found["rows"][0]["load"] = load
-    results.write(tmp_path / "latency.json", found)
+    sample_results.put(tmp_path, "latency", found)
     assert words in report.page(tmp_path)
 
 
@@ -68,8 +68,8 @@ def test_a_sweep_may_know_little(tmp_path: Path) -> None:
     found = sample_results.latency()
     for row in found["rows"]:
         row |= {"samples_ms": [5.0], "latency_ms": {"p50": None}, "error": None, "profile": None}
-        row |= {"split_ms": None, "memory_mb": None, "cold_start_ms": None, "load": None}
-    results.write(tmp_path / "latency.json", found | {"harness": None, "loadgen": None})
+        row |= {"split_ms": None, "memory_mb": None, "cold_start_ms": None, "load": {}}
+    sample_results.put(tmp_path, "latency", found | {"harness": None, "loadgen": None})
     page = report.page(tmp_path)
     assert "n/a (needs 11)" in page
     assert "Roofline" not in page
@@ -77,17 +77,17 @@ def test_a_sweep_may_know_little(tmp_path: Path) -> None:
 
 
 def test_what_has_no_results_is_said_to_be_absent(tmp_path: Path) -> None:
-    results.write(tmp_path / "denoise.json", sample_results.denoise())
+    sample_results.put(tmp_path, "denoise")
     page = report.page(tmp_path)
     absent = set(re.findall(r"No <code>(\w+)\.json</code>", page))
-    assert absent == {section.NAME for section in report.SECTIONS} - {"denoise"}
+    assert absent == set(registry.every()) - {"denoise"}
     assert "No crops beside these results" in page
     with pytest.raises(ValueError, match=r"codec\.json"):
         report.page(tmp_path / "nothing")
 
 
 def test_what_an_adapted_codec_gains_and_loses(tmp_path: Path) -> None:
-    results.write(tmp_path / "adapt.json", sample_results.adapt())
+    sample_results.put(tmp_path, "adapt")
     page = report.page(tmp_path)
     assert "on its kind</dt><dd>−30.0 %" in page
     assert "elsewhere</dt><dd>+20.0 %" in page
@@ -99,7 +99,7 @@ def test_what_a_stream_gains_over_the_still_denoiser(tmp_path: Path) -> None:
     found = sample_results.video()
     found["pans_psnr_db"] = {"0": {"noisy": 20.0, "still": 30.0, "alone": 29.0, "stream": 32.0}}
     found["cut_psnr_db"] = {"noisy": 20.0, "still": 30.0, "alone": 29.0, "stream": 29.5}
-    results.write(tmp_path / "video.json", found)
+    sample_results.put(tmp_path, "video", found)
     page = report.page(tmp_path)
     assert "stream: 0 pixels per frame, 2.00" in page
     assert "the frame after a cut</dt><dd>−0.50 dB" in page
@@ -109,7 +109,7 @@ def test_what_a_stream_gains_over_the_still_denoiser(tmp_path: Path) -> None:
 
 def test_a_video_part_without_pans_or_cuts(tmp_path: Path) -> None:
     found = sample_results.video() | {"pans_psnr_db": {}, "cut_psnr_db": {}}
-    results.write(tmp_path / "video.json", found)
+    sample_results.put(tmp_path, "video", found)
     page = report.page(tmp_path)
     assert "over the speed of a pan" not in page
     assert "beyond the still denoiser, clip</dt><dd>+1.10 dB" in page
@@ -117,7 +117,7 @@ def test_a_video_part_without_pans_or_cuts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kept", "word"), [(True, "kept"), (False, "exceeded")])
 def test_whether_the_memory_limit_is_kept(kept: bool, word: str, tmp_path: Path) -> None:
-    results.write(tmp_path / "memory.json", sample_results.memory() | {"within_limit": kept})
+    sample_results.put(tmp_path, "memory", sample_results.memory() | {"within_limit": kept})
     page = report.page(tmp_path)
     assert f"limit of 1500 MB</dt><dd>{word}</dd>" in page
     assert "limit: 1500" in page
@@ -128,7 +128,7 @@ def test_whether_the_memory_limit_is_kept(kept: bool, word: str, tmp_path: Path)
 def test_the_ways_of_a_frame_stand_side_by_side(tmp_path: Path) -> None:
     found = sample_results.frame()
     found["sizes"]["1280x720"] = found["sizes"]["640x480"]
-    results.write(tmp_path / "frame.json", found)
+    sample_results.put(tmp_path, "frame", found)
     page = report.page(tmp_path)
     for size in ("640×480", "1280×720"):
         assert f"NumPy, {size}: 1.5 ms" in page
@@ -165,9 +165,11 @@ def test_every_sample_is_in_the_distribution() -> None:
 
 
 def test_a_minus_is_a_minus() -> None:
-    table = markup.table([["a"], ["-1.5 %"], ["single-stream"]], caption="c")
-    assert "−1.5 %" in table
-    assert "single-stream" in table
+    rows = [["a"], ["-1.5 %"], ["single-stream"]]
+    part = report.Part("n", "t", "c", [Table("c", rows)])
+    page = templating.render("report.html", title="t", parts=[part])
+    assert "<td>−1.5 %</td>" in page
+    assert "single-stream" in page
 
 
 def opened(web_page: browser.Page, folder: Path, width: int, *, dark: bool = False) -> browser.Page:

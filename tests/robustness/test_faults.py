@@ -1,11 +1,13 @@
 """Every row of the robustness table, and that the table can lose."""
 
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
 from benchmarks import results
+from benchmarks.suite import robustness
 from tests import sample_results
 from tests.robustness.table import RESULTS, ROWS, attempt, merge, show
 from tests.robustness.tally import Row, Tally
@@ -30,8 +32,8 @@ def test_nothing_is_lost(row: Row, pytestconfig: pytest.Config) -> None:
     print(show([found]))
     if is_full:
         merge(RESULTS, [found], list(ROWS))
-    assert found["losses"] == []
-    assert found["tried"] == found["caught"] > 0
+    assert found.losses == []
+    assert found.tried == found.caught > 0
 
 
 def test_the_table_can_lose() -> None:
@@ -51,41 +53,41 @@ def test_the_table_can_lose() -> None:
             bytearray(3_000_000)
 
     found = attempt(Row("careless", "all", "nothing", careless, 2, 2), 2)
-    assert (found["tried"], found["caught"], found["lost"]) == (14, 4, 10)
-    assert found["figures"]["found"] == 1
+    assert (found.tried, found.caught, found.lost) == (14, 4, 10)
+    assert found.figures["found"] == 1
     assert "careless" in show([found])
 
 
 def test_a_broken_row_is_lost() -> None:
     found = attempt(Row("broken", "", "", lambda *_: _raise(KeyError("x")), 1, 1), 1)
-    assert "KeyError" in found["losses"][0]
-    assert found["lost"] == found["tried"] == 1
+    assert "KeyError" in found.losses[0]
+    assert found.lost == found.tried == 1
 
 
 def test_rows_of_different_days_come_together(tmp_path: Path) -> None:
-    def attempted(name: str, seconds: float) -> dict[str, object]:
-        row: dict[str, object] = sample_results.robustness()["rows"][0]
-        return row | {"name": name, "seconds": seconds}
+    def attempted(name: str, seconds: float) -> robustness.Row:
+        row: robustness.Row = sample_results.record("robustness").rows[0]
+        return replace(row, name=name, seconds=seconds)
 
     path = tmp_path / "robustness.json"
     known = ["a", "b", "c"]
     merge(path, [attempted("b", 1), attempted("gone", 1)], [*known, "gone"])
     merge(path, [attempted("c", 2), attempted("b", 2)], known)
     merge(path, [attempted("a", 3)], known)
-    rows = results.read(path)["rows"]
-    assert [(row["name"], row["seconds"]) for row in rows] == [("a", 3), ("b", 2), ("c", 2)]
+    rows = results.read(path, robustness.Result).rows
+    assert [(row.name, row.seconds) for row in rows] == [("a", 3), ("b", 2), ("c", 2)]
 
 
 def test_the_kept_figures_are_those_of_this_table() -> None:
-    kept = results.read(RESULTS)["rows"]
-    assert [found["name"] for found in kept] == list(ROWS)
+    kept = results.read(RESULTS, robustness.Result).rows
+    assert [found.name for found in kept] == list(ROWS)
     for found in kept:
-        row = ROWS[found["name"]]
-        assert found["lost"] == 0, found["losses"]
-        assert found["tried"] == found["caught"] > 0
+        row = ROWS[found.name]
+        assert found.lost == 0, found.losses
+        assert found.tried == found.caught > 0
         again = f"run python -m pytest tests/robustness --full -k {row.name}"
-        assert found["count"] == row.full, again
-        assert (found["fault"], found["promise"]) == (row.fault, row.promise), again
+        assert found.count == row.full, again
+        assert (found.fault, found.promise) == (row.fault, row.promise), again
 
 
 def _raise(error: Exception) -> None:

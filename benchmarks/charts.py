@@ -106,11 +106,11 @@ def bars(
     values: by group, then by series, each of which has a colour. limit: name and value of a line
     that bars should not cross.
     """
-    found = [value for group in values.values() for value in group.values()]
-    if not found:
+    numbers = [value for group in values.values() for value in group.values()]
+    if not numbers:
         return plot.frame(title, "", AREA)
     # The longest bar leaves room for its number.
-    axis = plot.linear(unit, [0, 1.12 * max(found), *([limit[1]] if limit else ())])
+    axis = plot.linear(unit, [0, 1.12 * max(numbers), *([limit[1]] if limit else ())])
     series = list(dict.fromkeys(name for group in values.values() for name in group))
     parts, top = [], TOP + 8.0
     for name, group in values.items():

@@ -50,6 +50,20 @@ for (const figure of document.querySelectorAll(".compare")) {
   show();
 }
 
+// Pictures that a click shows with their own pixels.
+for (const image of document.querySelectorAll(".zoom")) {
+  image.addEventListener("click", () => {
+    const dialog = document.createElement("dialog"), large = document.createElement("img");
+    large.src = image.src;
+    large.alt = image.alt;
+    dialog.append(large);
+    dialog.addEventListener("click", () => dialog.close());
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
 // The theme: the system's until the button chooses one.
 const theme = document.getElementById("theme"), root = document.documentElement;
 const dark = () => root.dataset.theme

@@ -1,0 +1,1 @@
+"""The benchmarks: each module here is one, and registers itself by its name BENCHMARK."""
