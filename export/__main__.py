@@ -37,7 +37,7 @@ def export(source: Source) -> Manifest:
 
     Raises:
         ValueError: nothing exports such a checkpoint.
-        ParityError: a file computes something else than the model; no bundle was written.
+        ParityError: a file does not compute what the model computes; no bundle was written.
     """
     if source.task not in RECIPES:
         raise ValueError(f"recipe {source.task!r}; expected one of {sorted(RECIPES)}")

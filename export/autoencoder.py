@@ -33,10 +33,10 @@ from venturi._format.tables import Tables
 
 TOLERANCE = 1e-5
 PRIOR_DEVIATION = 8
-"""Steps of rounding in a standard deviation of a variational code."""
+"""Rounding steps per standard deviation of the prior of a variational code."""
 
 ROUNDING_LOSS = 0.05
-"""By how much rounding may raise the squared error, at most, where training left it open."""
+"""Largest relative increase of the squared error by rounding, for codes not trained for it."""
 
 _CHUNK = 500
 _PROBES = 500
@@ -47,7 +47,7 @@ _BATCHES = (1, 2, 7, 250)
 
 
 class EncoderGraph(nn.Module):
-    """The encoder with codes in steps of rounding."""
+    """The encoder, with codes counted in rounding steps."""
 
     def __init__(self, model: Autoencoder, steps: Tensor) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class EncoderGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """The decoder from steps of rounding to a picture."""
+    """The decoder, from codes counted in rounding steps to a picture."""
 
     def __init__(self, model: Autoencoder, steps: Tensor) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class DecoderGraph(nn.Module):
 
 
 class ShippedRowEncoder(nn.Module):
-    """A recurrent encoder without its loop."""
+    """A recurrent encoder, unrolled."""
 
     def __init__(self, encoder: RowEncoder, shape: Shape) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class ShippedRowEncoder(nn.Module):
 
 
 class ShippedRowDecoder(nn.Module):
-    """A recurrent decoder without its loop."""
+    """A recurrent decoder, unrolled."""
 
     def __init__(self, decoder: RowDecoder) -> None:
         super().__init__()
@@ -99,23 +99,23 @@ class ShippedRowDecoder(nn.Module):
 
 
 def shipped(model: Autoencoder, shape: Shape) -> Autoencoder:
-    """Return the model as it ships: the same function, in operators that every device runs."""
-    made = copy.deepcopy(model)
-    if isinstance(made.encoder, RowEncoder):
-        made.encoder = ShippedRowEncoder(made.encoder, shape)
-    if isinstance(made.decoder, RowDecoder):
-        made.decoder = ShippedRowDecoder(made.decoder)
-    if isinstance(made.decoder, ConvDecoder):
-        made.decoder.coarse = permuted(made.decoder.coarse, 2)
-        made.decoder.fine = permuted(made.decoder.fine, 2)
-    return made
+    """Return the model for deployment: the same function in operators that every device runs."""
+    ships = copy.deepcopy(model)
+    if isinstance(ships.encoder, RowEncoder):
+        ships.encoder = ShippedRowEncoder(ships.encoder, shape)
+    if isinstance(ships.decoder, RowDecoder):
+        ships.decoder = ShippedRowDecoder(ships.decoder)
+    if isinstance(ships.decoder, ConvDecoder):
+        ships.decoder.coarse = permuted(ships.decoder.coarse, 2)
+        ships.decoder.fine = permuted(ships.decoder.fine, 2)
+    return ships
 
 
 def export_autoencoder(source: Source) -> Manifest:
     """Write the bundle of an autoencoder.
 
     Raises:
-        ParityError: a file computes something else than the model.
+        ParityError: a file does not compute what the model computes.
     """
     recipe = RECIPES[source.task](**source.recipe)
     assert isinstance(recipe, AutoencoderRecipe)
@@ -173,11 +173,11 @@ def _pictures(task: DigitsTask) -> tuple[Pictures, ...]:
 
 @torch.no_grad()
 def rounding_steps(model: Autoencoder, task: DigitsTask) -> Tensor:
-    """Return how many steps of rounding a unit of each number of the code has, (numbers,).
+    """Return the rounding steps per unit of each number of the code, (numbers,).
 
-    A number gets steps in proportion to what it does to the picture, so that each adds the same
-    error: with steps of the picture's error s, n numbers add n s² / 12. The steps that a model was
-    trained for stay.
+    Steps are proportional to a number's effect on the picture, so that all numbers add the same
+    error: if a step changes the picture by s, n numbers add n s² / 12. A model that was trained for
+    rounding keeps its own steps.
     """
     numbers = task.recipe.numbers
     if isinstance(model, Rounded):
@@ -209,15 +209,15 @@ def codes(model: Autoencoder, steps: Tensor, task: DigitsTask) -> NDArray[np.int
     for part in torch.split(task.images, _CHUNK):
         image = noisy(part.float() / 255, task.recipe.noise, rng)
         parts.append(torch.round(model.encode(image) * steps).long())
-    found: NDArray[np.int64] = torch.cat(parts).numpy()
-    return found
+    symbols: NDArray[np.int64] = torch.cat(parts).numpy()
+    return symbols
 
 
 def code_tables(symbols: NDArray[np.int64]) -> Tables:
     """Return a table for each number of a code, fitted to symbols int64 (N, numbers).
 
-    Every symbol counts half a time more than it was seen, so that none in the radius is free or
-    impossible; what is rarer than one in ten thousand at the ends is escaped.
+    Half an occurrence is added to each symbol, so that none within the radius is impossible. The
+    ends of the distribution, one in ten thousand, are escaped.
     """
     rows = [_table(column) for column in symbols.T]
     return Tables(tuple(rows), np.arange(len(rows), dtype=np.uint8)[None])
@@ -234,10 +234,10 @@ def _table(symbols: NDArray[np.int64]) -> NDArray[np.uint16]:
 def write_graphs(
     model: Autoencoder, steps: Tensor, samples: Tensor, folder: Path
 ) -> dict[str, float]:
-    """Write the two graphs; return what was measured against PyTorch on sample pictures.
+    """Write the two graphs; return their differences from PyTorch on sample pictures.
 
     Raises:
-        ParityError: a file computes something else than the model.
+        ParityError: a file does not compute what the model computes.
     """
     numbers, shape = len(steps), (samples.shape[1], samples.shape[2], samples.shape[3])
     image, code = Port("image", ("batch", *shape)), Port("code", ("batch", numbers))
@@ -245,19 +245,19 @@ def write_graphs(
     ships = shipped(model, shape)
     export_graph(EncoderGraph(ships, steps), (torch.rand(3, *shape),), [image], [code], encoder)
     export_graph(DecoderGraph(ships, steps), (torch.zeros(3, numbers),), [code], [image], decoder)
-    # In float64, so that a recurrent network's own rounding is not taken for the file's.
+    # In float64, so that rounding errors of a recurrent network do not count against the file.
     exact = copy.deepcopy(model).double()
     to_code, to_image = (
         part(exact, steps.double()).eval() for part in (EncoderGraph, DecoderGraph)
     )
     images = [(samples[:count].float() / 255).double() for count in _BATCHES]
     with torch.no_grad():
-        found = [torch.round(to_code(part)) for part in images]
+        rounded = [torch.round(to_code(part)) for part in images]
     encoder_error = largest_difference(
         encoder, ("image",), to_code, [[part] for part in images], relative_to="tensor"
     )
     require(encoder, encoder_error, TOLERANCE)
-    decoder_error = largest_difference(decoder, ("code",), to_image, [[part] for part in found])
+    decoder_error = largest_difference(decoder, ("code",), to_image, [[part] for part in rounded])
     require(decoder, decoder_error, TOLERANCE)
     return {
         "encoder_max_relative_error": encoder_error,
@@ -267,10 +267,10 @@ def write_graphs(
 
 @torch.no_grad()
 def quality(model: Autoencoder, steps: Tensor, task: DigitsTask) -> dict[str, float]:
-    """Return errors per pixel on the test pictures: with the code as it is, and rounded.
+    """Return errors per pixel on the test pictures, with exact and with rounded codes.
 
-    A variational one has its negative evidence lower bound too, in nats, from one code drawn for
-    each picture: its bundle holds no variances to measure it with later.
+    For a variational model also the negative evidence lower bound in nats, from one sample per
+    picture; it cannot be measured on the bundle, which holds no variances.
     """
     rng = torch.Generator().manual_seed(0)
     images = to_tensor(task.data.test.images)

@@ -1,4 +1,4 @@
-"""Write a bundle aside and rename it whole: a failure leaves none, or the old one."""
+"""Write a bundle to a temporary folder, then rename it: a failure leaves the old one, or none."""
 
 import json
 import shutil

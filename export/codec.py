@@ -13,17 +13,7 @@ from torch import Tensor, nn
 
 from export import entropy
 from export.bundle import write_bundle
-from export.graphs import Port, block_major, export_graph
-from export.int8 import compared, feeds, write_int8
-from export.layers import in_patches, permuted, strided, without_unshuffle
-from export.parity import (
-    largest_difference,
-    pixel_difference,
-    require,
-    require_pixels,
-    run_file,
-)
-from export.rows import (
+from export.channels_last import (
     LEVELS,
     MIDDLE,
     AllBetween,
@@ -41,6 +31,16 @@ from export.rows import (
     residuals,
     shuffled,
 )
+from export.graphs import Port, block_major, export_graph
+from export.int8 import compared, feeds, write_int8
+from export.layers import in_patches, permuted, strided, without_unshuffle
+from export.parity import (
+    largest_difference,
+    pixel_difference,
+    require,
+    require_pixels,
+    run_file,
+)
 from export.source import Source
 from export.storage import Stored, store
 from export.tables import COUNT_RADIUS, build
@@ -55,8 +55,8 @@ from venturi._layout import CHUNK, HYPER_MAX, HYPER_STRIDE, LATENT_STRIDE, MEAN_
 
 TOLERANCE = 2e-4
 EXACT_LAYERS = "linear", "stem", "head", "hyper"
-"""Convolutions of the encoder that its variant in 8 bits computes in float32, as all products of
-matrices are: the linear path, what enters and leaves the blocks beside it, and the hyper-latent."""
+"""Convolutions of the encoder that stay in float32 in its 8-bit variant, as all matrix products do:
+the linear path, the first and last layers beside it, and the hyper-latent."""
 
 FILES = {
     "encoder": "encoder.onnx",
@@ -73,7 +73,7 @@ _SIDES = ((64, 64), (64, 192), (320, 128), (448, 576))
 
 
 class EncoderGraph(nn.Module):
-    """Analysis as it ships: space-to-depth folded into strided convolutions, shifts into biases."""
+    """Analysis for deployment: space-to-depth becomes strided convolutions, shifts biases."""
 
     def __init__(self, analysis: Analysis) -> None:
         super().__init__()
@@ -93,13 +93,13 @@ class EncoderGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """Synthesis as it ships: channels last, and pixels at its end.
+    """Synthesis for deployment, in the channels-last matmul form, with pixels as its output.
 
-    What makes patches of 16×16 and of 8×8 makes the coefficients of those of 4×4 at once.
+    The layers for patches of 16×16 and 8×8 produce coefficients of 4×4 patches directly.
 
     Args:
         synthesis: in evaluation mode.
-        for_int8: compute in a form that is to be rounded, as the classes of :mod:`export.rows` say.
+        for_int8: use the form for 8 bits: see the classes of :mod:`export.channels_last`.
     """
 
     def __init__(self, synthesis: Synthesis, *, for_int8: bool = False) -> None:
@@ -169,7 +169,7 @@ def export_codec(source: Source) -> Manifest:
     """Write the bundle of a photo codec.
 
     Raises:
-        ParityError: a file computes something else than the model.
+        ParityError: a file does not compute what the model computes.
     """
     recipe = PhotoRecipe(**source.recipe)
     model = CodecNetwork(sizes(recipe)).eval()
@@ -257,16 +257,16 @@ def write_transforms(
     wanted: CodecNetwork | None = None,
     for_int8: bool = False,
 ) -> dict[str, float]:
-    """Write the encoder's and the decoder's graph; return what was measured against PyTorch.
+    """Write the encoder's and the decoder's graph; return its differences from PyTorch.
 
     Args:
         model: in evaluation mode.
         folder: of the files.
         wanted: what the files must compute; None is the model itself.
-        for_int8: make them ready to be rounded.
+        for_int8: prepare them for rounding to 8 bits.
 
     Raises:
-        ParityError: a file computes something else than the model.
+        ParityError: a file does not compute what the model computes.
     """
     latent, hyper = model.synthesis.stem.in_channels, model.hyper_level.shape[1]
     coarse: tuple[str | int, ...] = ("latent_height", "latent_width")
@@ -285,7 +285,7 @@ def write_variant(model: CodecNetwork, task: PhotoTask, folder: Path) -> dict[st
     """Write encoder and decoder in 8 bits beside those in float32; return what is proven of them.
 
     Raises:
-        ParityError: the model made ready for it computes something else, or it is of no use.
+        ParityError: the prepared model does not compute the same, or the variant loses too much.
     """
     batch = task.batch(0, 0, _CALIBRATION_CROPS)
     image, quality = batch["image"].contiguous(), batch["quality"]

@@ -36,7 +36,7 @@ def export_denoiser(source: Source) -> Manifest:
     """Write the bundle of a camera denoiser.
 
     Raises:
-        ParityError: a file computes something else than the model.
+        ParityError: a file does not compute what the model computes.
         FileNotFoundError: the photographs are not there, which the variant in 8 bits needs.
     """
     recipe = CameraRecipe(**source.recipe)
@@ -63,13 +63,13 @@ def write_denoiser(
     """Write the bundle of a denoiser, still or recurrent.
 
     Args:
-        source: what it is made from.
-        network: what takes its weights.
+        source: the checkpoint.
+        network: the network that loads its weights.
         write: writes the graph at a path.
         write_rounded: given its path, writes the variant in 8 bits at another.
         description: one sentence for people.
-        state: the parameters that a recurrent one has besides.
-        still: whose files a recurrent one takes for frames that have no past.
+        state: additional parameters of a recurrent denoiser.
+        still: bundle whose graphs a recurrent denoiser uses for frames without a past.
     """
     checkpoint.fill(network, source.weights)
     network.eval()
@@ -117,7 +117,7 @@ def write_variant(
     """Write the graph in 8 bits beside the one in float32; return what it loses.
 
     Raises:
-        ParityError: the network made ready for it computes something else, or it is of no use.
+        ParityError: the prepared network does not compute the same, or the variant loses too much.
     """
     frames, strengths = calibration(task)
     with tempfile.TemporaryDirectory() as aside:
@@ -135,16 +135,16 @@ def write_graph(
     wanted: DenoiserNetwork | None = None,
     for_int8: bool = False,
 ) -> Measured:
-    """Write the graph; return what was measured against PyTorch.
+    """Write the graph; return its differences from PyTorch.
 
     Args:
         network: in evaluation mode.
         path: of the file.
         wanted: what the file must compute; None is the network itself.
-        for_int8: make it ready to be rounded.
+        for_int8: prepare it for rounding to 8 bits.
 
     Raises:
-        ParityError: the file computes something else than the model.
+        ParityError: the file does not compute what the model computes.
     """
     export_graph(
         ShippedDenoiser(network, for_int8=for_int8),
@@ -162,7 +162,7 @@ def write_graph(
 
 
 def random_frame(side: tuple[int, int], rng: np.random.Generator) -> Pixels:
-    """Return pixels at random, uint8 (*side, 3)."""
+    """Return random pixels, uint8 (*side, 3)."""
     return rng.integers(0, 256, (*side, 3), np.uint8)
 
 

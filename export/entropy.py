@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from export.channels_last import Size, shuffled
 from export.graphs import Port, block_major, export_graph
 from export.parity import ParityError, largest_difference, require
-from export.rows import Size, shuffled
 from export.storage import store_exactly
 from train.networks.codec import (
     CONTEXT_MAX,
@@ -269,7 +269,7 @@ def write_entropy(network: EntropyNetwork, folder: Path) -> dict[str, float]:
     """Write the entropy network's graphs; return the proof that they are exact.
 
     Raises:
-        ParityError: a file computes something else than the network, or could on some machine.
+        ParityError: a file does not compute what the network does, or might not on some machine.
     """
     _write_steps(network, folder)
     for name in FILES.values():

@@ -33,7 +33,7 @@ _CROPS = 256
 
 _SIGMA = 25
 _PRODUCTS = {"rounded"}
-"""Constant matrices whose products are in 8 bits as well: of :class:`export.rows.Strongest`."""
+"""Constant matrices whose products are in 8 bits as well: ``channels_last.Strongest``."""
 
 CPU = torch.device("cpu")
 

@@ -1,4 +1,4 @@
-"""Layers rewritten for deployment: the same function, in operators that every device runs fast."""
+"""Layers rewritten for deployment: the same functions in operators that every device runs fast."""
 
 import copy
 import math
@@ -10,7 +10,7 @@ from export.graphs import block_major
 
 
 def strided(layer: nn.Conv2d, *unshuffles: int, centre: float = 0.0) -> nn.Conv2d:
-    """Return the convolution that equals minus ``centre``, pixel unshuffles, then a 1×1 layer."""
+    """Fold "subtract ``centre``, pixel-unshuffle, 1×1 convolution" into one strided convolution."""
     outputs, inputs = layer.weight.shape[:2]
     block = math.prod(unshuffles)
     made = nn.Conv2d(inputs // block**2, outputs, block, stride=block)
@@ -28,22 +28,22 @@ def strided(layer: nn.Conv2d, *unshuffles: int, centre: float = 0.0) -> nn.Conv2
 
 def without_unshuffle(layers: nn.Sequential) -> list[nn.Module]:
     """Return the layers with each pixel unshuffle folded into the 1×1 convolution after it."""
-    found: list[nn.Module] = []
+    folded: list[nn.Module] = []
     pending = 1
     for layer in layers:
         if isinstance(layer, nn.PixelUnshuffle):
             pending = layer.downscale_factor
         elif pending > 1:
             assert isinstance(layer, nn.Conv2d)
-            found.append(strided(layer, pending))
+            folded.append(strided(layer, pending))
             pending = 1
         else:
-            found.append(layer)
-    return found
+            folded.append(layer)
+    return folded
 
 
 def permuted(layer: nn.Conv2d, *shuffles: int) -> nn.Conv2d:
-    """Return a convolution whose channels are in the order of DCR DepthToSpaces."""
+    """Return a convolution with its outputs in the order of the DCR DepthToSpaces that follow."""
     order = torch.arange(layer.out_channels)
     for place in reversed(range(len(shuffles))):
         # The channels that the shuffles before this one leave, each with what they take away.
@@ -57,7 +57,7 @@ def permuted(layer: nn.Conv2d, *shuffles: int) -> nn.Conv2d:
 
 
 def in_patches(layer: nn.Conv2d, basis: Tensor) -> nn.Conv2d:
-    """Return the convolution whose pixel shuffle by 2 gives coefficients of smaller patches.
+    """Return a convolution whose pixel shuffle by 2 yields coefficients of smaller patches.
 
     Args:
         layer: before a pixel shuffle by 2 · side into a picture of three colours, or before one by
@@ -69,8 +69,8 @@ def in_patches(layer: nn.Conv2d, basis: Tensor) -> nn.Conv2d:
 
     def turned(values: Tensor) -> Tensor:
         parts = values.double().reshape(3, 2, side, 2, side, -1).permute(0, 2, 4, 1, 3, 5)
-        found = basis.double() @ parts.reshape(len(basis), -1)
-        return found.view(values.shape).float()
+        turned = basis.double() @ parts.reshape(len(basis), -1)
+        return turned.view(values.shape).float()
 
     made.weight.data = turned(layer.weight.detach())
     if layer.bias is not None:
@@ -79,7 +79,7 @@ def in_patches(layer: nn.Conv2d, basis: Tensor) -> nn.Conv2d:
 
 
 class Unrolled(nn.Module):
-    """A recurrent layer of one direction, step by step: no loop is left in the graph."""
+    """A GRU unrolled over its steps, so that the graph has no loop."""
 
     def __init__(self, layer: nn.GRU, steps: int) -> None:
         super().__init__()
@@ -99,8 +99,8 @@ class Unrolled(nn.Module):
             reset, update, new = seen[:, min(step, rows.shape[1] - 1)].chunk(3, 1)
             reset_known, update_known, new_known = self.known(state).chunk(3, 1)
             gate = torch.sigmoid(update + update_known)
-            found = torch.tanh(new + torch.sigmoid(reset + reset_known) * new_known)
-            state = found + gate * (state - found)
+            candidate = torch.tanh(new + torch.sigmoid(reset + reset_known) * new_known)
+            state = candidate + gate * (state - candidate)
             states.append(state)
         return torch.stack(states, 1)
 

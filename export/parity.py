@@ -1,4 +1,4 @@
-"""Compare the file that ships, reloaded and optimised as users get it, with the PyTorch model."""
+"""Compare the exported file, reloaded and optimised as for users, with the PyTorch model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from torch import Tensor
 Array = NDArray[Any]
 
 _PIXEL_TOLERANCE = 0.51
-"""Levels between a pixel and what PyTorch has before it rounds, which does half of one."""
+"""Levels between a pixel and PyTorch's value before rounding, which alone accounts for 0.5."""
 
 _BORDER_TOLERANCE = 4.0
 """The same of what is to be rounded, for the sake of its border; it loses about as much then."""
 
 
 class ParityError(Exception):
-    """The exported file computes something else than the model it was made from."""
+    """The exported file does not compute what the model computes."""
 
 
 def run_file(path: Path, inputs: Mapping[str, Array]) -> list[Array]:
@@ -42,10 +42,10 @@ def largest_difference(
 ) -> float:
     """Return the largest |ONNX − PyTorch| over all cases and outputs, relative above 1.
 
-    A difference is divided by max(1, m), m being the magnitude of the value itself or the largest
-    one of its tensor. The second is for values that are sums of large ones: what cancels out leaves
-    the rounding of what was there before. A module and cases in float64 give the reference without
-    its own rounding; the file gets float32 all the same.
+    A difference is divided by max(1, m), where m is the magnitude of the value or the largest
+    magnitude of its tensor. The latter is for sums of large values that cancel out and keep their
+    rounding errors. A module and cases in float64 give a reference without rounding errors of its
+    own; the file gets float32 in any case.
     """
     worst = 0.0
     for case in cases:
@@ -60,7 +60,7 @@ def largest_difference(
 def difference(
     path: Path, found: Array, wanted: Array, *, relative_to: Literal["value", "tensor"] = "value"
 ) -> float:
-    """Return how far one output is from PyTorch's, as :func:`largest_difference` does of all."""
+    """Return the difference of one output from PyTorch's: see :func:`largest_difference`."""
     reference = wanted.astype(np.float64)
     magnitude = np.abs(reference)
     scale = np.maximum(1, magnitude.max() if relative_to == "tensor" else magnitude)
@@ -68,7 +68,7 @@ def difference(
 
 
 def pixel_difference(path: Path, pixels: Array, wanted: Tensor) -> float:
-    """Return the largest |pixel − PyTorch| in levels: 0.5 where only the rounding is between them.
+    """Return the largest |pixel − PyTorch| in levels; rounding alone gives 0.5.
 
     Args:
         path: of the file, for the message.

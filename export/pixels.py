@@ -1,8 +1,9 @@
-"""The denoiser's networks as they ship: from pixels to pixels.
+"""The denoisers' networks as they ship: from pixels to pixels.
 
-Rows at both ends, where bytes become patches and patches bytes, and planes between them, which
-onnxruntime keeps in the layout of its convolutions: in blocks of channels in float32, with the
-channels last in 8 bits. Nothing is moved from one layer to the next.
+At both ends, where bytes become patches and patches become bytes, they have the channels-last
+matmul form (:mod:`export.channels_last`). Between them they have planes, which onnxruntime keeps in
+the layout of its convolutions: blocks of channels in float32, channels last in 8 bits. No layer
+needs a change of layout.
 """
 
 import copy
@@ -11,9 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.graphs import block_major
-from export.layers import permuted
-from export.rows import (
+from export.channels_last import (
     LEVELS,
     MIDDLE,
     AllBetween,
@@ -30,10 +29,12 @@ from export.rows import (
     shuffled,
     shuffled_planes,
 )
+from export.graphs import block_major
+from export.layers import permuted
 from train.networks.denoiser import LEVEL_STRIDE, PATCH, DenoiserNetwork
 from train.networks.recurrent import STATE_LIMIT, RecurrentNetwork
 
-_WORD = 4  # channels; a convolution in 8 bits of a number between takes three times as long
+_WORD = 4  # channels; an 8-bit convolution of any other multiple takes three times as long
 _BLOCK = 16  # the same in float32
 
 _CLAIM_MAX = 0.75
@@ -41,11 +42,11 @@ _CLAIM_MAX = 0.75
 
 
 class FloatForm(nn.Module):
-    """What is computed in its own way in float32.
+    """The parts of a network that are computed differently in float32 and in 8 bits: float32.
 
     Attributes:
         first: the estimator's first layer.
-        level: its last one.
+        level: the estimator's last layer.
     """
 
     def __init__(self, network: DenoiserNetwork) -> None:
@@ -57,12 +58,12 @@ class FloatForm(nn.Module):
         self.between = AllBetween(network.between) if network.between else None
 
     def of(self, patches: Tensor, levels: Tensor, size: Size) -> tuple[Tensor, Tensor]:
-        """Return what convolutions read of a frame, and its coefficients: (1, 48, H/4, W/4).
+        """Return the input of the convolutions and the coefficients, both (1, 48, H/4, W/4).
 
         Args:
-            patches: of the frame, uint8 (places, 48).
+            patches: of the frame, uint8 (positions, 48).
             levels: the same, float32.
-            size: how many places there are.
+            size: height and width in positions.
         """
         coefficients = self.analysis(as_planes(levels, size))
         return coefficients, coefficients
@@ -72,34 +73,34 @@ class FloatForm(nn.Module):
 
         Args:
             patches, size: as above.
-            seen: what convolutions read.
-            claim: the noise level that is claimed, full scale 1, as :attr:`level` gives it.
+            seen: input of the convolutions.
+            claim: the claimed noise level, full scale 1, as :attr:`level` gives it.
         """
         found: Tensor = self.stem(seen) + self.claim(shuffled_planes(claim, size))
         return found
 
     def widened(self, deep: Tensor, size: Size) -> Tensor:
-        """Return what features at 1/8 add to those at 1/4, each to four places."""
+        """Return features at 1/8 upsampled to 1/4, to be added there."""
         return functional.interpolate(self.up(deep), scale_factor=2.0, mode="nearest")
 
     def noise(self, seen: Tensor, shared: Tensor, x: Tensor) -> Tensor:
         """Return the noise of each coefficient, (1, 48, H/4, W/4).
 
         Args:
-            seen: what convolutions read.
-            shared: each coefficient's share.
+            seen: input of the convolutions.
+            shared: coefficients times their shares.
             x: the last features.
         """
-        found: Tensor = shared + self.offset(x)  # convolutions add what was there before them
-        return found if self.between is None else found + self.between(seen, x)
+        noise: Tensor = shared + self.offset(x)  # onnxruntime fuses the sum into the convolution
+        return noise if self.between is None else noise + self.between(seen, x)
 
 
 class IntegerForm(nn.Module):
-    """The same to be rounded: convolutions read the bytes of the frame as they are.
+    """The same parts for 8 bits: convolutions read the bytes of the frame directly.
 
-    The claim is a byte beside those of its patch. The coefficients, which are not rounded, are a
-    product of rows and count from black, where the network's count from grey: the offset has the
-    shares of what lies between.
+    The claimed level is one more byte of each patch. The coefficients are not rounded; they are a
+    matrix product of levels that count from black, while the network's count from grey, and the
+    offset layer makes up for the difference.
     """
 
     def __init__(self, network: DenoiserNetwork) -> None:
@@ -107,13 +108,13 @@ class IntegerForm(nn.Module):
         analysis, claim = _of_levels(network.analysis, MIDDLE), of_rows(network.claim)
         self.analysis = nn.Buffer(analysis.weight.detach())
         first, level = _ends(network.estimator)
-        self.level = _repeated(level, _WORD, each=True)  # as often as its byte is beside the patch
+        self.level = _repeated(level, _WORD, each=True)  # as often as its byte is beside it
         stem, byte = of_rows(after(network.stem, analysis)), claim.weight.detach()
         byte = byte * (_CLAIM_MAX / LEVELS)
         weight = torch.cat((stem.weight.detach(), (byte / _WORD).expand(-1, _WORD)), 1)
         bias = stem.bias.detach() + claim.bias.detach() + MIDDLE * byte[:, 0]
         self.first, self.stem = after(first, analysis), of_planes(linear(weight, bias))
-        self.up = _repeated(network.up, 4)  # four places as one, which are moved together
+        self.up = _repeated(network.up, 4)  # for four positions at once
         self.offset = of_planes(_offset(network, _of_levels(network.analysis).bias.detach()))
         self.between = AllBetween(network.between, analysis) if network.between else None
         self.patches = Patches()
@@ -146,7 +147,7 @@ class ShippedDenoiser(nn.Module):
 
     Args:
         network: in evaluation mode.
-        for_int8: all but the coefficients themselves in convolutions, which are to be rounded.
+        for_int8: use convolutions, which will be rounded, for everything but the coefficients.
     """
 
     def __init__(self, network: DenoiserNetwork, *, for_int8: bool = False) -> None:
@@ -163,12 +164,12 @@ class ShippedDenoiser(nn.Module):
         levels = patches.float()
         seen, coefficients = self.form.of(patches, levels, size)
         x = self.form.features(patches, seen, self.claim(seen, strength), size)
-        found, _ = self.decide(seen, coefficients, x, size)
-        noise = functional.linear(as_rows(found), self.synthesis * strength.clamp(max=1.0))
+        decided, _ = self.decide(seen, coefficients, x, size)
+        noise = functional.linear(as_rows(decided), self.synthesis * strength.clamp(max=1.0))
         return self.patches.picture(levels + noise, size)
 
     def claim(self, seen: Tensor, strength: Tensor) -> Tensor:
-        """Return the noise level that is claimed, planes of 2 × 2 blocks at 1/8."""
+        """Return the claimed noise level, planes of 2 × 2 blocks at 1/8."""
         x = self.network.estimator[1:-2](self.form.first(seen))
         return functional.relu(self.form.level(x)) * strength.clamp(min=1.0).view(1, 1, 1, 1)
 
@@ -178,9 +179,9 @@ class ShippedDenoiser(nn.Module):
         """Return the noise of each coefficient, (1, 48, H/4, W/4), and the last features.
 
         Args:
-            seen, coefficients: of the frame, as :meth:`FloatForm.of` gives them.
+            seen, coefficients: from :meth:`FloatForm.of`.
             x: the first features.
-            size: how many places there are.
+            size: height and width in positions.
         """
         n = self.network
         x = n.fine_in(x)
@@ -207,7 +208,7 @@ class ShippedVideo(ShippedDenoiser):
     def forward(  # type: ignore[override]
         self, frame: Tensor, strength: Tensor, past: Tensor, state: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Map a frame and what the one before left to the clean frame and what it leaves.
+        """Map a frame and the state of the previous one to the clean frame and the next state.
 
         Args:
             frame: uint8 (H, W, 3).
@@ -227,9 +228,9 @@ class ShippedVideo(ShippedDenoiser):
         spare = kept.new_zeros(size[0] * size[1], self.spare)
         memory = as_rows(self.recall(as_planes(torch.cat((change.abs(), kept, spare), 1), size)))
         x = self.form.features(patches, looked, self.claim(looked, strength), size)
-        found, x = self.decide(looked, coefficients, x + as_planes(memory * known, size), size)
+        decided, x = self.decide(looked, coefficients, x + as_planes(memory * known, size), size)
         features = as_rows(x)
-        noise = functional.linear(as_rows(found) + change * self.trust(features), self.synthesis)
+        noise = functional.linear(as_rows(decided) + change * self.trust(features), self.synthesis)
         clean = self.patches.picture(levels + noise * strength.clamp(max=1.0), size)
         kept_next = self.keep(features).clamp(-STATE_LIMIT, STATE_LIMIT)
         next_state = torch.cat((kept.new_ones(size[0] * size[1], 1), kept_next), 1).view_as(state)
@@ -237,24 +238,24 @@ class ShippedVideo(ShippedDenoiser):
 
 
 def _of_levels(layer: nn.Conv2d, zero: int = 0) -> nn.Linear:
-    """Return the analysis of patches less 0.5 as a layer of their levels minus ``zero``."""
+    """Return the analysis of (patch − 0.5) as a linear layer of its levels minus ``zero``."""
     weight = layer.weight.detach().double()
     bias = (zero / LEVELS - 0.5) * weight.sum((1, 2, 3))
     return linear(weight.permute(0, 2, 3, 1).reshape(PATCH, PATCH) / LEVELS, bias)
 
 
 def _to_levels(synthesis: nn.Conv2d) -> Tensor:
-    """Return what makes of the noise of coefficients what it adds to the levels, (48, 48)."""
+    """Return the matrix from the noise of coefficients to what is added to levels, (48, 48)."""
     weight = synthesis.weight[:, :, 0, 0].detach().double()
     return (-LEVELS * weight[block_major(PATCH, LEVEL_STRIDE)]).float()
 
 
 def _offset(network: DenoiserNetwork, missing: Tensor | None = None) -> nn.Linear:
-    """Return the layer of the offsets, with the bias of the synthesis in front of it.
+    """Return the layer of the offsets, which also takes over the bias of the synthesis.
 
     Args:
-        network: whose.
-        missing: what coefficients lack, and shares are taken of, (48,).
+        network: the denoiser.
+        missing: constants that the coefficients lack and that shares apply to, (48,).
     """
     offset, share, synthesis = of_rows(network.offset), of_rows(network.share), network.synthesis
     assert synthesis.bias is not None
@@ -267,7 +268,7 @@ def _offset(network: DenoiserNetwork, missing: Tensor | None = None) -> nn.Linea
 
 
 def _repeated(layer: nn.Conv2d, times: int, *, each: bool = False) -> nn.Conv2d:
-    """Return a 1 × 1 convolution that gives its channels several times, all or each in a row."""
+    """Return a 1 × 1 convolution with its outputs repeated, as a whole or one by one."""
     rows = of_rows(layer)
     order = torch.arange(layer.out_channels)
     order = order.repeat_interleave(times) if each else order.repeat(times)

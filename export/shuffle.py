@@ -1,8 +1,8 @@
-"""DepthToSpace as moves of whole rows: onnxruntime's own runs in one thread, one value at a time.
+"""DepthToSpace as transpositions: onnxruntime's operator runs in one thread, value by value.
 
 A DCR block holds the colours of its pixels in order, so with the channels last a row of a block is
-one piece of memory, and onnxruntime makes the channels last as it leaves a convolution. The values
-are the same, in a third of the time.
+contiguous, and onnxruntime makes the channels last after a convolution. The values are the same, in
+a third of the time.
 """
 
 from typing import Any
@@ -29,13 +29,13 @@ def spread(model: ModelProto) -> None:
 
 
 def _moves(model: ModelProto, node: NodeProto, channels: int) -> list[NodeProto]:
-    """Return what stands for a node; the comments give the shape that each step leaves."""
+    """Return the replacement of a node; the comments give the shape after each step."""
     block = next(item.i for item in node.attribute if item.name == "blocksize")
     name = node.output[0]
-    made: list[NodeProto] = []
+    nodes: list[NodeProto] = []
 
     def reshape(*sizes: int) -> None:  # 0 keeps the size at that place, -1 is the rest
-        shape = f"{name}_shape_{len(made)}"
+        shape = f"{name}_shape_{len(nodes)}"
         model.graph.initializer.append(numpy_helper.from_array(np.array(sizes, np.int64), shape))
         add("Reshape", shape)
 
@@ -43,9 +43,9 @@ def _moves(model: ModelProto, node: NodeProto, channels: int) -> list[NodeProto]
         add("Transpose", perm=axes)
 
     def add(operator: str, *constants: str, **attributes: Any) -> None:
-        source = made[-1].output[0] if made else node.input[0]
-        output = f"{name}_moved_{len(made)}"
-        made.append(helper.make_node(operator, [source, *constants], [output], **attributes))
+        source = nodes[-1].output[0] if nodes else node.input[0]
+        output = f"{name}_moved_{len(nodes)}"
+        nodes.append(helper.make_node(operator, [source, *constants], [output], **attributes))
 
     depth = channels // block**2
     transpose(0, 2, 3, 1)  # 1, h, w, block · block · depth
@@ -54,5 +54,5 @@ def _moves(model: ModelProto, node: NodeProto, channels: int) -> list[NodeProto]
     reshape(0, 0, -1, depth)  # h, block, w · block, depth
     reshape(1, -1, 0, 0)  # 1, h · block, w · block, depth
     transpose(0, 3, 1, 2)
-    made[-1].output[0] = name
-    return made
+    nodes[-1].output[0] = name
+    return nodes

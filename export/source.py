@@ -1,4 +1,4 @@
-"""What is exported: a checkpoint's averaged weights, its recipe, and where the bundle goes."""
+"""The input of an export: averaged weights, their recipe, and the bundle's name and folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +21,14 @@ class Source:
     """A checkpoint to export.
 
     Attributes:
-        task: the recipe's name, ``photo`` or ``camera``.
+        task: the name of the recipe, such as ``photo``.
         recipe: its fields.
         weights: the averaged weights.
-        steps: how long they were trained.
-        folder: where the bundle goes.
+        steps: optimiser steps of the training.
+        folder: of the bundle.
         name: the bundle's name.
-        int8: whether a codec or a denoiser gets its variant in 8 bits.
-        still: the bundle whose denoiser a recurrent one takes for frames that have no past.
+        int8: whether a codec or denoiser gets an 8-bit variant.
+        still: the bundle whose denoiser a recurrent one uses for frames without a past.
         version: of the model.
         parent: the model whose weights the training began with, or None.
     """

@@ -1,4 +1,4 @@
-"""The entropy coder's frozen frequencies: a table per scale index, fitted to photographs."""
+"""The frequency tables of the entropy coder: one per scale index, fitted to photographs."""
 
 import math
 
@@ -17,7 +17,7 @@ COUNT_RADIUS = math.ceil(RADIUS_PER_SCALE * SCALE_MAX)
 
 
 def gaussian(scale: float, radius: int) -> NDArray[np.float64]:
-    """Return the probabilities of -radius … radius and of everything beyond, (2 radius + 2,)."""
+    """Return the probabilities of -radius … radius and of all others, (2 radius + 2,)."""
     edges = (np.arange(-radius, radius + 2) - 0.5) / scale / math.sqrt(2)
     cumulative = np.array([0.5 * math.erfc(-edge) for edge in edges])
     inside = np.diff(cumulative)
@@ -33,27 +33,27 @@ def frequencies(probability: NDArray[np.float64]) -> NDArray[np.uint16]:
         : TOTAL - len(probability) - whole.sum()
     ]
     whole[largest_rest] += 1
-    found: NDArray[np.uint16] = (floor + whole).astype(np.uint16)
-    return found
+    integers: NDArray[np.uint16] = (floor + whole).astype(np.uint16)
+    return integers
 
 
 def scale_tables(counts: NDArray[np.int64] | None) -> list[NDArray[np.uint16]]:
     """Return a table per scale index; empty means "always zero".
 
     Args:
-        counts: int64 (64, 2 COUNT_RADIUS + 1), how often each symbol met each index on photographs;
-            the Gaussian is worth 2000 symbols beside them. None leaves the Gaussian alone.
+        counts: int64 (64, 2 COUNT_RADIUS + 1), occurrences of each symbol at each index on
+            photographs; the Gaussian counts as 2000 more. None uses the Gaussian alone.
     """
-    found: list[NDArray[np.uint16]] = []
+    tables: list[NDArray[np.uint16]] = []
     for index in range(SCALE_COUNT):
         scale = SCALE_MIN * (SCALE_MAX / SCALE_MIN) ** (index / (SCALE_COUNT - 1))
         radius = max(1, math.ceil(RADIUS_PER_SCALE * scale))
         probability = gaussian(scale, radius)
         if 1 - probability[radius] < SKIP_BELOW:
-            found.append(np.empty(0, np.uint16))
+            tables.append(np.empty(0, np.uint16))
             continue
-        found.append(frequencies(_blend(probability, radius, counts, index)))
-    return found
+        tables.append(frequencies(_blend(probability, radius, counts, index)))
+    return tables
 
 
 def _blend(
@@ -64,8 +64,8 @@ def _blend(
     row = (counts[index] + counts[index, ::-1]).astype(np.float64)
     middle = len(row) // 2
     inside = row[middle - radius : middle + radius + 1]
-    seen = np.append(inside, row.sum() - inside.sum())
-    return seen + PRIOR_COUNT * prior
+    occurrences = np.append(inside, row.sum() - inside.sum())
+    return occurrences + PRIOR_COUNT * prior
 
 
 def build(counts: NDArray[np.int64] | None, hyper_index: NDArray[np.uint8]) -> Tables:

@@ -1,4 +1,4 @@
-"""Export the recurrent denoiser: pixels, strength and past to clean pixels and next past."""
+"""Export the recurrent denoiser: from pixels, strength and state to clean pixels and state."""
 
 import tempfile
 from functools import partial
@@ -50,7 +50,7 @@ INT8 = "int8"
 
 _STATE_TOLERANCE = 1e-4
 _STATE_TOLERANCE_INT8 = 0.1
-"""The same of what is to be rounded, where the claim is a byte already: trained, it is 1e-3."""
+"""The same for the form for 8 bits, whose noise level is a byte already; after training 1e-3."""
 
 _SEQUENCES = 8
 _FRAMES = 4
@@ -60,7 +60,7 @@ def export_video(source: Source) -> Manifest:
     """Write the bundle of a recurrent denoiser.
 
     Raises:
-        ParityError: the file computes something else than the model.
+        ParityError: the file does not compute what the model computes.
         ValueError: the bundle for frames without a past is not that of a still denoiser.
     """
     recipe = CameraVideoRecipe(**source.recipe)
@@ -94,7 +94,7 @@ def write_variant(
     """Write the graph in 8 bits beside the one in float32; return what it loses.
 
     Raises:
-        ParityError: the network made ready for it computes something else, or it is of no use.
+        ParityError: the prepared network does not compute the same, or the variant loses too much.
     """
     seen = calibration(network, task)
     frame, strength, past, kept = (torch.cat(values) for values in zip(*seen, strict=True))
@@ -125,7 +125,7 @@ def calibration(network: RecurrentNetwork, task: VideoTask) -> list[tuple[Tensor
 
 
 class Exported(nn.Module):
-    """A recurrent denoiser's file, as the network that it was made from: to be measured."""
+    """A recurrent denoiser's file with the interface of its network, to be measured."""
 
     def __init__(self, path: Path, network: RecurrentNetwork) -> None:
         super().__init__()
@@ -158,16 +158,16 @@ def write_graph(
     wanted: RecurrentNetwork | None = None,
     for_int8: bool = False,
 ) -> Measured:
-    """Write the graph; return what was measured against PyTorch, after several frames.
+    """Write the graph; return its differences from PyTorch, after several frames.
 
     Args:
         network: in evaluation mode.
         path: of the file.
         wanted: what the file must compute; None is the network itself.
-        for_int8: make it ready to be rounded.
+        for_int8: prepare it for rounding to 8 bits.
 
     Raises:
-        ParityError: the file computes something else than the model.
+        ParityError: the file does not compute what the model computes.
     """
     state = Port("state", ("state_height", "state_width", network.state_channels))
     example = torch.zeros(6 * STRIDE, 4 * STRIDE, 3, dtype=torch.uint8)

@@ -19,11 +19,11 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from export import __main__ as export
 from export import int8
+from export.channels_last import MIDDLE, AllBetween, Strongest
 from export.denoiser import write_graph
 from export.parity import ParityError
 from export.pixels import FloatForm, ShippedDenoiser
 from export.quantise import Scale, quantised, scales
-from export.rows import MIDDLE, AllBetween, Strongest
 from tests import bundles
 from tests.training import camera_recipe, options, picture, pictures
 from train import __main__ as train

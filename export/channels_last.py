@@ -1,12 +1,14 @@
-"""Networks with the channels last: rows of what each place has, in raster order.
+"""The channels-last matmul form: tensors as matrices (positions, channels), in raster order.
 
-The bytes of a picture become rows of 4 × 4 patches by moves of 12 bytes, layers of 1 × 1 are
-products of matrices, pixel shuffles move whole lines, and larger convolutions see the rows through
-a transposition, which onnxruntime takes out again where it computes in 8 bits. So next to nothing
-is spent on moving planes about.
+A picture becomes a matrix of 4 × 4 patches by moves of 12 bytes, 1 × 1 layers are matrix products,
+and pixel shuffles move whole lines. Larger convolutions transpose the matrix to planes, which
+onnxruntime undoes where it computes in 8 bits. So almost no time is spent on layout.
 
-Planes in float32 are faster yet where one convolution follows another, since onnxruntime adds
-within its convolutions: the denoiser has rows at both ends only (:mod:`export.pixels`).
+In float32, planes are still faster where one convolution follows another, since onnxruntime fuses
+additions into convolutions; the denoiser therefore has matrices only at its ends
+(:mod:`export.pixels`).
+
+In names below, *rows* are such matrices and *planes* are (1, channels, height, width).
 """
 
 import functools
@@ -20,20 +22,20 @@ from train.networks.blocks import Block
 from train.networks.denoiser import LEVEL_STRIDE, PATCH, Between, Residual
 
 Size = tuple[int, int]
-"""Rows and columns of places, which a tensor of rows does not tell."""
+"""Height and width in positions, which a matrix does not hold."""
 
 LEVELS = 255
 MIDDLE = 128
-"""What a level is counted from: a convolution's padding with 0 is middle grey."""
+"""The level that counts as 0, so that the zero padding of convolutions is middle grey."""
 
 _LINE = 3 * LEVEL_STRIDE
 
 
 class Patches(nn.Module):
-    """From pictures, uint8 (H, W, 3), to rows of their patches, (places, 48), and back.
+    """Conversion from pictures, uint8 (H, W, 3), to patches, (positions, 48), and back.
 
     Args:
-        zero: the level from which those are counted that a picture is made of.
+        zero: the level that counts as 0 when patches become a picture.
     """
 
     def __init__(self, zero: int = 0) -> None:
@@ -48,7 +50,7 @@ class Patches(nn.Module):
         return lines.permute(0, 2, 1, 3).reshape(height * width, PATCH)
 
     def centred(self, patches: Tensor) -> Tensor:
-        """Return levels minus 128 of patches: what convolutions in 8 bits read as it is."""
+        """Return the levels of patches minus 128, which 8-bit convolutions read as they are."""
         levels: Tensor = torch.onnx.ops.symbolic(
             "DequantizeLinear",
             (patches, self.step, self.middle),
@@ -68,26 +70,25 @@ class Patches(nn.Module):
         return found
 
     def picture(self, levels: Tensor, size: Size) -> Tensor:
-        """Return the picture that has patches of these levels: rounded and clipped."""
+        """Return the picture of patches with these levels, rounded and clipped."""
         height, width = size
         lines = self.bytes(levels).view(height, width, LEVEL_STRIDE, _LINE).permute(0, 2, 1, 3)
         return lines.reshape(LEVEL_STRIDE * height, LEVEL_STRIDE * width, 3)
 
 
 class AllBetween(nn.Module):
-    """The grids between the patches, all at once.
+    """All offset grids of patches, computed at once.
 
-    What is moved along one axis only has kernels of one row or column; with zeros beside them they
-    are 2 × 2 as the others, and give, where the grids overlap, what nobody reads in a row or column
-    more.
+    Grids that are offset along one axis have kernels of one row or column. Padded with zeros, all
+    kernels are 2 × 2; where grids overlap, this yields one more row or column that is not read.
 
-    For 8 bits they are made of the pixels, which have no more, while the mean of a patch needs more
-    beside its details. Beyond the frame the pixels are level 128 then, and for the network the
-    coefficients are 0, which is half a level darker.
+    In 8 bits, grids are computed from the pixels, which 8 bits hold exactly; in coefficients, the
+    mean of a patch needs more bits than its details leave. Beyond the frame the pixels then have
+    level 128, while in the network the coefficients are 0, which is half a level darker.
 
     Args:
         between: the grids.
-        analysis: from pixels to coefficients; None is for grids made of the coefficients.
+        analysis: from pixels to coefficients; None computes the grids from the coefficients.
     """
 
     def __init__(self, between: Iterable[nn.Module], analysis: nn.Linear | None = None) -> None:
@@ -125,13 +126,13 @@ def of_grids(
     features: Tensor,
     size: Size,
 ) -> Tensor:
-    """Return what grids between the patches add to coefficients, (places, 48).
+    """Return what the offset grids add to coefficients, (positions, 48).
 
     Args:
-        between: the grids, which see the coefficients.
-        at_once: all of them in one, which sees the pixels, where that is what ships.
-        pixels, coefficients, features: rows.
-        size: of these.
+        between: the grids, which read the coefficients.
+        at_once: all grids in one, which reads the pixels; used instead if it is not None.
+        pixels, coefficients, features: matrices.
+        size: their height and width in positions.
     """
     seen = as_planes(features, size)
     if at_once is not None:
@@ -141,22 +142,22 @@ def of_grids(
 
 
 def places(picture: Tensor) -> Size:
-    """Return how many patches a picture, uint8 (H, W, 3), has."""
+    """Return the height and width in patches of a picture, uint8 (H, W, 3)."""
     return picture.shape[0] // LEVEL_STRIDE, picture.shape[1] // LEVEL_STRIDE
 
 
 def as_planes(rows: Tensor, size: Size) -> Tensor:
-    """Return (places, channels) as (1, channels, height, width)."""
+    """Return (positions, channels) as (1, channels, height, width)."""
     return rows.view(1, *size, rows.shape[1]).permute(0, 3, 1, 2)
 
 
 def as_rows(planes: Tensor) -> Tensor:
-    """Return (1, channels, height, width) as (places, channels)."""
+    """Return (1, channels, height, width) as (positions, channels)."""
     return planes.permute(0, 2, 3, 1).reshape(-1, planes.shape[1])
 
 
 def shuffled(rows: Tensor, size: Size) -> Tensor:
-    """Return rows of 2 × 2 blocks as rows of the places in them."""
+    """Pixel-shuffle a matrix by 2 (DCR order)."""
     height, width = size
     line = rows.shape[1] // 2
     lines = rows.view(height, width, 2, line).permute(0, 2, 1, 3)
@@ -164,16 +165,16 @@ def shuffled(rows: Tensor, size: Size) -> Tensor:
 
 
 def shuffled_planes(planes: Tensor, size: Size) -> Tensor:
-    """Return planes of 2 × 2 blocks as planes of the places in them, ``size``."""
+    """Pixel-shuffle planes by 2 (DCR order) to ``size``."""
     return as_planes(shuffled(as_rows(planes), (size[0] // 2, size[1] // 2)), size)
 
 
 class Pointwise(nn.Module):
-    """A layer of rows: a product of matrices, or the convolution that it is, to be rounded.
+    """A 1 × 1 layer of matrices: a product in float32, a convolution where it is to be rounded.
 
     Args:
-        layer: what it computes.
-        for_int8: be a convolution.
+        layer: the layer.
+        for_int8: export it as a convolution.
     """
 
     def __init__(self, layer: nn.Linear, *, for_int8: bool) -> None:
@@ -181,7 +182,7 @@ class Pointwise(nn.Module):
         self.layer = of_planes(layer) if for_int8 else layer
 
     def forward(self, rows: Tensor, size: Size) -> Tensor:
-        """Map (places, inputs) to (places, outputs)."""
+        """Map (positions, inputs) to (positions, outputs)."""
         if isinstance(self.layer, nn.Conv2d):
             return as_rows(self.layer(as_planes(rows, size)))
         found: Tensor = self.layer(rows)
@@ -189,13 +190,13 @@ class Pointwise(nn.Module):
 
 
 class Strongest(nn.Module):
-    """A layer of rows, of which the first inputs are left alone where the others are rounded.
+    """A 1 × 1 layer whose first inputs stay in float32 when the others are rounded.
 
-    Of a transform's coefficients the first are the largest: 8 bits for all would be coarse.
+    The first coefficients of a transform are the largest; 8 bits for all of them would be coarse.
 
     Args:
-        layer: what it computes.
-        for_int8: keep a tenth of the inputs apart; else none.
+        layer: the layer.
+        for_int8: keep a tenth of the inputs in float32.
     """
 
     def __init__(self, layer: nn.Linear, *, for_int8: bool) -> None:
@@ -207,7 +208,7 @@ class Strongest(nn.Module):
         self.rounded = nn.Buffer(weight[exact:]) if for_int8 else None
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Map (places, inputs) to (places, outputs)."""
+        """Map (positions, inputs) to (positions, outputs)."""
         if self.rounded is None:
             return torch.addmm(self.bias, rows, self.exact)
         first, rest = rows.split_with_sizes(self.parts, 1)
@@ -215,9 +216,9 @@ class Strongest(nn.Module):
 
 
 def after(layer: nn.Conv2d, analysis: nn.Linear) -> nn.Conv2d:
-    """Return a convolution of coefficients as one of what they are made of.
+    """Return a convolution of coefficients as a convolution of the pixels that they come from.
 
-    Where they are padded, with zeros, it is that which is padded.
+    The padding then applies to the pixels instead of the coefficients.
     """
     assert layer.bias is not None
     own, bias = layer.weight.detach().double(), layer.bias.detach().double()
@@ -232,7 +233,7 @@ def after(layer: nn.Conv2d, analysis: nn.Linear) -> nn.Conv2d:
 
 
 def residuals(blocks: nn.Sequential, rows: Tensor, size: Size) -> Tensor:
-    """Return what blocks in a row make of rows."""
+    """Apply residual blocks to a matrix."""
     for block in blocks:
         assert isinstance(block, Block | Residual)
         rows = rows + as_rows(block.change(as_planes(rows, size)))
@@ -240,7 +241,7 @@ def residuals(blocks: nn.Sequential, rows: Tensor, size: Size) -> Tensor:
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    """Return a layer of rows with this weight and bias."""
+    """Return a linear layer with this weight and bias."""
     made = nn.Linear(weight.shape[1], weight.shape[0])
     made.weight.data, made.bias.data = weight.float().clone(), bias.float().clone()
     return made
@@ -255,25 +256,25 @@ def convolution(weight: Tensor, bias: Tensor, padding: int) -> nn.Conv2d:
 
 
 def of_rows(layer: nn.Conv2d) -> nn.Linear:
-    """Return a 1 × 1 convolution as a layer of rows."""
+    """Return a 1 × 1 convolution as a linear layer."""
     weight = layer.weight.detach()[:, :, 0, 0]
     bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach()
     return linear(weight, bias)
 
 
 def of_planes(layer: nn.Linear) -> nn.Conv2d:
-    """Return a layer of rows as the 1 × 1 convolution that it is."""
+    """Return a linear layer as a 1 × 1 convolution."""
     return convolution(layer.weight.detach()[:, :, None, None], layer.bias.detach(), 0)
 
 
 def kept(layer: nn.Conv2d) -> nn.Linear:
-    """Return a 1 × 1 convolution to shares, by which numbers grow, as a layer to their factors."""
+    """Return a 1 × 1 convolution with 1 added to its outputs, as a linear layer."""
     made = of_rows(layer)
     return linear(made.weight.detach(), made.bias.detach() + 1)
 
 
 def _alike(layers: Sequence[nn.Conv2d], *, after: bool) -> list[Tensor]:
-    """Return kernels as large as the largest, with zeros after or before rows and columns."""
+    """Return kernels zero-padded to the size of the largest, at their ends or beginnings."""
     weights = [layer.weight.detach() for layer in layers]
     height, width = (max(weight.shape[axis] for weight in weights) for axis in (2, 3))
     made = []
