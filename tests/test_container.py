@@ -119,7 +119,10 @@ def test_a_chunk_belongs_to_its_place_and_stream() -> None:
 REFUSED = {
     "another file": (b"\x89PNG\r\n\x1a\n", r"first bytes are b'\\x89PN'; expected b'VNT'"),
     "nothing": (b"", "this is no Venturi container"),
-    "another version": (b"VNT\x02" + bytes(30), "container version 2; expected 1; get a venturi that"),
+    "another version": (
+        b"VNT\x02" + bytes(30),
+        "container version 2; expected 1; get a venturi that",
+    ),
     "only a magic": (b"VNT", "the container ends after 3 bytes, in its header"),
     "no width": (signed(head(width=0)), r"picture of 0×1 pixels; expected 1\.\.65535"),
     "too high": (signed(head(height=65536)), r"picture of 1×65536 pixels; expected 1\.\.65535"),
