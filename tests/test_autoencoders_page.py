@@ -1,5 +1,6 @@
 """AUTOENCODERS.md: every command and example of it runs, on small pictures and for two steps."""
 
+import json
 import re
 import shlex
 from collections.abc import Callable
@@ -69,7 +70,8 @@ def test_every_command_and_the_example_run(workplace: Path) -> None:
             with pytest.raises(SystemExit, match="0"):
                 PROGRAMS[program](arguments)
             continue
-        short = [] if arguments[0] == "report" else SHORT.get(program, [])
+        is_short = arguments[0] == "report" or "--epochs" in arguments
+        short = [] if is_short else SHORT.get(program, [])
         assert PROGRAMS[program]([*arguments, *short]) == 0, (program, arguments)
     (example,) = blocks("python")
     names: dict[str, object] = {}
@@ -78,6 +80,8 @@ def test_every_command_and_the_example_run(workplace: Path) -> None:
     assert isinstance(restored, np.ndarray) and restored.shape == (10, SIDE, SIDE)
     assert isinstance(again, np.ndarray) and again.shape == (SIDE, SIDE)
     assert isinstance(code, np.ndarray) and code.shape == (32,)
+    deep = json.loads((workplace / "runs" / "deep-16" / "recipe.json").read_text(encoding="utf-8"))
+    assert (deep["numbers"], deep["steps"]) == (16, 5)  # 20 epochs of 55 pictures, 256 in a step
     page = (workplace / "report.html").read_text(encoding="utf-8")
     assert "<td>mnist-simple</td><td>32</td>" in page
     assert (workplace / "results" / "mnist-figures" / "mnist" / "mnist-vae-generated.png").exists()
