@@ -28,7 +28,10 @@ from train.tasks.photo import PhotoTask
 from venturi import Codec
 
 # The exporter of torch 2.13 trips over its own deprecation of tree specs.
-pytestmark = pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*isinstance.treespec:FutureWarning"),
+    pytest.mark.slow,
+]
 
 SIZES = Sizes(16, 16, 16, 16, analysis_depth=1, synthesis_depth=1, deep_depth=1)
 GRAPHS = ("encoder.onnx", *entropy.FILES.values(), "decoder.onnx")

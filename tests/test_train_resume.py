@@ -24,6 +24,7 @@ def steps_kept(run: Path) -> list[int]:
     return sorted(int(path.stem[5:]) for path in run.glob("step-*.pt"))
 
 
+@pytest.mark.slow
 def test_killed_twice_and_resumed(
     picture_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,14 +17,18 @@ TIMED = {"enormous", "day"}
 """Rows that compare times: they never run beside each other."""
 
 
-def group(name: str) -> pytest.MarkDecorator:
-    """Let other processes take the rows one by one."""
-    return pytest.mark.xdist_group("timed" if name in TIMED else name)
+SLOW = {"streams", "training"}
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """Let other processes take the rows one by one, and a hurried person leave some out."""
+    group = pytest.mark.xdist_group("timed" if name in TIMED else name)
+    return [group, pytest.mark.slow] if name in SLOW else [group]
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    "row", [pytest.param(row, id=name, marks=group(name)) for name, row in ROWS.items()]
+    "row", [pytest.param(row, id=name, marks=marks(name)) for name, row in ROWS.items()]
 )
 def test_nothing_is_lost(row: Row, pytestconfig: pytest.Config) -> None:
     is_full: bool = pytestconfig.getoption("--full")
