@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -555,3 +556,58 @@ def test_a_fidelity_is_met(run: Run, tmp_path: Path) -> None:
     restored = Codec(CODEC).decompress((tmp_path / "a.vnt").read_bytes())
     error = np.square(restored.astype(float) - photograph()).mean()
     assert 10 * np.log10(255**2 / error) >= 30
+
+
+def shell(folder: Path, command: str, *, bundle: str = CODEC) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a shell, which can close streams."""
+    runtime = str(bundles.CODEC.parents[2] / "runtime")
+    line = command.replace("venturi", f"{sys.executable} -m venturi").replace("BUNDLE", bundle)
+    return subprocess.run(
+        ["sh", "-c", line],
+        cwd=folder, env={"PYTHONPATH": runtime, "PATH": os.environ["PATH"]},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell closes the streams")
+@pytest.mark.parametrize(
+    ("command", "code", "error"),
+    [
+        ("venturi compress a.png a.vnt --bundle BUNDLE >&-", 0, ""),
+        ("venturi compress a.png a.vnt --bundle BUNDLE <&-", 0, ""),
+        ("venturi compress a.png a.vnt --bundle BUNDLE 2>&-", 0, ""),
+        ("venturi compress a.png a.vnt --bundle BUNDLE <&- >&- 2>&-", 0, ""),
+        (
+            "venturi compress a.png - --bundle BUNDLE >&-", 1,
+            "venturi: error: a.png: standard output is closed; expected a file or a pipe\n",
+        ),
+        (
+            "venturi compress - a.vnt --bundle BUNDLE <&-", 1,
+            "venturi: error: standard input is closed; expected a file or a pipe\n",
+        ),
+        ("venturi compress loop.png a.vnt --bundle BUNDLE", 1,
+         "venturi: error: loop.png: Too many levels of symbolic links\n"),
+        ("venturi compress a.png loop.vnt --bundle BUNDLE", 1,
+         "venturi: error: a.png: loop.vnt: cannot write: Too many levels of symbolic links\n"),
+    ],
+)  # fmt: skip
+def test_streams_that_are_closed_and_links_in_a_circle(
+    run: Run, tmp_path: Path, command: str, code: int, error: str
+) -> None:
+    for name in ("loop.png", "loop.vnt"):
+        (tmp_path / name).symlink_to(tmp_path / name)
+    done = shell(tmp_path, command)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", error)
+    if not code:
+        assert Codec(CODEC).decompress((tmp_path / "a.vnt").read_bytes()).shape == (70, 90, 3)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell tells the exit codes of a pipe")
+def test_a_reader_that_has_gone_ends_the_command_quietly(run: Run, tmp_path: Path) -> None:
+    images.write(
+        tmp_path / "large.png", np.random.default_rng(0).integers(0, 256, (600, 900, 3), np.uint8)
+    )
+    command = "(venturi denoise large.png - --bundle BUNDLE; echo $? >code) | true"
+    done = shell(tmp_path, command, bundle=DENOISER)
+    assert done.stderr == ""
+    assert (tmp_path / "code").read_text() == "141\n"

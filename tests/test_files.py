@@ -137,3 +137,22 @@ def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "absent" / "file", b"new")
     assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+def test_the_owner_stays_and_special_bits_go(tmp_path: Path, way: str) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    os.chown(path, 1234, 4321)
+    path.chmod(0o6751)
+    write_atomically(path, b"new")
+    now = path.stat()
+    assert (now.st_uid, now.st_gid, now.st_mode & 0o7777) == (1234, 4321, 0o751)
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OSError, match="loop") as refusal:
+        write_atomically(tmp_path / "loop", b"content")
+    assert refusal.value.errno == errno.ELOOP
+    assert (tmp_path / "loop").is_symlink()

@@ -5,8 +5,10 @@ import pytest
 import torch
 
 from tests import plain_decoder
-from train.networks import codec
+from train.networks import codec as network
+from venturi import Codec, StreamError
 from venturi._entropy.latents import gather, scattered
+from venturi._entropy.payload import encode
 from venturi._format import target as search
 
 
@@ -21,13 +23,13 @@ def test_gather_takes_what_the_format_says(channels: int) -> None:
 def test_training_takes_the_same_places() -> None:
     values = np.random.default_rng(0).integers(-9, 9, (8, 8, 12)).astype(np.int16)
     whole = torch.from_numpy(values)[None]
-    taken = [codec.gather(whole, step) for step in (0, 1, 2)]
+    taken = [network.gather(whole, step) for step in (0, 1, 2)]
     for step, part in enumerate(taken):
         np.testing.assert_array_equal(part[0].numpy(), gather(values, step))
-    assert torch.equal(codec.scattered(taken), whole)
+    assert torch.equal(network.scattered(taken), whole)
     for count in (1, 2):
-        known = codec.scattered(taken[:count])
-        places = codec.scattered([torch.ones_like(part) for part in taken[:count]])
+        known = network.scattered(taken[:count])
+        places = network.scattered([torch.ones_like(part) for part in taken[:count]])
         assert places.sum() == count * places.numel() / 4
         assert torch.equal(known, whole * places)
 
@@ -35,7 +37,7 @@ def test_training_takes_the_same_places() -> None:
 def test_training_rounds_as_the_encoder_does() -> None:
     residual = torch.tensor([-1.4, -0.6, -0.1, 0.0, 0.3, 0.51, 0.7, 2.6], requires_grad=True)
     for index, expected in ((0.0, [-1, 0, 0, 0, 0, 0, 0, 2]), (50.0, [-1, -1, 0, 0, 0, 1, 1, 3])):
-        leaned = codec.dead_zone(residual, torch.full_like(residual, index))
+        leaned = network.dead_zone(residual, torch.full_like(residual, index))
         assert leaned.round().tolist() == expected
     leaned.sum().backward()  # type: ignore[no-untyped-call]
     assert residual.grad is not None
@@ -67,3 +69,17 @@ def test_search_says_when_nothing_fits() -> None:
     assert search.largest(lambda place: place + 1.0, 0, 100, slope=1, close=0.1) is None
     assert search.largest(lambda place: place - 1e9, 0, 100, slope=1, close=0.1) == 100
     assert search.largest(lambda place: place - 0.5, 0, 10**6, slope=1e3, close=0.1) == 0
+
+
+@pytest.mark.parametrize("beyond", [-(2**31), -(2**31) + 1, -128, 128, 2**31 - 1])
+def test_a_hyper_latent_beyond_the_limit_is_refused(codec: Codec, beyond: int) -> None:
+    """The magnitude of the smallest int32 is negative, and passed."""
+    coder = codec._coder
+    channels = coder._tables.hyper_index.shape[1]
+    table = coder._hyper_table(100, 1, 1)
+    symbols = np.zeros(channels, np.int32)
+    coded = int(np.flatnonzero(coder._tables.radius[table])[0])
+    symbols[coded] = beyond
+    payload = encode([(symbols, table)], coder._tables)
+    with pytest.raises(StreamError, match="a hyper-latent lies beyond 127"):
+        coder.decode(payload, 4, 4, 100)

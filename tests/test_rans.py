@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.entropy_samples import GAUSSIANS, PATIENT, TINY, gaussian_segments, i
 from venturi._entropy.kernels import Kernel, default_kernel, kernels
 from venturi._entropy.payload import LANES, Decoder, Segment, encode
 from venturi._format.tables import Tables
+from venturi._format.varint import write_varint
 from venturi.errors import BundleError, InputError, StreamError
 
 RUNTIME = Path(__file__).resolve().parents[1] / "runtime"
@@ -188,10 +190,6 @@ MALFORMED = {
     "1000": "no length of the escapes",
     "100000": "escapes of no bytes",
     "100201": "fewer escapes than said",
-    "10010081": "an escape without an end",
-    "1002008100": "an escape longer than needed",
-    "100500ffffffff7f": "an escape above 2^32 - 1",
-    "100600808080808001": "an escape of six bytes",
 }
 
 
@@ -199,6 +197,25 @@ MALFORMED = {
 def test_malformed_heads_are_refused(payload: str) -> None:
     with pytest.raises(StreamError, match="get the"):
         Decoder(bytes.fromhex(payload), TINY)
+
+
+MALFORMED_ESCAPES = {
+    "": "none left",
+    "81": "without an end",
+    "8100": "longer than needed",
+    "ffffffff7f": "above 2^32 - 1",
+    "808080808001": "of six bytes",
+}
+
+
+@pytest.mark.parametrize("escapes", MALFORMED_ESCAPES, ids=MALFORMED_ESCAPES.values())
+def test_malformed_escapes_are_refused(escapes: str) -> None:
+    index = np.ones(1, np.uint8)
+    payload = encode([(np.full(1, 9, np.int32), index)], TINY)
+    data = bytes.fromhex(escapes)
+    damaged = payload[:1] + write_varint(len(data)) + payload[2:-1] + data
+    with pytest.raises(StreamError, match="get the"):
+        Decoder(damaged, TINY).decode(index)
 
 
 @each_kernel
@@ -288,3 +305,28 @@ def test_the_kernel_is_chosen_when_the_first_symbol_is_coded() -> None:
     used = run_with_kernel("bogus", opening + coding).stdout.splitlines()
     assert used[0] == "open"
     assert used[1].startswith("VENTURI_KERNEL is 'bogus'; expected one of numpy")
+
+
+def test_escapes_beyond_the_symbols_cost_no_memory() -> None:
+    """Thirty million bytes of them cost 1.7 GB."""
+    one = [(np.full(1, 9, np.int32), np.ones(1, np.uint8))]
+    payload = encode(one, TINY)
+    flood = bytearray(payload[:1]) + write_varint(30_000_000) + payload[2:-1] + bytes(30_000_000)
+    tracemalloc.start()
+    try:
+        decoder = Decoder(bytes(flood), TINY)
+        decoder.decode(one[0][1])
+        with pytest.raises(StreamError, match="does not end where its symbols do"):
+            decoder.finish()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * len(flood)
+
+
+def test_many_escapes_are_read_in_parts() -> None:
+    symbols = np.random.default_rng(0).integers(-(2**30), 2**30, 40_000).astype(np.int32)
+    index = np.ones(symbols.size, np.uint8)
+    decoder = Decoder(encode([(symbols, index)], TINY), TINY)
+    np.testing.assert_array_equal(decoder.decode(index), symbols)
+    decoder.finish()

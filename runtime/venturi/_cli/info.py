@@ -8,7 +8,7 @@ from pathlib import Path
 from venturi._bundle.load import locate
 from venturi._bundle.manifest import CARD, Manifest
 from venturi._cli.jobs import read
-from venturi._cli.plan import STANDARD
+from venturi._cli.standard import STANDARD
 from venturi._format.container import read_header
 from venturi._layout import MAX_SIDE
 

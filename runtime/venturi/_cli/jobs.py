@@ -14,10 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from venturi import images
-from venturi._cli.plan import STANDARD, Pair
+from venturi._cli import standard
+from venturi._cli.plan import Pair
 from venturi._cli.progress import Progress
+from venturi._cli.standard import STANDARD
 from venturi._io.files import write_atomically
-from venturi.errors import InputError, VenturiError
+from venturi.errors import VenturiError
 
 Notes = tuple[str, ...]
 Work = Callable[[bytes, str, str], tuple[bytes, Notes]]
@@ -143,19 +145,13 @@ def available_cores() -> int:
 def read(name: str) -> bytes:
     """Return the bytes of an input."""
     if name == STANDARD:
-        return sys.stdin.buffer.read()
+        return standard.read_all()
     return Path(name).read_bytes()
 
 
 def _write(output: str, data: bytes) -> None:
     if output == STANDARD:
-        if sys.stdout.isatty():
-            raise InputError(
-                "standard output is a terminal, which cannot show binary data; "
-                "expected a file or a pipe"
-            )
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        standard.write_all(data)
         return
     try:
         write_atomically(Path(output), data)

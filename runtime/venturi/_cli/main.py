@@ -6,7 +6,8 @@
 
 Exit code: 0 when everything worked, 1 when something failed (each failure is one line on standard
 error, and the other inputs are still done), 2 when the command line itself is wrong, 130 when
-interrupted. Notes and the progress bar go to standard error.
+interrupted, 141 when the reader of standard output has gone. Notes and the progress bar go to
+standard error.
 """
 
 import os
@@ -15,6 +16,10 @@ from collections.abc import Sequence
 
 from venturi._cli.jobs import FAILURES, naming, one_line
 from venturi._cli.parser import parse
+from venturi._cli.standard import open_closed_streams
+
+_SIGPIPE = 141
+"""As a shell reports a program that SIGPIPE ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,16 +29,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: with code 2 for a command line that cannot be understood, and with code 0
             after ``--help`` and ``--version``.
     """
+    open_closed_streams()
     arguments = parse(argv)
     try:
-        return int(arguments.run(arguments))
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("venturi: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from complaining as it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return _SIGPIPE
     except FAILURES as error:
         subject = getattr(arguments, "subject", None)
         line = one_line(error) if subject is None else naming(subject, error)

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from venturi._bundle.tasks import FP32
 from venturi._cli import commands, video
-from venturi._cli.plan import STANDARD
+from venturi._cli.standard import STANDARD
 from venturi._layout import MAX_PIXELS
 from venturi._version import __version__
 from venturi.bench.arguments import add_arguments as add_bench_arguments

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from venturi._cli.standard import STANDARD
 from venturi.errors import InputError
-
-STANDARD = "-"
-"""As an input: standard input. As an output: standard output."""
 
 
 class Pair(NamedTuple):

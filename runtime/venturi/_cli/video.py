@@ -224,5 +224,11 @@ def check_camera_arguments(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"{arguments.paths[0]}: a path beside --camera; expected the output as --output FILE"
         )
-    elif arguments.output and Path(arguments.output).resolve() == Path(arguments.camera).resolve():
+    elif arguments.output and os.path.realpath(arguments.output) == os.path.realpath(
+        arguments.camera
+    ):
         raise InputError(f"{arguments.output}: is an input and an output; choose another output")
+
+
+def _is_same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)

@@ -140,7 +140,10 @@ class LatentCoder:
         decoder = Decoder(payload, self._tables, observer=self._observer)
         table = self._hyper_table(quality, height // _RATIO, width // _RATIO)
         hyper_symbol = decoder.decode(table)
-        if hyper_symbol.size and np.abs(hyper_symbol).max() > HYPER_MAX:
+        # Not by its magnitude: that of the smallest int32 is negative.
+        if hyper_symbol.size and not (
+            hyper_symbol.min() >= -HYPER_MAX and hyper_symbol.max() <= HYPER_MAX
+        ):
             raise StreamError(
                 f"a hyper-latent lies beyond {HYPER_MAX}; expected what an encoder writes; "
                 "get the file from its source again"

@@ -30,6 +30,8 @@ With 128, files were 0.5 % longer. The kernel in C is as fast with either; NumPy
 """
 
 _HAS_ESCAPES = 0x10
+_ESCAPE_BYTES = 5
+_ESCAPES_AT_ONCE = 2**14
 _DAMAGED = "get the file from its source again, or the bundle that wrote it"
 
 
@@ -100,7 +102,7 @@ class Decoder:
         self._tables, self._observer = tables, observer
         with timed(observer, CODING):
             coded, escapes = _unpack(payload)
-            self._escapes = _read_escapes(escapes)
+            self._escapes = _Escapes(escapes)
             self._lanes = (kernel or default_kernel()).decoder(coded, tables)
 
     def decode(self, table_index: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -125,14 +127,12 @@ class Decoder:
             StreamError: something is left, or the coder is not back at its beginning.
         """
         with timed(self._observer, CODING):
-            is_whole = not self._escapes.size and self._lanes.finished()
+            is_whole = self._escapes.finished() and self._lanes.finished()
         if not is_whole:
             raise StreamError(f"the payload does not end where its symbols do; {_DAMAGED}")
 
     def _take_escapes(self, radius: NDArray[np.int32]) -> NDArray[np.int64]:
-        if radius.size > self._escapes.size:
-            raise StreamError(f"the payload has too few escaped symbols; {_DAMAGED}")
-        numbers, self._escapes = np.split(self._escapes, [radius.size])
+        numbers = self._escapes.take(radius.size)
         magnitude = (numbers >> 1) + radius + 1
         values = np.where(numbers & 1, -magnitude, magnitude)
         if (values != values.astype(np.int32)).any():
@@ -220,17 +220,44 @@ def _write_escapes(numbers: NDArray[np.int64]) -> bytes:
     return bytes(digits[place < length[:, None]].astype(np.uint8))
 
 
-def _read_escapes(data: bytes) -> NDArray[np.int64]:
-    digits = np.frombuffer(data, np.uint8).astype(np.int64)
-    if not digits.size:
-        return digits
-    ends = np.flatnonzero(digits < 128)
-    starts = np.concatenate([[0], ends + 1])
-    length = np.diff(starts)
-    if starts[-1] != digits.size or length.max() > 5 or (digits[ends][length > 1] == 0).any():
-        raise StreamError(f"the payload's escaped symbols are malformed; {_DAMAGED}")
-    place = np.arange(digits.size) - np.repeat(starts[:-1], length)
-    numbers: NDArray[np.int64] = np.add.reduceat((digits & 127) << 7 * place, starts[:-1])
-    if numbers.max() >= 2**32:
-        raise StreamError(f"an escaped symbol is above 2^32 - 1; {_DAMAGED}")
-    return numbers
+class _Escapes:
+    """The escapes of a payload, read as symbols ask for them.
+
+    A payload may hold as many bytes of them as it likes: what is read, and the memory that this
+    takes, is bounded by the symbols.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._rest = np.frombuffer(data, np.uint8)
+
+    def take(self, count: int) -> NDArray[np.int64]:
+        """Return the next numbers, int64 (count,) in 0..2^32 - 1.
+
+        Raises:
+            StreamError: there are fewer, or one is malformed.
+        """
+        numbers = np.empty(count, np.int64)
+        for start in range(0, count, _ESCAPES_AT_ONCE):
+            end = min(start + _ESCAPES_AT_ONCE, count)
+            numbers[start:end] = self._some(end - start)
+        return numbers
+
+    def finished(self) -> bool:
+        """Tell whether none is left."""
+        return not self._rest.size
+
+    def _some(self, count: int) -> NDArray[np.int64]:
+        digits = self._rest[: _ESCAPE_BYTES * count].astype(np.int64)
+        ends = np.flatnonzero(digits < 128)[:count]
+        if ends.size < count:
+            raise StreamError(f"the payload has too few escaped symbols; {_DAMAGED}")
+        digits, self._rest = digits[: ends[-1] + 1], self._rest[ends[-1] + 1 :]
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        length = ends + 1 - starts
+        if length.max() > _ESCAPE_BYTES or (digits[ends][length > 1] == 0).any():
+            raise StreamError(f"the payload's escaped symbols are malformed; {_DAMAGED}")
+        place = np.arange(digits.size) - np.repeat(starts, length)
+        numbers: NDArray[np.int64] = np.add.reduceat((digits & 127) << 7 * place, starts)
+        if numbers.max() >= 2**32:
+            raise StreamError(f"an escaped symbol is above 2^32 - 1; {_DAMAGED}")
+        return numbers

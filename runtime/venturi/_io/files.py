@@ -8,6 +8,7 @@ Elsewhere a hidden file is written beside the target and renamed, and a kill may
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import secrets
@@ -29,7 +30,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         OSError: the folder is missing, the disk is full, ...; ``path`` is then as it was, and
             nothing is left beside it.
     """
-    target = path.resolve()
+    target = resolved(path)
     if target.exists() and not target.is_file():
         target.write_bytes(data)
         return
@@ -65,8 +66,7 @@ def _write_nameless(folder: int, target: Path, data: bytes) -> bool:
         except OSError:  # a file system without such files
             return False
         with os.fdopen(descriptor, "wb"):
-            with contextlib.suppress(OSError):  # a new file, or one of somebody else
-                os.fchmod(descriptor, target.stat().st_mode & 0o7777)
+            keep_owner_and_mode(descriptor, target)
             _fill(descriptor, data)
             try:
                 if _name(descriptor, folder, target.name) or _replace(descriptor, folder, target):
@@ -112,12 +112,53 @@ def _write_hidden(target: Path, data: bytes) -> None:
     try:
         with aside.open("xb", buffering=0) as file:
             _fill(file.fileno(), data)
-        with contextlib.suppress(OSError):  # a new file, or a file system without permissions
-            aside.chmod(target.stat().st_mode & 0o7777)
+            keep_owner_and_mode(file.fileno(), target)
         aside.replace(target)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def keep_owner_and_mode(descriptor: int, target: Path) -> None:
+    """Give a new file the owner, the group and the permissions of the one that it replaces.
+
+    Each where the system lets us. Special bits (setuid and its like) are never carried to new
+    content.
+    """
+    try:
+        old = target.stat()
+    except OSError:
+        return  # a new file
+    if hasattr(os, "fchown"):
+        with contextlib.suppress(OSError):  # somebody else's, and we are not root
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+    if hasattr(os, "fchmod"):
+        with contextlib.suppress(OSError):  # a file system without permissions
+            os.fchmod(descriptor, old.st_mode & 0o777)
+
+
+def put_in_place(aside: Path, target: Path) -> None:
+    """Move a finished file to its name, durably, in the place of one that is there.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    with aside.open("rb") as file:
+        keep_owner_and_mode(file.fileno(), target)
+        os.fsync(file.fileno())
+    aside.replace(target)
+
+
+def resolved(path: Path) -> Path:
+    """Follow links to the file that a path means.
+
+    Raises:
+        OSError: they lead in a circle.
+    """
+    try:
+        return path.resolve()
+    except RuntimeError as error:
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
 
 
 def _fill(descriptor: int, data: bytes) -> None:

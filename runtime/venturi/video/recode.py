@@ -10,7 +10,6 @@ left out with a note.
 
 import contextlib
 import errno
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from venturi._engine.arrays import Pixels
+from venturi._io.files import put_in_place, resolved
 from venturi._io.pyav import pyav
 from venturi.errors import VideoError
 from venturi.video.coding import (
@@ -88,7 +88,7 @@ def recode(
     encoder = encoder_for(target, coding)
     with _open_input(source) as container:
         video = _video_stream(container, source)
-        place = target.resolve()
+        place = resolved(target)
         aside = place.with_name(f".venturi-{secrets.token_hex(8)}.tmp{target.suffix.lower()}")
         try:
             job = _Job(container, video, aside, encoder, coding)
@@ -96,7 +96,7 @@ def recode(
             if not done.frames:
                 raise VideoError(f"{source}: no frame can be read; expected one at least")
             _expect_frames(aside, done.frames + done.repeated, target)
-            _put_in_place(aside, place)
+            put_in_place(aside, place)
         except av.FFmpegError as error:
             raise _not_written(target, error) from error
         finally:
@@ -433,14 +433,6 @@ def _expect_frames(path: Path, frames: int, target: Path) -> None:
             f"{target}: {written} of {frames} frames are in the file, which was not kept; expected "
             "all: free the disk, or choose another ending or folder"
         )
-
-
-def _put_in_place(aside: Path, target: Path) -> None:
-    with aside.open("rb") as file:
-        os.fsync(file.fileno())
-    with contextlib.suppress(OSError):  # a new file, or a file system without permissions
-        aside.chmod(target.stat().st_mode & 0o777)
-    aside.replace(target)
 
 
 def _not_written(target: Path, error: Exception) -> VideoError:

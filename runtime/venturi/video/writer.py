@@ -5,8 +5,6 @@ and leaves a file without an index behind when nobody closes it. Hence sizes are
 disk is watched so that there is room to close the file, and what was written is counted again.
 """
 
-import contextlib
-import os
 import secrets
 import shutil
 from collections.abc import Callable
@@ -16,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from venturi._engine.arrays import Pixels
+from venturi._io.files import put_in_place, resolved
 from venturi._io.opencv import opencv
 from venturi.errors import InputError, VideoError
 
@@ -75,7 +74,7 @@ class VideoWriter:
         self._open = open_encoder or open_opencv
         self._count_in = count or count_frames
         self._free = free
-        self._target = path.resolve()
+        self._target = resolved(path)
         self._aside = self._target.with_name(
             f".venturi-{secrets.token_hex(8)}.tmp{path.suffix.lower()}"
         )
@@ -118,7 +117,7 @@ class VideoWriter:
             encoder.close()
             counted = self._count_in(self._aside)
             if counted == self.frames or (counted and keep_part):
-                self._put_in_place()
+                put_in_place(self._aside, self._target)
         finally:
             self.discard()
         if counted != self.frames:
@@ -164,13 +163,6 @@ class VideoWriter:
                 "frames; free some, or choose another folder"
             )
 
-    def _put_in_place(self) -> None:
-        with self._aside.open("rb") as file:
-            os.fsync(file.fileno())
-        with contextlib.suppress(OSError):  # a new file, or a file system without permissions
-            self._aside.chmod(self._target.stat().st_mode & 0o7777)
-        self._aside.replace(self._target)
-
 
 def check_writable(path: Path) -> None:
     """Refuse a video that can never be written.
@@ -196,7 +188,7 @@ def check_place(path: Path) -> None:
     """
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: is no regular file; expected a name for one")
-    folder = path.resolve().parent
+    folder = resolved(path).parent
     if not folder.is_dir():
         raise FileNotFoundError(2, "cannot write: no such folder", str(folder))
 
