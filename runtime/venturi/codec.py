@@ -222,13 +222,13 @@ class Codec(Model):
     def _compress_and_compare(self, image: Pixels, level: int) -> tuple[bytes, float]:
         """Return a container and the PSNR of its picture, without decoding its bytes."""
         picture, grey = whole(image), image.ndim == 2
-        seen = self._transform.seen(picture, picture)
-        latent = self._transform.empty(seen)
+        needed = self._transform.needed(picture, picture)
+        latent = self._transform.empty(needed)
         payloads = []
         for chunk in self._chunks(image, level):
             payloads.append(chunk.payload)
             latent[cells(chunk.box, LATENT_STRIDE)] = chunk.latent
-        back = self._transform.synthesise(latent, seen, picture, to_input(level), grey=grey)
+        back = self._transform.synthesise(latent, needed, picture, to_input(level), grey=grey)
         return self._pack(image, level, payloads), _psnr_db(image, back)
 
     def _chunks(self, image: Pixels, level: int) -> Iterator[_Chunk]:
@@ -278,22 +278,22 @@ class Codec(Model):
             lost: takes the chunks that are damaged; None raises at the first one.
         """
         header, picture = info.header, _area(info.header)
-        seen = self._transform.seen(part, picture)
+        needed = self._transform.needed(part, picture)
         payloads: dict[int, tuple[Box, bytes]] = {}
         # All checksums come before the first symbol: damage is noticed at once, and cheaply.
         for number, box in enumerate(grid(picture.aligned(HYPER_STRIDE), CHUNK)):
-            if box.meets(seen):
+            if box.meets(needed):
                 with _noting_damage(box, lost):
                     payloads[number] = box, container.chunk(info, data, number)
-        latent = self._transform.empty(seen)
+        latent = self._transform.empty(needed)
         for number, (box, payload) in payloads.items():
             with _noting_damage(box, lost):
                 decoded = self._decode_chunk(payload, header, number, box)
-                common = box.clipped(seen)
-                source, target = common.within(box), common.within(seen)
+                common = box.clipped(needed)
+                source, target = common.within(box), common.within(needed)
                 latent[cells(target, LATENT_STRIDE)] = decoded[cells(source, LATENT_STRIDE)]
         quality = to_input(header.quality_q8)
-        return self._transform.synthesise(latent, seen, part, quality, grey=header.grey)
+        return self._transform.synthesise(latent, needed, part, quality, grey=header.grey)
 
     def _decode_chunk(
         self, payload: bytes, header: container.Header, number: int, box: Box

@@ -70,8 +70,8 @@ class Transform:
             (self._parameters["hyper_channels"], coarse.height, coarse.width),
         )
 
-    def seen(self, part: Box, picture: Box) -> Box:
-        """Return the area whose latents the decoder sees when it draws a part of a picture."""
+    def needed(self, part: Box, picture: Box) -> Box:
+        """Return the area whose latents the decoder needs to draw a part of a picture."""
         area = part.aligned(HYPER_STRIDE).grown(self._parameters["decoder_margin"])
         return area.clipped(picture.aligned(HYPER_STRIDE))
 
@@ -80,13 +80,13 @@ class Transform:
         return np.zeros(self._shapes(area)[0], np.int16)
 
     def synthesise(
-        self, latent: Latent, seen: Box, part: Box, quality: Planes, *, grey: bool
+        self, latent: Latent, needed: Box, part: Box, quality: Planes, *, grey: bool
     ) -> Pixels:
         """Run the decoder to draw a part of a picture.
 
         Args:
-            latent: of the area ``seen``.
-            seen: what :meth:`seen` returned for this part.
+            latent: of the area ``needed``.
+            needed: what :meth:`needed` returned for this part.
             part: in pixels.
             quality: float32 (1,) in [0, 1].
             grey: return one channel.
@@ -96,8 +96,10 @@ class Transform:
         """
         out = np.empty((part.height, part.width, 3)[: 2 if grey else 3], np.uint8)
         margin = self._parameters["decoder_margin"]
-        for tile in tiles(part.aligned(HYPER_STRIDE), seen, side=self.decoder_tile, margin=margin):
-            source = latent[cells(tile.outer.within(seen), LATENT_STRIDE)]
+        for tile in tiles(
+            part.aligned(HYPER_STRIDE), needed, side=self.decoder_tile, margin=margin
+        ):
+            source = latent[cells(tile.outer.within(needed), LATENT_STRIDE)]
             scaled = np.multiply(source[None], np.float32(1 / MEAN_SCALE), dtype=np.float32)
             shape = (tile.outer.height, tile.outer.width, 3)
             (pixels,) = self._decoder.run(scaled, quality, shapes=[shape])

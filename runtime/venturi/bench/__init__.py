@@ -1,10 +1,10 @@
-"""What a model costs on this machine and what it loses: ``venturi bench``.
+"""``venturi bench``: measure what a model costs on this machine, and its error.
 
-    command ─▶ sweep ─┬─▶ subjects   what is called, on real pictures, and what it loses
-                      ├─▶ scenarios  when it is called: a callable and a clock, no models
+    command ─▶ sweep ─┬─▶ subjects   what is called, on real pictures, and the error
+                      ├─▶ scenarios  when it is called: they know a callable and a clock
                       ├─▶ split, trace, cold   where the time goes, and the memory
-                      ├─▶ peak, machine, stability   what the figures are worth
+                      ├─▶ peak, machine, stability   how reliable the figures are
                       └─▶ text, and JSON as runtime/BENCH.md describes it
 
-Nothing of it is loaded by ``import venturi``.
+``import venturi`` loads none of it.
 """

@@ -1,4 +1,4 @@
-"""How many multiply-accumulates an operator does, from the shapes that it ran on."""
+"""Count the multiply-accumulates of an operator from the shapes that it ran on."""
 
 import math
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
-"""A camera: frames come at a fixed rate whether anyone is ready for them or not.
+"""The camera scenario: frames come at a fixed rate, whether the model is ready or not.
 
 The newest frame waits for the model; one that is replaced while it waits is dropped. Latency runs
 from the moment at which a frame was due, so a late start counts (an open loop: no coordinated
-omission). Age is how old the newest finished frame has become when the next one takes its place:
-what somebody who looks at the screen, or steers by it, has to live with.
+omission). Age is how old the newest finished frame is when the next one replaces it, which is what
+a viewer sees.
 """
 
 from venturi.bench.clock import MILLISECOND, SECOND, Clock

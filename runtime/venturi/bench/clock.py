@@ -1,4 +1,4 @@
-"""The time as scenarios see it, so that tests and simulations can bring their own."""
+"""The clock of the scenarios; tests and simulations use another one."""
 
 import time
 from typing import Protocol
@@ -36,7 +36,7 @@ class WallClock:
 
 
 class VirtualClock:
-    """Time that passes only when it is told to: a simulation costs no waiting."""
+    """Time that passes only on request, so that a simulation need not wait."""
 
     def __init__(self) -> None:
         self._now = 0
@@ -46,7 +46,7 @@ class VirtualClock:
         return self._now
 
     def sleep_until(self, when: int) -> None:
-        """Be there at once."""
+        """Return at once."""
         self._now = max(self._now, when)
 
     def pass_ms(self, duration_ms: float) -> None:

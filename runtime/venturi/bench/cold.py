@@ -1,7 +1,7 @@
-"""What the first call costs: import, session and first run, and the memory, each in a new process.
+"""Measure the first call in a new process: import, session, first run, and memory.
 
 A process that has run before has its libraries loaded, its memory grown and its caches warm; only a
-new one shows what a device pays when it is switched on.
+new one shows the cost of a start.
 """
 
 import io
@@ -48,10 +48,10 @@ def cold_start(spec: Spec, call: str, value: Any) -> ColdStart:
     Args:
         spec: of the subject.
         call: by name.
-        value: its input, handed over ready-made.
+        value: its input.
 
     Raises:
-        DeviceError: a process failed where this one has not.
+        DeviceError: a new process failed, although this one did not.
     """
     message = _packed(spec, call, value)
     starts = [_started(message) for _ in range(STARTS)]

@@ -1,4 +1,4 @@
-"""What a model loses between a picture and what comes back, both in [0, 1]."""
+"""The error between a picture and its reconstruction, both in [0, 1]."""
 
 import math
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ def error(pairs: Iterable[Pair]) -> Error:
     """Return ``mse``, ``psnr_db`` (None if nothing is lost) and ``max_abs`` over all pairs.
 
     Args:
-        pairs: pictures in [0, 1], the clean one and what came back, of one shape each.
+        pairs: pictures in [0, 1] of the same shape: the original and its reconstruction.
     """
     total, count, largest = 0.0, 0, 0.0
     for clean, back in pairs:

@@ -1,4 +1,4 @@
-"""What the figures were measured on: processor, load, limits and versions."""
+"""Describe the machine that is measured: processor, load, limits and versions."""
 
 import math
 import os

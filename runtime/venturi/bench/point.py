@@ -1,4 +1,4 @@
-"""One point of the sweep: a subject at one size, all its calls, in every scenario asked for."""
+"""One point of the sweep: a subject at one size, with all its calls in every chosen scenario."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -100,7 +100,7 @@ def rows(
         load: how.
         clock: for the scenarios and the peaks.
         peaks: for the profile, or None to leave it out.
-        say: told what is about to be measured.
+        say: takes a line about what is measured next.
     """
     error = point.subject.error(point.images)
     for name in point.subject.calls:

@@ -1,4 +1,4 @@
-"""When a model is called, in MLPerf's sense: scenarios that know a callable and a clock, no models.
+"""When a model is called, as in MLPerf: scenarios know a callable and a clock, but no models.
 
     single-stream   the next call begins when the last has ended
     multi-stream    the same with a batch of pictures at once; a sample is the whole batch
@@ -47,7 +47,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a scenario has seen.
+    """What a scenario measured.
 
     Attributes:
         samples_ms: in order.

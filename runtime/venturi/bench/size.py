@@ -1,4 +1,4 @@
-"""The size of a picture, as people write it."""
+"""The size of a picture, written as 768x512."""
 
 from typing import NamedTuple, Self
 

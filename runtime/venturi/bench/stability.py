@@ -1,4 +1,4 @@
-"""Whether a run is worth believing: its windows agree, and the machine had nothing else to do."""
+"""Tell whether a run is reliable: its windows agree, and the machine was not busy."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What is measured: a codec, a denoiser, an autoencoder, or ONNX graphs that somebody brings.
+"""What is measured: a codec, a denoiser, an autoencoder, or ONNX graphs of your own.
 
 A subject has calls by name ("compress"). Each has inputs, made of pictures once and outside the
 clock, and is run on one of them at a time.

@@ -68,12 +68,12 @@ class Options:
 def measure(options: Options, *, say: Callable[[str], None] = lambda _: None) -> Results:
     """Measure everything and return it as runtime/BENCH.md describes it.
 
-    A device that is not there is an error of the whole call, before anything is measured. One that
-    is there and cannot run the model goes into ``failures``, unless nothing else ran.
+    A device that is missing is an error before anything is measured. A device that cannot run the
+    model goes into ``failures``, unless nothing else ran.
 
     Args:
         options: what.
-        say: told what is about to be measured.
+        say: takes a line about what is measured next.
 
     Raises:
         VenturiError: nothing could be measured, or an argument is wrong.

@@ -1,4 +1,4 @@
-"""The results as people read them."""
+"""Format results as text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What onnxruntime did within a call: every node with its operator, time, provider and shapes.
+"""Trace what onnxruntime runs within a call: each node, its time, provider and shapes.
 
 onnxruntime's profiler writes it down, for sessions that are opened for this and thrown away: the
 sessions that are timed run without it.
@@ -30,21 +30,21 @@ class Node:
         op: the operator that ran, after onnxruntime's optimisations; ``FusedConv`` is a ``Conv``.
         provider: that ran it, as onnxruntime names it.
         us: that it took, with the profiler on.
-        taken: shapes of its inputs.
-        given: shapes of its outputs.
+        inputs: shapes of its inputs.
+        outputs: shapes of its outputs.
     """
 
     graph: str
     op: str
     provider: str
     us: int
-    taken: arithmetic.Shapes
-    given: arithmetic.Shapes
+    inputs: arithmetic.Shapes
+    outputs: arithmetic.Shapes
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates, of nodes that were traced with ``shapes``."""
-        return arithmetic.macs(self.op, self.taken, self.given)
+        return arithmetic.macs(self.op, self.inputs, self.outputs)
 
 
 def trace(

@@ -1,4 +1,4 @@
-"""A camera that is watched, and opened again when it stops, repeats itself or goes."""
+"""A supervised camera: it is reopened when it stops, repeats a frame or disappears."""
 
 import threading
 import time
@@ -18,11 +18,11 @@ _BLOCKED_MAX = 8
 
 
 class Camera:
-    """Gives the newest frame of a source, across openings.
+    """Returns the newest frame of a source, and reopens it after a fault.
 
-    A recorded source ends with its last frame; a live one is opened again, with growing waits, and
-    given up after :attr:`Patience.attempts` openings without a frame. What fails at the very first
-    opening is raised at once.
+    A recorded source ends with its last frame. A live one is reopened after growing waits, until
+    :attr:`Patience.attempts` openings in a row gave no frame. An error at the first opening is
+    raised at once.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class Camera:
 
         Args:
             name: what messages call it.
-            open_capture: opens it; called again after a fault.
-            recorded: it has an end, and may well show one frame for long.
-            patience: how long a fault may last.
+            open_capture: opens the source; called again after a fault.
+            recorded: the source has an end, and may show one frame for a long time.
+            patience: how long to wait in each kind of fault.
             say: takes a line about each fault.
             stop: when it is set, ``next`` returns None.
             clock: monotonic seconds.
@@ -59,7 +59,7 @@ class Camera:
 
     def _begin(self, *, before: Pixels | None) -> None:
         patience = self._patience
-        # A picture that truly stands still must not be interrupted again and again.
+        # A scene that really stands still must not be interrupted again and again.
         patience = replace(patience, repeats_s=patience.repeats_s * 2.0 ** min(self._fruitless, 8))
         self._reader = Reader(self._open, clock=self._clock)
         self._watchdog = Watchdog(patience, self._clock(), before=before)
@@ -72,12 +72,12 @@ class Camera:
 
     @property
     def dropped(self) -> int:
-        """How many frames came and were never asked for, since newer ones did."""
+        """How many frames were skipped because newer ones had arrived."""
         return self._dropped
 
     @property
     def missing(self) -> int:
-        """How many frames a recorded source promised and did not have; 0 before its end."""
+        """How many announced frames a recorded source does not have; 0 before its end."""
         if not (self._recorded and self._reader.ended):
             return 0
         return max(0, self._reader.promised - self._reader.count)
@@ -89,7 +89,7 @@ class Camera:
             None when the source ended or ``stop`` was set.
 
         Raises:
-            VideoError: the source cannot be opened, or is given up.
+            VideoError: the source cannot be opened, or was reopened too often.
         """
         while not self._stop.is_set():
             shot = self._reader.newest(after=self._seen, timeout_s=_POLL_S)
@@ -109,7 +109,7 @@ class Camera:
         return None
 
     def close(self) -> None:
-        """Give the source back."""
+        """Release the source."""
         self._reader.close()
 
     def _take(self, shot: Shot, now: float) -> None:
@@ -132,7 +132,7 @@ class Camera:
         return str(self._reader.failure or "it gives no more frames")
 
     def _open_again(self, complaint: str) -> None:
-        """Leave this opening behind, wait, and begin another."""
+        """Abandon the current opening, wait, and start another one."""
         if not self._ever:
             raise self._given_up(complaint)
         if self._watchdog.has_seen_frames:

@@ -1,4 +1,4 @@
-"""Where frames come from: cameras, network streams and video files, through OpenCV."""
+"""Open cameras, network streams and video files with OpenCV."""
 
 import time
 from collections.abc import Callable
@@ -28,16 +28,16 @@ class Capture(Protocol):
 
     @property
     def promised(self) -> int:
-        """How many frames the file says it has; 0 where that is not known."""
+        """How many frames the header of the file announces; 0 if unknown."""
 
     def read(self) -> Pixels | None:
         """Return the next frame, uint8 (H, W, 3) RGB, or None when there is no more.
 
-        May block for as long as the source likes.
+        May block for as long as the source does.
         """
 
     def close(self) -> None:
-        """Give the source back."""
+        """Release the source."""
 
 
 def is_recorded(source: str) -> bool:
@@ -118,7 +118,7 @@ class _OpenCVCapture:
 
 
 class Paced:
-    """A recorded video that gives its frames when a camera would have."""
+    """A recorded video that returns its frames at the speed of a camera."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Once a second, one line on how a live session goes."""
+"""One line a second about a live session: rate, latency, age."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ class Figures:
         """Take note of a frame.
 
         Args:
-            latency_ms: what cleaning it took.
-            age_ms: from when it came to when it was shown or written.
+            latency_ms: the time that cleaning took.
+            age_ms: from its arrival until it was shown or written.
         """
         self.frames += 1
         self._latencies_ms.append(latency_ms)

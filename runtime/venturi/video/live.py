@@ -1,4 +1,4 @@
-"""Clean what a camera sees, now: the newest frame, again and again, until something ends it."""
+"""A live session: clean the newest frame of a camera again and again until something ends it."""
 
 import time
 from collections.abc import Callable
@@ -14,11 +14,11 @@ Sink = Callable[[Pixels, Shot], bool]
 
 
 class Source(Protocol):
-    """What :class:`venturi.video.camera.Camera` is to a session."""
+    """What a session needs of a :class:`venturi.video.camera.Camera`."""
 
     @property
     def dropped(self) -> int:
-        """Frames that came and were not asked for."""
+        """Frames that were skipped."""
 
     def next(self) -> Shot | None:
         """Wait for the next frame; None at the end."""
@@ -33,13 +33,13 @@ def run(
     say: Callable[[str], None] = lambda line: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> int:
-    """Clean frames until the source ends, a sink says so, or there were enough.
+    """Clean frames until the source ends, a sink returns False, or ``max_frames`` are cleaned.
 
     Args:
         source: where frames come from.
-        clean: makes of a frame a clean one.
+        clean: cleans a frame.
         sinks: take every clean frame, in this order.
-        max_frames: cleaned at most; None for no limit.
+        max_frames: the most frames to clean; None for no limit.
         say: takes a line every second.
         clock: monotonic seconds, the source's own.
 
@@ -65,10 +65,10 @@ def run(
 
 
 class Recorder:
-    """A sink that writes a video which keeps time.
+    """A sink that writes a video at its true speed.
 
-    Frames that a slow machine drops would make the video run too fast; so a frame that comes late
-    is written again until the video has caught up, and one that comes too early is left out.
+    A video without the frames that a slow machine drops would run too fast. So a late frame is
+    repeated until the video has caught up, and one that comes too early is left out.
     """
 
     def __init__(self, writer: VideoWriter, fps: float, *, gap_s: float = 10.0) -> None:
@@ -77,7 +77,7 @@ class Recorder:
         Args:
             writer: the file, of ``fps`` frames per second.
             fps: frames per second.
-            gap_s: the longest time without a frame that the video shows; more is cut out.
+            gap_s: the longest pause that the video shows; the rest of a longer one is cut out.
         """
         self._writer, self._fps, self._gap_s = writer, fps, gap_s
         self._start_s: float | None = None

@@ -1,7 +1,7 @@
-"""Read a capture in a thread of its own, and keep nothing but the newest frame.
+"""Read a capture in a separate thread, and keep only the newest frame.
 
-Cameras queue frames, and some block after an unplug. So reading never waits for cleaning, and
-whoever waits for a frame does so with a limit.
+Cameras queue frames, and some block once they are unplugged. So reading never waits for cleaning,
+and waiting for a frame has a limit.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""Tell a camera that stopped, or that gives one frame for ever, from one that works."""
+"""Detect a camera that has stopped, or that repeats one frame for ever."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from venturi._engine.arrays import Pixels
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a camera may be silent, in seconds.
+    """How long to wait for a camera, in seconds.
 
     Attributes:
         first_s: from opening to the first frame.
         stopped_s: between two frames.
-        repeats_s: while every frame is the same, bit for bit; a sensor's noise never is.
-        retry_s: before opening again for the first time; each further time it doubles.
-        retry_max_s: the longest wait before opening again.
-        attempts: openings in a row without a frame, before giving up.
+        repeats_s: while all frames are identical, which sensor noise never allows.
+        retry_s: before the first reopening; it doubles each time.
+        retry_max_s: the longest wait before a reopening.
+        attempts: openings in a row without a frame before giving up.
     """
 
     first_s: float = 15.0
@@ -33,7 +33,7 @@ class Patience:
 
 
 class Watchdog:
-    """Is shown every frame of one opening of a camera; it complains when something is wrong."""
+    """Watches the frames of one opening of a camera, and complains when something is wrong."""
 
     def __init__(self, patience: Patience, now_s: float, *, before: Pixels | None = None) -> None:
         """Begin to watch.
@@ -41,7 +41,7 @@ class Watchdog:
         Args:
             patience: how long is too long.
             now_s: when the camera was opened.
-            before: the last frame of the opening before; a frozen camera goes on with it.
+            before: the last frame of the previous opening, which a frozen camera repeats.
         """
         self._patience = patience
         self._last_s = self._changed_s = now_s
@@ -51,7 +51,7 @@ class Watchdog:
 
     @property
     def frame(self) -> Pixels | None:
-        """The last frame that was seen."""
+        """The last frame."""
         return self._frame
 
     @property
