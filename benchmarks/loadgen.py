@@ -21,10 +21,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.results import record
+from venturi._percentiles import NEEDED, percentile
 from venturi.bench import machine, pictures
 from venturi.bench.arguments import add_subject
 from venturi.bench.clock import WallClock
-from venturi.bench.percentiles import NEEDED, percentile
 from venturi.bench.scenarios import Call, Limits, single_stream, warm_up
 from venturi.bench.subjects import opened
 from venturi.bench.sweep import Options

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 
 from benchmarks.results import Times
-from venturi.bench.percentiles import percentile
+from venturi._percentiles import percentile
 
 
 def milliseconds(call: Callable[[], object]) -> float:

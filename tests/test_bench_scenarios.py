@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks import harness
+from venturi._percentiles import NEEDED, percentile
 from venturi.bench.camera import camera
 from venturi.bench.clock import MILLISECOND, SECOND, VirtualClock, WallClock
-from venturi.bench.percentiles import NEEDED, percentile, readable, shown, summary
+from venturi.bench.percentiles import readable, shown, summary
 from venturi.bench.scenarios import Limits, multi_stream, offline, single_stream, warm_up
 from venturi.bench.server import SIMULATED, TRIALS, arrivals, server, simulated_rate
 

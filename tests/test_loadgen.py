@@ -11,7 +11,7 @@ from benchmarks import harness, loadgen, pieces
 from benchmarks.__main__ import main
 from benchmarks.suite import latency
 from tests import bundles
-from venturi.bench.percentiles import NEEDED
+from venturi._percentiles import NEEDED
 from venturi.bench.sweep import Options
 
 DENOISER = str(bundles.DENOISER)

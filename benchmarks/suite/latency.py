@@ -26,9 +26,9 @@ from benchmarks.options import option
 from benchmarks.pieces import Conditions, Note, Piece, Plots, Table
 from benchmarks.registry import Arguments, Benchmark
 from benchmarks.results import Machine, record
+from venturi._percentiles import NEEDED
 from venturi.bench import command, sweep
 from venturi.bench.arguments import add_arguments
-from venturi.bench.percentiles import NEEDED
 from venturi.bench.scenarios import CAMERA, OFFLINE, SINGLE_STREAM
 
 PERCENTS = (50, 90, 99)

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean, median
 
-from venturi._percentiles import NEEDED as NEEDED
-from venturi._percentiles import percentile as percentile
+from venturi._percentiles import NEEDED, percentile
 
 Summary = dict[str, float | None]
 
