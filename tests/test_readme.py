@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_python_examples_run(
     page: Path, photograph: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The blocks of a page run in order and share their names."""
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     for example in blocks(page, "python"):
         exec(compile(example, page.name, "exec"), names)
     sizes = {np.shape(names[name]) for name in ("image", "restored", "clean") if name in names}
