@@ -1,4 +1,4 @@
-"""AUTOENCODERS.md: every command and example of it runs, on small pictures and for two steps."""
+"""docs/autoencoders.md: every command and example of it runs, on small pictures and for two steps."""
 
 import json
 import re
@@ -75,7 +75,7 @@ def test_every_command_and_the_example_run(workplace: Path) -> None:
         assert PROGRAMS[program]([*arguments, *short]) == 0, (program, arguments)
     (example,) = blocks("python")
     names: dict[str, object] = {}
-    exec(compile(example, "AUTOENCODERS.md", "exec"), names)
+    exec(compile(example, "autoencoders.md", "exec"), names)
     restored, again, code = names["restored"], names["again"], names["code"]
     assert isinstance(restored, np.ndarray) and restored.shape == (10, SIDE, SIDE)
     assert isinstance(again, np.ndarray) and again.shape == (SIDE, SIDE)

@@ -16,7 +16,7 @@ from venturi import Manifest
 from venturi._bundle.load import locate
 
 NUMBER = re.compile(r"\d+\.\d+")
-ABOUT_DESIGN = {"5 %"}  # what AUTOENCODERS.md says of the steps that export looks for
+ABOUT_DESIGN = {"5 %"}  # what docs/autoencoders.md says of the steps that export looks for
 
 
 def committed(name: str) -> Any:
