@@ -1,4 +1,4 @@
-"""docs/autoencoders.md: every command and example of it runs, on small pictures and for two steps."""
+"""docs/autoencoders.md: its commands and examples run, on small pictures and for two steps."""
 
 import json
 import re

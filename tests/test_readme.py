@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from benchmarks.__main__ import main as benchmarks
 from export.__main__ import main as export
 from tests.clips import write_clip
 from train.__main__ import main as train
-from venturi import images
+from venturi import Manifest, bundles, images
+from venturi._bundle.load import locate
 from venturi._cli.main import main as venturi
 
 ROOT = Path(__file__).parent.parent
@@ -57,14 +59,15 @@ def name(page: Path) -> str:
 
 @pytest.fixture
 def photograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to run examples in: ``photo.png``, ``video.mp4`` and the folder ``compressed``."""
+    """A folder to run examples in: ``photo.png``, ``video.mp4`` and ``pictures/photo.png``."""
     monkeypatch.chdir(tmp_path)
     rows, columns = np.mgrid[0:200, 0:260]
     waves = 128 + 60 * np.sin(rows / 17) + 60 * np.cos(columns / 23)
     pixels = np.stack([waves, waves[::-1], np.flip(waves, 1)], -1)
     images.write("photo.png", pixels.astype(np.uint8))
     write_clip(tmp_path / "video.mp4", 3)
-    (tmp_path / "compressed").mkdir()
+    (tmp_path / "pictures").mkdir()
+    shutil.copy("photo.png", "pictures")
     return tmp_path
 
 
@@ -141,6 +144,18 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", prose):
         if not target.startswith("https://"):
             assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    ("page", "start"), [("docs/models.md", ""), ("train/TRIALS.md", "## Versions")]
+)
+def test_the_versions_of_the_models_are_those_that_ship(page: str, start: str) -> None:
+    """The first row of a table that names a model has its version."""
+    table = text_of(ROOT / page).split(start)[-1] if start else text_of(ROOT / page)
+    rows = re.findall(r"^\| `?([\w-]+)`? \| (\d+\.\d+\.\d+) \|", table, re.MULTILINE)
+    stated = dict(reversed(rows))
+    shipped = {name: Manifest.load(locate(name)).version for name in bundles()}
+    assert stated == shipped
 
 
 def test_contributing_is_under_a_page() -> None:
