@@ -44,6 +44,12 @@ def test_the_pictures_share_a_row_and_stack_on_a_phone(
             "[...document.querySelector('.pictures').children].map(figure => figure.offsetTop)"
         )
         assert (len(tops), len(set(tops))) == (4, rows)
+    web_page.run("document.querySelector('.zoom').click()")
+    assert web_page.run("document.querySelector('dialog img').naturalWidth") == 64
+    web_page.run("document.querySelector('dialog').click()")
+    assert web_page.run(
+        "document.querySelector('dialog') === null || !document.querySelector('dialog').open"
+    )
 
 
 def test_a_bad_photograph_is_named_and_the_others_shown(
