@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.networks.blocks import Block
-from train.networks.denoiser import LEVEL_STRIDE, PATCH, Between, Residual
+from train.networks.blocks import Block, Bound
+from train.networks.denoiser import LEVEL_STRIDE, PATCH, SHARE_MAX, Between, Residual
 
 Size = tuple[int, int]
 """Height and width in positions, which a matrix does not hold."""
@@ -100,7 +100,9 @@ class AllBetween(nn.Module):
         )
         back = torch.cat(_alike([grid.back for grid in grids], after=True), 1)
         biases = [grid.share.bias.detach() for grid in grids if grid.share.bias is not None]
-        padding = int(any(grid.overlapping for grid in grids))
+        overlapping = any(grid.overlapping for grid in grids)
+        self.limits = Limits(-SHARE_MAX, SHARE_MAX) if overlapping else nn.Identity()
+        padding = int(overlapping)
         self.there = convolution(there, torch.zeros(len(there)), padding)
         if analysis is not None:
             self.there = after(self.there, analysis)
@@ -113,7 +115,8 @@ class AllBetween(nn.Module):
 
     def forward(self, seen: Tensor, features: Tensor) -> Tensor:
         """Return the noise of all grids as coefficients of the first, (1, 48, H/4, W/4)."""
-        found = self.there(functional.pad(seen, self.before)) * self.look(features)
+        share = self.limits(self.look(features))
+        found = self.there(functional.pad(seen, self.before)) * share
         made: Tensor = self.back(functional.pad(found, self.after))
         return made
 
@@ -175,18 +178,47 @@ class Pointwise(nn.Module):
     Args:
         layer: the layer.
         for_int8: export it as a convolution.
+        limits: limits of its outputs; none by default.
     """
 
-    def __init__(self, layer: nn.Linear, *, for_int8: bool) -> None:
+    def __init__(
+        self, layer: nn.Linear, *, for_int8: bool, limits: nn.Module | None = None
+    ) -> None:
         super().__init__()
         self.layer = of_planes(layer) if for_int8 else layer
+        self.limits = limits or nn.Identity()
 
     def forward(self, rows: Tensor, size: Size) -> Tensor:
         """Map (positions, inputs) to (positions, outputs)."""
         if isinstance(self.layer, nn.Conv2d):
-            return as_rows(self.layer(as_planes(rows, size)))
-        found: Tensor = self.layer(rows)
-        return found
+            return as_rows(self.limits(self.layer(as_planes(rows, size))))
+        limited: Tensor = self.limits(self.layer(rows))
+        return limited
+
+
+class Limits(nn.Module):
+    """Keep values within a range, as one Clip: torch.clamp takes its exporter half a minute.
+
+    Args:
+        low, high: of the range.
+    """
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        self.low, self.high = (nn.Buffer(torch.tensor(end)) for end in (low, high))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Clip float32 values of any shape."""
+        limited: Tensor = torch.onnx.ops.symbolic(
+            "Clip", (values, self.low, self.high), dtype=torch.float32, shape=values.shape
+        )
+        return limited
+
+
+def limits(bound: Bound) -> nn.Module:
+    """Return a bound as it ships: nothing where it is not set."""
+    largest = float(bound.get_buffer("largest"))
+    return Limits(-largest, largest) if bound.is_set else nn.Identity()
 
 
 class Strongest(nn.Module):

@@ -17,6 +17,7 @@ from export.channels_last import (
     LEVELS,
     MIDDLE,
     AllBetween,
+    Limits,
     Patches,
     Pointwise,
     Size,
@@ -25,6 +26,7 @@ from export.channels_last import (
     as_planes,
     as_rows,
     kept,
+    limits,
     linear,
     of_grids,
     of_rows,
@@ -45,8 +47,9 @@ from export.source import Source
 from export.storage import Stored, store
 from export.tables import COUNT_RADIUS, build
 from train.engine import checkpoint
+from train.networks.blocks import without_bounds
 from train.networks.codec import SCALE_COUNT, Analysis, CodecNetwork, Synthesis
-from train.networks.denoiser import LEVEL_STRIDE
+from train.networks.denoiser import LEVEL_STRIDE, SHARE_MAX
 from train.networks.equalization import codec_groups, equalised
 from train.recipes import PhotoRecipe
 from train.tasks.photo import PhotoTask, sizes, to_tensor
@@ -118,16 +121,20 @@ class DecoderGraph(nn.Module):
         self.up, self.enter = permuted(part.up, 2), permuted(part.filter.enter, 2)
         self.pixels, analysis = _between_pixels_and(basis)
         end = part.filter
-        layers = (
-            kept(part.share),
-            of_rows(after(end.stem, analysis)),
-            kept(end.share),
-            of_rows(end.offset),
+        factors = Limits(1 - SHARE_MAX, 1 + SHARE_MAX)
+        self.kept, self.filter_kept = (
+            Pointwise(kept(share), for_int8=for_int8, limits=factors)
+            for share in (part.share, end.share)
         )
-        self.kept, self.filter_stem, self.filter_kept, self.offset = (
-            Pointwise(layer, for_int8=for_int8) for layer in layers
+        self.filter_stem, self.offset = (
+            Pointwise(layer, for_int8=for_int8)
+            for layer in (of_rows(after(end.stem, analysis)), of_rows(end.offset))
         )
         self.between = AllBetween(end.between, analysis) if for_int8 else None
+        self.deep_enters, self.deep_leaves, self.leaves, self.filter_enters, self.filter_leaves = (
+            limits(bound)
+            for bound in (part.deep_enters, part.deep_leaves, part.leaves, end.enters, end.leaves)
+        )
         self.patches = Patches(MIDDLE)
 
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
@@ -135,10 +142,11 @@ class DecoderGraph(nn.Module):
         part, (height, width) = self.synthesis, latent.shape[2:]
         sizes = [(factor * height, factor * width) for factor in (1, 2, 4)]
         rows = as_rows(latent * part.inverse_gain(quality))
-        deep = self.stem(rows) * part.deep_modulation(quality).flatten()
-        deep = residuals(part.coarse, deep, sizes[0])
+        deep = self.deep_enters(self.stem(rows) * part.deep_modulation(quality).flatten())
+        deep = self.deep_leaves(residuals(part.coarse, deep, sizes[0]))
         x = shuffled(as_rows(self.up(as_planes(deep, sizes[0]))), sizes[0])
         x = residuals(part.fine, x * part.modulation(quality).flatten(), sizes[1])
+        x = self.leaves(x)
         linear = shuffled(self.linear(rows * self.kept(deep, sizes[0])), sizes[0])
         coefficients = shuffled(torch.addmm(linear, x, self.head), sizes[1])
         told = shuffled(as_rows(self.enter(as_planes(x, sizes[1]))), sizes[1])
@@ -149,7 +157,8 @@ class DecoderGraph(nn.Module):
         """Return coefficients, (places, 48), as the filter leaves them."""
         part = self.synthesis.filter
         pixels = self.pixels(coefficients)
-        x = residuals(part.blocks, self.filter_stem(pixels, size) + told, size)
+        x = self.filter_enters(self.filter_stem(pixels, size) + told)
+        x = self.filter_leaves(residuals(part.blocks, x, size))
         beside = self.offset(x, size)
         beside = beside + of_grids(part.between, self.between, pixels, coefficients, x, size)
         found: Tensor = coefficients * self.filter_kept(x, size) + beside
@@ -175,6 +184,7 @@ def export_codec(source: Source) -> Manifest:
     model = CodecNetwork(sizes(recipe)).eval()
     checkpoint.fill(model, source.weights)
     task = PhotoTask(recipe)
+    task.settle(model)
     files = dict(FILES)
     if source.int8:
         files |= VARIANT
@@ -295,10 +305,12 @@ def write_variant(model: CodecNetwork, task: PhotoTask, folder: Path) -> dict[st
         "encoder": feeds(image=image, quality=quality),
         "decoder": feeds(latent=latent, quality=quality),
     }
+    # 8 bits end where the features of photographs do, well within the bounds.
+    free = without_bounds(model)
     with tempfile.TemporaryDirectory() as aside:
         ready = Path(aside)
-        alike = equalised(model, codec_groups, image, quality, None)
-        write_transforms(alike, ready, wanted=model, for_int8=True)
+        alike = equalised(free, codec_groups, image, quality, None)
+        write_transforms(alike, ready, wanted=free, for_int8=True)
         proofs = []
         for role, inputs in seen.items():
             exact = EXACT_LAYERS if role == "encoder" else ()

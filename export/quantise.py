@@ -23,10 +23,13 @@ MOVERS = frozenset({"Reshape", "Transpose"})
 FOLLOWERS = MOVERS | {"LeakyRelu"}
 """What is computed in 8 bits when its input is.
 
-Convolutions are, a plain ReLU with the one that it follows, and sums of what they give and what
-they read; of products with constant matrices those that are asked for, which give float32; anything
-else is not.
+Convolutions are, a plain ReLU or limits with the one that they follow, and sums of what they give
+and what they read; of products with constant matrices those that are asked for, which give float32;
+anything else is not.
 """
+
+RECTIFIERS = frozenset({"Relu", "Clip"})
+"""What the range of 8 bits does besides."""
 
 TAIL = 1e-4
 """Share of the values of a tensor that may lie beyond each end of its range, and are clipped."""
@@ -64,7 +67,7 @@ def scales(
     taking = [
         node
         for node in model.graph.node
-        if node.op_type in {"Conv", "Relu", "Add", *FOLLOWERS} or _is_product(node, products)
+        if node.op_type in {"Conv", "Add", *RECTIFIERS, *FOLLOWERS} or _is_product(node, products)
     ]
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {port.name: port.type.tensor_type.elem_type for port in model.graph.input}
@@ -155,10 +158,10 @@ def _is_product(node: NodeProto, products: Collection[str]) -> bool:
 
 
 def _rectified(model: ModelProto, exact: Collection[str]) -> set[str]:
-    """Return what convolutions in 8 bits give to a ReLU alone, and is rounded after it."""
+    """Return what convolutions in 8 bits give to a rectifier alone, and is rounded after it."""
     readers = Counter(name for node in model.graph.node for name in node.input)
     given = {node.output[0] for node in model.graph.node if _is_rounded(node, exact)}
-    reads = {node.input[0] for node in model.graph.node if node.op_type == "Relu"}
+    reads = {node.input[0] for node in model.graph.node if node.op_type in RECTIFIERS}
     return {name for name in given & reads if readers[name] == 1}
 
 
@@ -210,9 +213,14 @@ class _Writer:
 
     def add(self, node: NodeProto) -> None:
         """Write one node."""
+        rectifies = node.op_type in RECTIFIERS and node.input[0] in self.rectified
+        if rectifies and node.op_type == "Clip":
+            # onnxruntime folds a ReLU into the rounding, but limits only where it need not.
+            self._write_pair(node.input[0], node.output[0])
+            self.integers.update(node.output)
+            return
         made = NodeProto()
         made.CopyFrom(node)
-        rectifies = node.op_type == "Relu" and node.input[0] in self.rectified
         follows = node.op_type in FOLLOWERS and node.input[0] in self.integers
         leads = node.output[0] in self.leading
         adds = node.op_type == "Add" and self.integers | self.read >= {*node.input}
@@ -242,14 +250,18 @@ class _Writer:
         if name in self.given:
             return name
         if name not in self.paired:
-            self.paired.add(name)
-            step, zero = self.scales[name]
-            self._constant(f"{name}_step", np.array(step))
-            self._constant(f"{name}_zero", np.array(zero, np.uint8))
-            around = [f"{name}_step", f"{name}_zero"]
-            self._node("QuantizeLinear", [name, *around], f"{name}_uint8")
-            self._node("DequantizeLinear", [f"{name}_uint8", *around], f"{name}_rounded")
+            self._write_pair(name, name)
         return f"{name}_rounded"
+
+    def _write_pair(self, source: str, name: str) -> None:
+        """Write a tensor through 8 bits, in the scale of the one that it becomes."""
+        self.paired.add(name)
+        step, zero = self.scales[name]
+        self._constant(f"{name}_step", np.array(step))
+        self._constant(f"{name}_zero", np.array(zero, np.uint8))
+        around = [f"{name}_step", f"{name}_zero"]
+        self._node("QuantizeLinear", [source, *around], f"{name}_uint8")
+        self._node("DequantizeLinear", [f"{name}_uint8", *around], f"{name}_rounded")
 
     def _weight(
         self, name: str, *, least: NDArray[np.float32] | float = 0.0, axis: int = 0

@@ -32,7 +32,8 @@ class Recipe:
     """What every training shares.
 
     Attributes:
-        data: folder of training pictures; empty takes the recipe's own folder in VENTURI_DATA.
+        data: folder of training pictures, of a codec also several with commas between; empty takes
+            the recipe's own folders in VENTURI_DATA.
         steps: number of optimiser steps.
         batch: pictures, crops or sequences in a step, over all processes together.
         learning_rate: peak learning rate, reached after the warm-up.
@@ -112,6 +113,17 @@ class PhotoRecipe(Recipe):
             that high rates do not dominate low ones.
         evenness: each crop's loss is divided by itself to this power, so that difficult pictures do
             not dominate easy ones: 0 counts bytes in all, 1 the mean of percentages.
+        held_out: pictures kept from training beside every twentieth, by names without suffix and
+            with commas between: each that another folder shows as well, on its other side.
+        ssimulacra2_share: share of SSIMULACRA2 in the distortion of photographs, the rest being
+            squared error; 0 trains for PSNR.
+        ssimulacra2_min: weight of SSIMULACRA2's sum of errors against bits per pixel at quality 1,
+            where it is all of the distortion; logarithmic in between.
+        ssimulacra2_max: the same weight at quality 100.
+        synthetic_share: share of crops that no camera took: text, plots, flat colours and the like.
+        synthetic_ssimulacra2_share: share of SSIMULACRA2 in the distortion of these crops.
+        extra_data: folder of pictures drawn as one more kind of these, X-rays for instance; empty
+            for none.
         width: channels at 1/8 of the resolution.
         deep_width: channels at 1/16 of the resolution.
         latent: channels of the latent, at 1/16 of the resolution.
@@ -129,10 +141,21 @@ class PhotoRecipe(Recipe):
     warmup: int = 200
     muon: bool = True
     crop: int = 192
+    held_out: str = (
+        "budgie-high-trestle-trail,budgie-valley-midnight,budgie-waves-midnight,"
+        "elementary-Martin-Adams,elementary-Viktor-Forgacs,solus-lower-antelope-canyon,"
+        "wallpaper-046,wallpaper-175"
+    )
     lambda_min: float = 0.0006
     lambda_max: float = 0.2
     balance: float = 0.35
     evenness: float = 0.5
+    ssimulacra2_share: float = 0.85
+    ssimulacra2_min: float = 0.007
+    ssimulacra2_max: float = 2.9
+    synthetic_share: float = 0.15
+    synthetic_ssimulacra2_share: float = 0.4
+    extra_data: str = ""
     width: int = 96
     deep_width: int = 192
     latent: int = 320

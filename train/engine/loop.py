@@ -83,6 +83,7 @@ class Trainer:
         """Start from the averaged weights of another run's checkpoint."""
         weights = checkpoint.load(path)["average"]
         checkpoint.fill(self.model, weights)
+        self.task.settle(self.model)
         self.average = Average(self.model, self.average.decay)
 
     def resume(self) -> bool:

@@ -24,6 +24,9 @@ class Task(Protocol):
     def build(self) -> nn.Module:
         """Return the network, freshly initialised."""
 
+    def settle(self, model: nn.Module) -> None:
+        """Complete a network that has got the weights of a checkpoint from elsewhere."""
+
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return the inputs of one step for one process, on the CPU."""
 

@@ -1,10 +1,23 @@
 """The block family of the pixel networks: cheap convolutions at low resolution."""
 
+import copy
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from train.networks.integer import clamp_inwards
+
 SLOPE = 0.1
 """Of the leaky ReLU below zero: plain ReLU let nine tenths of the coarse units die."""
+
+Network = TypeVar("Network", bound=nn.Module)
+
+_UNBOUNDED = torch.finfo(torch.float32).max
+_ROOM = 1.5
+"""Of the largest feature on photographs, its bound: training moves them."""
 
 
 class Block(nn.Module):
@@ -51,3 +64,64 @@ def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
     assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer
+
+
+class Bound(nn.Module):
+    """Keep features within the range that they have on photographs: no bound at first.
+
+    On pictures unlike any photograph, features that left the trained range were multiplied by each
+    other, and a blue box ended as garbage around it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Not infinite: the average of two infinities is none.
+        self.register_buffer("largest", torch.tensor(_UNBOUNDED))
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a bound."""
+        return float(self.get_buffer("largest")) < _UNBOUNDED
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Clip features of any shape; gradients pass where they lead back."""
+        largest = self.get_buffer("largest")
+        bounded: Tensor = clamp_inwards(x, -largest, largest)
+        return bounded
+
+    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Take no bound from a checkpoint that was written before there were any."""
+        state.setdefault(f"{prefix}largest", torch.tensor(_UNBOUNDED))
+        super()._load_from_state_dict(state, prefix, *rest)
+
+
+@torch.no_grad()
+def set_bounds(network: nn.Module, inputs: Iterable[tuple[Any, ...]]) -> None:
+    """Set every bound that is not set to what a network's inputs need, and half as much again."""
+    unset = [bound for bound in _bounds(network) if not bound.is_set]
+    if not unset:
+        return
+    sizes: dict[nn.Module, float] = dict.fromkeys(unset, 0.0)
+
+    def measure(bound: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        sizes[bound] = max(sizes[bound], float(output.abs().max()))
+
+    hooks = [bound.register_forward_hook(measure) for bound in unset]
+    for each in inputs:
+        network(*each)
+    for hook in hooks:
+        hook.remove()
+    for bound, size in sizes.items():
+        bound.get_buffer("largest").fill_(_ROOM * size)
+
+
+def without_bounds(network: Network) -> Network:
+    """Return a copy of a network without bounds."""
+    free = copy.deepcopy(network)
+    for bound in _bounds(free):
+        bound.get_buffer("largest").fill_(_UNBOUNDED)
+    return free
+
+
+def _bounds(network: nn.Module) -> list[Bound]:
+    return [layer for layer in network.modules() if isinstance(layer, Bound)]

@@ -20,8 +20,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from train.networks.blocks import SLOPE, blocks, pointwise
-from train.networks.denoiser import GRIDS, LEVEL_STRIDE, Between, Residual, cosines, decided
+from train.networks.blocks import SLOPE, Bound, blocks, pointwise
+from train.networks.denoiser import (
+    GRIDS,
+    LEVEL_STRIDE,
+    SHARE_MAX,
+    Between,
+    Residual,
+    cosines,
+    decided,
+)
 from train.networks.integer import (
     ACTIVATION_UNIT,
     IntegerConv,
@@ -180,7 +188,9 @@ class PostFilter(nn.Module):
         self.register_buffer("basis", basis, persistent=False)
         self.stem = pointwise(len(basis), width)
         self.enter = pointwise(inputs, 4 * width)
+        self.enters = Bound()
         self.blocks = nn.Sequential(*(Residual(width) for _ in range(depth)))
+        self.leaves = Bound()
         self.share, self.offset = (nn.Conv2d(width, len(basis), 1) for _ in range(2))
         self.between = nn.ModuleList(Between(width, *moved, overlapping=True) for moved in GRIDS)
         for layer in (self.share, self.offset):
@@ -199,8 +209,12 @@ class PostFilter(nn.Module):
 
     def change(self, coefficients: Tensor, told: Tensor) -> Tensor:
         """Return what to add to coefficients, (N, 48, 2h, 2w), told features (N, width, 2h, 2w)."""
-        x = self.blocks(self.stem(coefficients) + told)
-        return decided(coefficients, x, self.share, self.offset, self.between)
+        x = self.leaves(self.blocks(self.enters(self.stem(coefficients) + told)))
+        return decided(coefficients, x, self.bounded_share, self.offset, self.between)
+
+    def bounded_share(self, features: Tensor) -> Tensor:
+        """Return how much of each coefficient is added to it, ``SHARE_MAX`` at most."""
+        return clamp_inwards(self.share(features), -SHARE_MAX, SHARE_MAX)
 
 
 class Synthesis(nn.Module):
@@ -213,11 +227,14 @@ class Synthesis(nn.Module):
         self.linear = nn.Conv2d(sizes.latent, 4 * PATCH, 1, bias=False)
         self.stem = pointwise(sizes.latent, deep_width)
         self.deep_modulation = Levels(deep_width)
+        self.deep_enters = Bound()
         self.coarse = blocks(deep_width, sizes.deep_depth)
+        self.deep_leaves = Bound()
         self.share = nn.Conv2d(deep_width, sizes.latent, 1)
         self.up = pointwise(deep_width, 4 * width)
         self.modulation = Levels(width)
         self.fine = blocks(width, sizes.synthesis_depth)
+        self.leaves = Bound()
         self.head = pointwise(width, PATCH)
         self.filter = PostFilter(width, sizes.filter_width, sizes.filter_depth)
         assert self.share.bias is not None
@@ -227,10 +244,11 @@ class Synthesis(nn.Module):
     def forward(self, latent: Tensor, quality: Tensor) -> Tensor:
         """Map dequantised latents (N, C, h, w) and qualities (N,) to images (N, 3, 16h, 16w)."""
         latent = latent * self.inverse_gain(quality)
-        deep = self.coarse(self.stem(latent) * self.deep_modulation(quality))
+        deep = self.deep_enters(self.stem(latent) * self.deep_modulation(quality))
+        deep = self.deep_leaves(self.coarse(deep))
         x = functional.pixel_shuffle(self.up(deep), 2)
-        x = self.fine(x * self.modulation(quality))
-        share = self.share(deep).float()
+        x = self.leaves(self.fine(x * self.modulation(quality)))
+        share = clamp_inwards(self.share(deep).float(), -SHARE_MAX, SHARE_MAX)
         with torch.autocast(latent.device.type, enabled=False):
             linear = functional.pixel_shuffle(self.linear(latent + latent * share), 2)
             image = functional.pixel_shuffle(linear + self.head(x.float()), 8)

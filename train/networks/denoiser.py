@@ -17,7 +17,7 @@ Dense 3×3 convolutions and leaky ReLU alone: they reach the peak of a CPU, whic
 not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from train.networks.blocks import SLOPE, activation, pointwise
+from train.networks.integer import clamp_inwards
 from train.noise.levels import LEVEL_STRIDE as LEVEL_STRIDE  # one map, made there, read here
 
 STRIDE = 8
@@ -41,6 +42,9 @@ EXACT_LAYERS = "analysis", "claim", "synthesis"
 
 GRIDS = (2, 2), (0, 2), (2, 0)
 """By how many pixels, down and to the right, grids of patches between the patches are moved."""
+
+SHARE_MAX = 1.0
+"""By how much of itself the codec's decoder changes a coefficient at most."""
 
 _ESTIMATOR = 32
 
@@ -81,7 +85,8 @@ class Between(nn.Module):
         width: channels of the features.
         down, right: half a patch or 0, in pixels.
         overlapping: what begins there has a place as well, (H/4 + 1, W/4 + 1) in all where both are
-            moved, and each has its shares from all patches that it overlaps: the codec's.
+            moved, and each has its shares from all patches that it overlaps, none above
+            ``SHARE_MAX``: the codec's.
     """
 
     def __init__(self, width: int, down: int, right: int, *, overlapping: bool = False) -> None:
@@ -107,7 +112,10 @@ class Between(nn.Module):
 
     def forward(self, coefficients: Tensor, features: Tensor) -> Tensor:
         """Return the noise of the moved grid as coefficients of the first, (N, 48, H/4, W/4)."""
-        seen = self.there(functional.pad(coefficients, self.before)) * self.share(features)
+        share = self.share(features)
+        if self.overlapping:
+            share = clamp_inwards(share, -SHARE_MAX, SHARE_MAX)
+        seen = self.there(functional.pad(coefficients, self.before)) * share
         found: Tensor = self.back(functional.pad(seen, self.after))
         return found
 
@@ -262,8 +270,8 @@ class DenoiserGraph(nn.Module):
 def decided(
     coefficients: Tensor,
     features: Tensor,
-    share: nn.Module,
-    offset: nn.Module,
+    share: Callable[[Tensor], Tensor],
+    offset: Callable[[Tensor], Tensor],
     between: Iterable[nn.Module],
 ) -> Tensor:
     """Return each coefficient's share and offset, and what patches between the patches add to it.

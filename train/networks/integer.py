@@ -30,7 +30,7 @@ def round_through(x: Tensor) -> Tensor:
     return x + (torch.floor(x + 0.5) - x).detach()
 
 
-def clamp_inwards(x: Tensor, low: float, high: float) -> Tensor:
+def clamp_inwards(x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
     """Clamp; the gradient passes where it points back inside, so that no unit dies saturated."""
     clamped: Tensor = _ClampInwards.apply(x, low, high)  # type: ignore[no-untyped-call]
     return clamped

@@ -58,6 +58,9 @@ class CameraTask:
         """Return the network."""
         return network(self.recipe)
 
+    def settle(self, model: nn.Module) -> None:
+        """See the protocol; its weights are all that it needs."""
+
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return noisy frames, targets, noise levels and strengths, in channels_last."""
         r = self.recipe

@@ -93,6 +93,9 @@ class DigitsTask:
         steps = math.ceil(epochs * len(self.images) / self.recipe.batch)
         self.recipe = replace(self.recipe, steps=steps)
 
+    def settle(self, model: nn.Module) -> None:
+        """See the protocol; its weights are all that it needs."""
+
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return input pictures, their targets and noise for the code; epochs are shuffled anew."""
         r = self.recipe
