@@ -27,7 +27,7 @@ FLOORS = {
         {"video"},
         {"bench"},
         {"_cli"},
-        {"__main__"},
+        {"__main__", "__pyinstaller"},
     ),
     "train": (
         {""},

@@ -9,11 +9,10 @@
 The first of these objects loads onnxruntime. Nothing here loads torch, onnx or OpenCV.
 """
 
-from venturi._bundle.manifest import FileEntry, Manifest
-from venturi._engine.arrays import Pixels, Planes
+from venturi._bundle.manifest import FileEntry, Manifest, Parent, Pictures
+from venturi._engine.arrays import Colour, Pixels, Planes
 from venturi._engine.observer import Observer
 from venturi._engine.recurrence import DenoiserState
-from venturi._io.colour import Colour
 from venturi._version import __version__
 from venturi.autoencoder import Autoencoder, Code
 from venturi.codec import Codec, Region, Salvage
@@ -42,6 +41,8 @@ __all__ = [
     "InputError",
     "Manifest",
     "Observer",
+    "Parent",
+    "Pictures",
     "Pixels",
     "Planes",
     "Probe",

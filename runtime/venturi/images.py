@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._engine.arrays import Pixels, check_image
-from venturi._io.colour import Colour, eight_bits, laid_on, to_srgb
+from venturi._engine.arrays import Colour, Pixels, check_image
+from venturi._io.colour import eight_bits, laid_on, to_srgb
 from venturi._io.files import write_atomically
 from venturi._io.opencv import opencv
 from venturi._io.pillow import jpeg_warnings, loaded, not_whole, opened, pillow

@@ -12,6 +12,9 @@ from venturi.errors import BundleError, InputError
 Pixels = NDArray[np.uint8]
 Planes = NDArray[np.float32]
 
+Colour = tuple[int, int, int]
+"""Red, green and blue, each 0 to 255, in sRGB."""
+
 
 def check_image(image: Pixels) -> Pixels:
     """Return the picture if it is one: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout.

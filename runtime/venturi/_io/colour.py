@@ -6,11 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from venturi._engine.arrays import Pixels
+from venturi._engine.arrays import Colour, Pixels
 from venturi._io.pillow import colour_management, pillow
-
-Colour = tuple[int, int, int]
-"""Red, green and blue, each 0 to 255, in sRGB."""
 
 _PROBE = np.stack(np.meshgrid(*[np.linspace(0, 255, 9, dtype=np.uint8)] * 3), -1).reshape(27, 27, 3)
 _NEARLY = 1  # the level by which a profile may differ from sRGB and still be called that
