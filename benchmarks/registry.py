@@ -54,6 +54,14 @@ class Sources:
             raise AbsentError(f"no folder {self.data / name}")
         return self.data / name
 
+    def holding(self, name: str) -> dict[str, Path]:
+        """Return the folder of all data as an option.
+
+        Raises AbsentError when it does not hold a data set.
+        """
+        self.folder(name)
+        return {"data": self.data}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark(Generic[O, R]):

@@ -23,7 +23,7 @@ from benchmarks.options import MeasureOptions, option
 from benchmarks.pictures import Picture
 from benchmarks.pieces import Conditions, Facts, Note, Piece, Plots, Slider, Sliders, Table
 from benchmarks.rate_distortion import capped_psnr_db
-from benchmarks.registry import Benchmark, Sources
+from benchmarks.registry import Benchmark
 from benchmarks.results import Bundle, Measured, Times, record
 from benchmarks.timing import interleaved, summary
 from venturi import Denoiser, Manifest
@@ -406,11 +406,6 @@ def markdown_block(result: Result, place: Path) -> str:
     )
 
 
-def _plan(sources: Sources) -> dict[str, Path]:
-    sources.folder(CLEAN_SET)
-    return {"data": sources.data}
-
-
 BENCHMARK = Benchmark(
     name="denoise",
     title="Denoising",
@@ -422,6 +417,6 @@ BENCHMARK = Benchmark(
     figures=figures,
     pieces=pieces,
     markdown=markdown_block,
-    plan=_plan,
+    plan=lambda sources: sources.holding(CLEAN_SET),
     same=lambda result: {"data": result.data},
 )

@@ -451,12 +451,12 @@ def _linked(place: Path, recipes: Mapping[str, Model]) -> list[str]:
 
 
 def _plan(sources: Sources) -> dict[str, Path]:
-    sources.folder("mnist")
+    data = sources.holding("mnist")
     try:
         listed(sources.runs_folder)
     except ValueError as error:
         raise AbsentError(str(error)) from error
-    return {"data": sources.data, "runs_folder": sources.runs_folder}
+    return data | {"runs_folder": sources.runs_folder}
 
 
 BENCHMARK = Benchmark(

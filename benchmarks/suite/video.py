@@ -19,7 +19,7 @@ from benchmarks.metrics import psnr_db
 from benchmarks.options import MeasureOptions, option
 from benchmarks.pictures import Picture
 from benchmarks.pieces import Conditions, Facts, Note, Piece, Plots, Table
-from benchmarks.registry import Benchmark, Sources
+from benchmarks.registry import Benchmark
 from benchmarks.results import Bundle, Measured, record
 from venturi import Denoiser, DenoiserStream
 
@@ -262,11 +262,6 @@ def markdown_block(result: Result, place: Path) -> str:
     )
 
 
-def _plan(sources: Sources) -> dict[str, Path]:
-    sources.folder(CLIPS)
-    return {"data": sources.data}
-
-
 BENCHMARK = Benchmark(
     name="video",
     title="Video",
@@ -278,6 +273,6 @@ BENCHMARK = Benchmark(
     figures=figures,
     pieces=pieces,
     markdown=markdown_block,
-    plan=_plan,
+    plan=lambda sources: sources.holding(CLIPS),
     same=lambda result: {"sigma": result.sigma},
 )
