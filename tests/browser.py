@@ -61,7 +61,7 @@ class Page:
     """One page of a browser: opens a file, runs JavaScript, presses keys, takes pictures.
 
     Attributes:
-        errors: what the page wrote to the console as an error or a warning, and what it threw.
+        errors: what the open page wrote to the console as an error or a warning, and threw.
     """
 
     def __init__(self, pid: int, reading: int, writing: int) -> None:
@@ -90,6 +90,7 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
         self._events.clear()
+        self.errors.clear()
         self._call("Page.navigate", url=path.resolve().as_uri())
         self._wait_for("Page.loadEventFired")
 

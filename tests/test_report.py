@@ -173,7 +173,6 @@ def test_a_minus_is_a_minus() -> None:
 
 
 def opened(web_page: browser.Page, folder: Path, width: int, *, dark: bool = False) -> browser.Page:
-    web_page.errors.clear()
     web_page.open(folder / "report.html", width=width, height=HEIGHT, dark=dark)
     return web_page
 
@@ -198,7 +197,6 @@ def test_it_fits_without_an_error(web_page: browser.Page, folder: Path, width: i
 def test_the_test_sees_errors(web_page: browser.Page, tmp_path: Path) -> None:
     path = tmp_path / "bad.html"
     path.write_text("<script>console.error('one'); throw Error('two')</script>", encoding="utf-8")
-    web_page.errors.clear()
     web_page.open(path, width=PHONE, height=HEIGHT)
     assert len(web_page.errors) == 2
     with pytest.raises(AssertionError, match="three"):
