@@ -270,10 +270,14 @@ def _name_files(tally: Tally) -> None:
             tally.same(
                 "a stream is no picture", run_command("compress", data, folder / "none.vnt"), 1
             )
+        empty = folder / "empty"
+        empty.mkdir()
         before = sorted(folder.iterdir())
         tally.same("no folder", run_command("compress", whole, folder / "none" / "out.vnt"), 1)
         tally.same("no input", run_command("compress", folder / "none.png", folder / "out.vnt"), 1)
-        tally.same("a folder as an input", run_command("compress", folder, folder / "out.vnt"), 1)
+        tally.same(
+            "a folder without pictures", run_command("compress", empty, folder / "out.vnt"), 1
+        )
         tally.same("a file as a folder", run_command("compress", whole, whole / "out.vnt"), 1)
         tally.same("a name too long", run_command("compress", whole, folder / ("a" * 300)), 1)
         tally.same("what is there", sorted(folder.iterdir()), before)
