@@ -72,6 +72,7 @@ def scales(
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {port.name: port.type.tensor_type.elem_type for port in model.graph.input}
     wanted = {name for node in taking for name in (*node.input, *node.output)} - weights
+    wanted.discard("")  # an end that a Clip does not have
     seen: dict[str, list[NDArray[np.float32]]] = {}
     for shown in _run_showing(model, sorted(wanted - set(inputs)), feeds):
         for name, value in shown.items():
@@ -161,8 +162,19 @@ def _rectified(model: ModelProto, exact: Collection[str]) -> set[str]:
     """Return what convolutions in 8 bits give to a rectifier alone, and is rounded after it."""
     readers = Counter(name for node in model.graph.node for name in node.input)
     given = {node.output[0] for node in model.graph.node if _is_rounded(node, exact)}
-    reads = {node.input[0] for node in model.graph.node if node.op_type in RECTIFIERS}
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    reads = {node.input[0] for node in model.graph.node if _rectifies(node, constants)}
     return {name for name in given & reads if readers[name] == 1}
+
+
+def _rectifies(node: NodeProto, constants: Mapping[str, NDArray[Any]]) -> bool:
+    """Return whether a range of 8 bits, which holds 0, can do what a node does."""
+    if node.op_type != "Clip":
+        return node.op_type in RECTIFIERS
+    ends = [constants.get(name) for name in node.input[1:]]
+    return len(ends) == 2 and all(
+        end is not None and sign * float(end) >= 0 for sign, end in zip((-1, 1), ends, strict=True)
+    )
 
 
 def _read(model: ModelProto, exact: Collection[str], leading: Collection[str]) -> set[str]:

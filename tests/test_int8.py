@@ -33,6 +33,7 @@ from train.networks.denoiser import (
     EXACT_LAYERS,
     GRIDS,
     PATCH,
+    SHARE_MAX,
     Between,
     DenoiserNetwork,
     exact_layers,
@@ -493,6 +494,45 @@ def test_all_overlapping_grids_at_once_are_the_grids() -> None:
     coefficients, features = torch.randn(1, PATCH, 5, 7), torch.randn(1, 16, 5, 7)
     wanted = sum(grid(coefficients, features) for grid in grids)
     torch.testing.assert_close(AllBetween(grids)(coefficients, features), wanted)
+    largest = max(float(grid.share(features).abs().max()) for grid in grids)  # type: ignore[operator]
+    assert largest > SHARE_MAX  # so the limits were met, by both
+
+
+def limited(low: float) -> ModelProto:
+    """Return a model of a picture whose colours are added, between a low limit and 1.5."""
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, channels, "h", "w"])
+        for name, channels in (("image", 3), ("limited", 1))
+    ]
+    nodes = [
+        helper.make_node("Conv", ["image", "weight"], ["sum"]),
+        helper.make_node("Clip", ["sum", "low", "high"], ["within"]),
+        helper.make_node("Neg", ["within"], ["limited"]),
+    ]
+    constants = {
+        "weight": np.array([1, 1, -1], np.float32).reshape(1, 3, 1, 1),
+        "low": np.array(low, np.float32),
+        "high": np.array(1.5, np.float32),
+    }
+    weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "graph", ports[:1], ports[1:], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+@pytest.mark.parametrize("low", [-0.5, 0.1])
+def test_limits_are_those_of_8_bits(low: float) -> None:
+    """The range of the rounding does what the Clip did, unless 0, which it holds, is outside."""
+    model = limited(low)
+    inputs = {"image": np.random.default_rng(0).random((1, 3, 64, 64), np.float32)}
+    made = quantised(model, scales(model, [inputs]))
+    assert ("Clip" in {node.op_type for node in made.graph.node}) == (low > 0)
+    session = onnxruntime.InferenceSession(
+        made.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (rounded,) = session.run(None, inputs)
+    image = inputs["image"]
+    wanted = -(image[:, :2].sum(1, keepdims=True) - image[:, 2:]).clip(low, 1.5)
+    np.testing.assert_allclose(rounded, wanted, atol=0.02)
 
 
 def operators(path: Path) -> Counter[str]:

@@ -24,6 +24,10 @@ _LETTERS = "etaoinshrdlucmfwypvbgkjqxz"
 _MARKS = "0123456789.,:;!?()[]{}<>=+-*/%&@#$€£§_|~'\""
 
 
+_FINDER = np.maximum(*np.abs(np.mgrid[-3:4, -3:4])) != 2
+"""The square in three corners of a QR code: a ring around a full square."""
+
+
 def of_kind(name: str, rng: Rng, side: int, photograph: Callable[[], Image]) -> Image:
     """Return a picture of a kind, uint8 (side, side, 3).
 
@@ -152,13 +156,10 @@ def code(rng: Rng, side: int) -> Image:
     dark = rng.random((count, count)) < 0.5
     if rng.random() < 0.25:
         dark = np.broadcast_to(dark[:1], dark.shape)
-    else:
-        square = np.zeros((7, 7), bool)
-        square[0], square[-1], square[:, 0], square[:, -1] = True, True, True, True
-        square[2:5, 2:5] = True
-        dark[:7, :7], dark[:7, -7:], dark[-7:, :7] = (
-            (square,) * 3 if count > 14 else (dark[:7, :7], dark[:7, -7:], dark[-7:, :7])
-        )
+    elif count > 2 * len(_FINDER):
+        near, far = slice(0, len(_FINDER)), slice(-len(_FINDER), None)
+        for rows, columns in ((near, near), (near, far), (far, near)):
+            dark[rows, columns] = _FINDER
     paper, ink = _pair(rng)
     return _enlarged(np.where(dark[..., None], ink, paper), cell, side)
 
