@@ -4,8 +4,8 @@
     what its results say
     <!-- results:end -->
 
-Any document may hold any number of these blocks, and they may be moved: README.md, AUTOENCODERS.md,
-SECURITY.md and everything in docs/ is looked through.
+Any document may hold any number of these blocks, and they may be moved: README.md, SECURITY.md and
+everything in docs/ is looked through.
 """
 
 import os
@@ -68,7 +68,7 @@ def begin(name: str) -> str:
 
 def pages(root: Path = ROOT) -> list[Path]:
     """Return the documents that hold results."""
-    documents = [root / name for name in ("README.md", "AUTOENCODERS.md", "SECURITY.md")]
+    documents = [root / name for name in ("README.md", "SECURITY.md")]
     documents += sorted((root / "docs").rglob("*.md"))
     return [page for page in documents if page.exists() and _MARK.search(_read(page))]
 
