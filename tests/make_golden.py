@@ -4,7 +4,8 @@ Golden streams keep their meaning for ever, so one that exists is never written 
 needs that is a new version of the format. What each stream must decode to is told by the plain
 decoder, which knows FORMAT.md and not venturi. Nothing else writes into tests/golden, and the tests
 fail where a file is missing. Only with a shipped bundle that is replaced go its golden streams:
-remove their folder by hand.
+remove their folder by hand. A bundle that stores the same network in other files has another
+fingerprint: --readdress puts it into the streams, once they have proven to mean the same.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.bundles import CODEC
+from tests.decoded import readdressed
 from tests.plain_decoder import Chunk, PlainDecoder
 from venturi import Codec
 from venturi._bundle.load import locate
@@ -176,16 +178,57 @@ def write_missing(folder: Path, bundle: str | Path, *, with_errors: bool) -> lis
             index["errors"][name] = {"error": "StreamError", "says": says}
             (folder / name).write_bytes(data)
             written.append(name)
+    _write_index(folder, index)
+    return written
+
+
+def readdress(folder: Path, bundle: str | Path) -> list[str]:
+    """Address streams to a bundle that reads the same symbols; return their names.
+
+    Raises:
+        ValueError: it reads others, or pixels that are further away than rounding takes them.
+    """
+    codec, plain = Codec(bundle, threads=1), PlainDecoder(locate(bundle))
+    index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    addressed = {}
+    for name, expected in index["streams"].items():
+        data = readdressed((folder / name).read_bytes(), codec)
+        found = describe(data, plain, codec)
+        apart = np.abs(np.array(found["pixels"]) - expected["pixels"]).max()
+        if any(found[key] != expected[key] for key in ("symbols", "latents")) or apart > 1:
+            raise ValueError(
+                f"{name} means something else to bundle {bundle}: pixels are {apart} levels apart; "
+                "expected the same symbols and at most 1 level: its golden streams go with it"
+            )
+        addressed[name] = data
+        expected["sha256"] = found["sha256"]
+    for name, data in addressed.items():
+        (folder / name).write_bytes(data)
+    _write_index(folder, index)
+    return list(addressed)
+
+
+def _write_index(folder: Path, index: dict[str, Any]) -> None:
     text = json.dumps(index, indent=2, ensure_ascii=False) + "\n"
     (folder / INDEX).write_text(text, encoding="utf-8", newline="\n")
-    return written
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.make_golden", description=__doc__)
     parser.add_argument("--bundle", help="a shipped bundle; without it, the tiny one of the tests")
-    bundle = parser.parse_args().bundle
+    parser.add_argument(
+        "--readdress",
+        action="store_true",
+        help="keep the streams' payloads and address them to the bundle, which stores the same "
+        "network in other files",
+    )
+    arguments = parser.parse_args()
+    bundle = arguments.bundle
     folder = FOLDER / (bundle or "tiny")
+    if arguments.readdress:
+        for name in readdress(folder, bundle or CODEC):
+            print(f"addressed {folder / name}")
+        return
     for name in write_missing(folder, bundle or CODEC, with_errors=bundle is None):
         print(f"wrote {folder / name}")
 

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +124,17 @@ def test_the_plain_decoder_shares_nothing_with_venturi() -> None:
         elif isinstance(node, ast.ImportFrom):
             names.add(str(node.module).partition(".")[0])
     assert not names & {"venturi", "tests", "onnxruntime"}
+
+
+def test_streams_are_addressed_only_to_what_reads_the_same(tmp_path: Path) -> None:
+    """Another name for the same files is no change; another meaning is refused."""
+    shutil.copytree(make_golden.FOLDER / "tiny", tmp_path / "golden")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "golden").glob("*.vnt")}
+    assert make_golden.readdress(tmp_path / "golden", CODEC)
+    assert before == {path.name: path.read_bytes() for path in (tmp_path / "golden").glob("*.vnt")}
+    index = tmp_path / "golden" / make_golden.INDEX
+    values = json.loads(index.read_text(encoding="utf-8"))
+    values["streams"]["picture.vnt"]["symbols"][0] = "0" * 64
+    index.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"picture\.vnt means something else"):
+        make_golden.readdress(tmp_path / "golden", CODEC)

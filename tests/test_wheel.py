@@ -8,7 +8,7 @@ from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "runtime" / "venturi"
-LARGEST_MB = 25
+LARGEST_MB = 14
 
 
 @pytest.fixture(scope="module")
