@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import venturi
 from tests import bundles
 from tests.clips import FakeDisk, Frame, frames, read_clip, write_clip
 from tests.robustness.writing import _disk_full_after
@@ -379,3 +380,40 @@ def test_what_moves_is_cleaned_with_a_memory(
     monkeypatch.setattr(video, "Denoiser", opening)
     assert main(["denoise", *words]) == 1
     assert opened == [bundle]
+
+
+def piped(folder: Path, command: str, data: bytes) -> subprocess.CompletedProcess[bytes]:
+    line = command.replace("venturi", f"{sys.executable} -m venturi") + f" --bundle {BUNDLE}"
+    runtime = str(Path(venturi.__file__).parents[1])
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line}"],
+        cwd=folder, env={"PYTHONPATH": runtime, "PATH": os.environ["PATH"]},
+        input=data, capture_output=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def test_y4m_through_pipes_is_recognised(tmp_path: Path) -> None:
+    recode(str(write_clip(tmp_path / "in.avi", 4)), tmp_path / "in.y4m", lambda frame: frame)
+    done = piped(tmp_path, "venturi denoise - -", (tmp_path / "in.y4m").read_bytes())
+    assert (done.returncode, done.stderr) == (0, b"")
+    (tmp_path / "out.y4m").write_bytes(done.stdout)
+    assert count_frames(tmp_path / "out.y4m") == 4
+
+
+def test_raw_frames_through_pipes(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).integers(0, 256, 3 * 64 * 48 * 3 // 2, np.uint8).tobytes()
+    command = "venturi denoise - - --input-format rawvideo --size 64x48 --pix-fmt nv12"
+    done = piped(tmp_path, command, data)
+    assert (done.returncode, done.stderr, len(done.stdout)) == (0, b"", len(data))
+    for wrong in ("--input-format rawvideo", "--input-format mjpeg --size 64x48"):
+        done = piped(tmp_path, f"venturi denoise - - {wrong}", data)
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"venturi: error: --size: expected for rawvideo")
+
+
+def test_a_reader_of_frames_that_has_gone_ends_the_command_quietly(tmp_path: Path) -> None:
+    write_clip(tmp_path / "in.avi", 60, height=240, width=320)
+    command = f"(venturi denoise in.avi - --bundle {BUNDLE}; echo $? >code) | head -c 9; true"
+    done = piped(tmp_path, command, b"")
+    assert done.stderr == b""
+    assert (tmp_path / "code").read_text() == "141\n"

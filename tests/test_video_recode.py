@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Sequence
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.clips import Frame, frames
 from venturi import InputError, VideoError
 from venturi._engine.arrays import Pixels
 from venturi.video.coding import ENCODERS, Coding
-from venturi.video.recode import expected_frames, recode
+from venturi.video.recode import RawFormat, expected_frames, recode, recode_pipe
 
 UNIT = Fraction(1, 1000)
 VARIABLE_MS = [0, 40, 80, 520, 560, 1200, 1240, 2000, 2040, 2600]
@@ -282,3 +283,41 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_progress_bar_knows_about_how_many_frames_come(tmp_path: Path) -> None:
     assert expected_frames(str(make(tmp_path / "a.mp4", frames(10)))) == 10
     assert expected_frames(str(make(tmp_path / "a.mkv", frames(10)))) == 10
+
+
+def test_frames_through_a_pipe(tmp_path: Path) -> None:
+    made = make(tmp_path / "in.y4m", frames(5), codec="wrapped_avframe")
+    out = BytesIO()
+    done = recode_pipe(BytesIO(made.read_bytes()), out, same, raw=RawFormat("y4m"))
+    assert (done.frames, done.broke_off_s) == (5, None)
+    (tmp_path / "out.y4m").write_bytes(out.getvalue())
+    for before, after in zip(decoded(made), decoded(tmp_path / "out.y4m"), strict=True):
+        assert abs(before.astype(int) - after).mean() < 2
+
+
+@pytest.mark.parametrize("pixel_format", ["nv12", "yuyv422", "rgb24", "gray"])
+def test_raw_frames_keep_their_format(pixel_format: str) -> None:
+    pictures = [
+        av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format=pixel_format)
+        for picture in frames(3)
+    ]
+    data = b"".join(picture.to_ndarray().tobytes() for picture in pictures)
+    out = BytesIO()
+    raw = RawFormat("rawvideo", (64, 48), pixel_format, 25)
+    done = recode_pipe(BytesIO(data), out, same, raw=raw, output_format="rawvideo")
+    assert done.frames == 3
+    after = np.frombuffer(out.getvalue(), np.uint8).astype(int)
+    assert abs(after - np.frombuffer(data, np.uint8)).mean() < 2
+
+
+def test_a_camera_of_jpegs_into_a_file(tmp_path: Path) -> None:
+    made = make(tmp_path / "in.mjpeg", frames(4), codec="mjpeg", pixel_format="yuvj420p")
+    raw = RawFormat("mjpeg", rate=10)
+    done = recode_pipe(BytesIO(made.read_bytes()), tmp_path / "out.mp4", same, raw=raw)
+    assert done.frames == 4
+    assert times_ms(tmp_path / "out.mp4") == pytest.approx([0, 100, 200, 300], abs=1)
+
+
+def test_a_pipe_without_frames_is_refused() -> None:
+    with pytest.raises(VideoError, match="standard input: no video that FFmpeg can read"):
+        recode_pipe(BytesIO(b"junk"), BytesIO(), same, raw=RawFormat("y4m"))

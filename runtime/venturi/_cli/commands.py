@@ -9,6 +9,7 @@ from venturi._cli import jobs, video
 from venturi._cli.info import info as info
 from venturi._cli.jobs import Job, Notes
 from venturi._cli.plan import Kind, plan
+from venturi._cli.standard import STANDARD
 from venturi.codec import Region
 from venturi.video.capture import READABLE as VIDEOS
 from venturi.video.coding import Coding
@@ -82,7 +83,8 @@ def denoise(arguments: argparse.Namespace) -> int:
     if arguments.camera is not None:
         return video.clean_camera(arguments, _say)
     batch = plan(arguments, _DENOISE)
-    if arguments.bundle is None:
+    arguments.raw = video.piped(arguments)
+    if arguments.bundle is None and arguments.raw is None:
         arguments.bundle = video.bundle_for(pair.input for pair in batch)
     arguments.bar = len(batch) == 1 and not (arguments.quiet or arguments.json)
     return jobs.run(batch, _denoising, arguments)
@@ -97,9 +99,12 @@ def _denoising(arguments: argparse.Namespace) -> Job:
         return images.encode(clean, suffix), picture.notes
 
     def job(name: str, output: str) -> Notes:
+        coding = Coding(arguments.codec, arguments.crf, arguments.bitrate)
+        is_piped = name == STANDARD and arguments.raw is not None
+        if is_piped or (output == STANDARD and video.is_video(name)):
+            return video.clean_pipe(denoiser, name, output, arguments, coding)
         if not video.is_video(name):
             return jobs.with_bytes(work)(name, output)
-        coding = Coding(arguments.codec, arguments.crf, arguments.bitrate)
         return video.clean_video(
             denoiser, name, output, strength=arguments.strength, bar=arguments.bar, coding=coding
         )

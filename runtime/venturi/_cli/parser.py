@@ -10,6 +10,7 @@ from venturi._cli.standard import STANDARD
 from venturi._layout import MAX_PIXELS
 from venturi._version import __version__
 from venturi.bench.arguments import add_arguments as add_bench_arguments
+from venturi.video.coding import PIPED
 
 
 class _Parser(argparse.ArgumentParser):
@@ -140,6 +141,29 @@ def _add_denoise(subparsers: "_Subparsers[_Parser]") -> None:
         help="constant rate factor; lower looks better and takes more bytes",
     )
     rate.add_argument("--bitrate", type=_positive, metavar="N", help="bits per second")
+    pipe = command.add_argument_group(
+        "videos through pipes", "y4m on standard input is recognised; the rest has to be said"
+    )
+    pipe.add_argument("--input-format", choices=[*PIPED], help="what comes in on standard input")
+    pipe.add_argument("--size", type=_size, metavar="WxH", help="of rawvideo, in pixels")
+    pipe.add_argument(
+        "--pix-fmt",
+        default="yuv420p",
+        metavar="NAME",
+        help="of rawvideo, as FFmpeg calls it: nv12, yuyv422, rgb24, ...; default: yuv420p",
+    )
+    pipe.add_argument(
+        "--rate",
+        type=_number,
+        default=30.0,
+        metavar="FPS",
+        help="frames per second of rawvideo and mjpeg; default: 30",
+    )
+    pipe.add_argument(
+        "--output-format",
+        choices=[*PIPED],
+        help="what goes out on standard output; default: what came in, or y4m",
+    )
     command.add_argument(
         "--strength",
         type=_number,
@@ -247,6 +271,13 @@ def _colour(text: str) -> tuple[int, int, int]:
             f"{text}: expected six hexadecimal digits, such as #ffffff for white"
         ) from None
     return red, green, blue
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text}: expected width and height, such as 640x480")
+    return int(width), int(height)
 
 
 def _positive(text: str) -> int:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import BinaryIO
 
 from venturi.errors import InputError
 
@@ -37,8 +38,14 @@ def read_all() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def write_all(data: bytes) -> None:
-    """Write to standard output.
+def starts_with(magic: bytes) -> bool:
+    """Tell how standard input begins, and leave it there."""
+    peek = getattr(getattr(sys.stdin, "buffer", None), "peek", None)
+    return peek is not None and "stdin" not in _closed and peek(len(magic)).startswith(magic)
+
+
+def binary_output() -> BinaryIO:
+    """Return standard output for bytes.
 
     Raises:
         InputError: it is a terminal, or closed.
@@ -50,5 +57,15 @@ def write_all(data: bytes) -> None:
             "standard output is a terminal, which cannot show binary data; "
             "expected a file or a pipe"
         )
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    return sys.stdout.buffer
+
+
+def write_all(data: bytes) -> None:
+    """Write to standard output.
+
+    Raises:
+        InputError: it is a terminal, or closed.
+    """
+    output = binary_output()
+    output.write(data)
+    output.flush()

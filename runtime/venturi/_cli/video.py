@@ -4,13 +4,16 @@ import argparse
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from venturi._cli import standard
 from venturi._cli.plan import check_new
 from venturi._cli.progress import Progress
+from venturi._cli.standard import STANDARD
 from venturi._engine.arrays import Pixels
 from venturi.denoiser import Denoiser
 from venturi.errors import InputError, VideoError
@@ -91,12 +94,62 @@ def clean_video(
             coding=coding,
             advance=progress.advance,
         )
+    _expect_whole(done, name, output)
+    return tuple(done.notes)
+
+
+def piped(arguments: argparse.Namespace) -> recode.RawFormat | None:
+    """Return what frames standard input gives; None where it gives none.
+
+    Raises:
+        InputError: an option is missing, or is for another format.
+    """
+    if STANDARD not in arguments.paths:
+        return None
+    name = arguments.input_format
+    if name is None:
+        return recode.RawFormat("y4m") if standard.starts_with(b"YUV4MPEG2") else None
+    if (name == "rawvideo") != (arguments.size is not None):
+        raise InputError(
+            f"--size: expected for rawvideo, and for nothing else; the input is {name}"
+        )
+    return recode.RawFormat(name, arguments.size, arguments.pix_fmt, arguments.rate)
+
+
+def clean_pipe(
+    denoiser: Denoiser,
+    name: str,
+    output: str,
+    arguments: argparse.Namespace,
+    coding: Coding,
+) -> tuple[str, ...]:
+    """Clean frames as they come from or go to a pipe; return notes.
+
+    Raises:
+        VideoError: the input has no frame, or breaks off (what came before is written).
+        InputError: the output is a terminal or closed, or its format cannot be written.
+    """
+    stream = denoiser.stream()
+    raw: recode.RawFormat | None = arguments.raw
+    done = recode.recode_pipe(
+        sys.stdin.buffer if name == STANDARD else name,
+        standard.binary_output() if output == STANDARD else Path(output),
+        lambda frame: stream.denoise(frame, arguments.strength),
+        raw=raw if name == STANDARD else None,
+        output_format=arguments.output_format or (raw.name if raw else "y4m"),
+        coding=coding,
+    )
+    _expect_whole(done, "standard input" if name == STANDARD else name, output)
+    return tuple(done.notes)
+
+
+def _expect_whole(done: recode.Recoded, name: str, output: str) -> None:
     if done.broke_off_s is not None:
+        place = "standard output" if output == STANDARD else output
         raise VideoError(
             f"{name}: breaks off after {done.broke_off_s:.2f} s ({done.reason}); the "
-            f"{done.frames} frames before are in {output}; fetch the file again"
+            f"{done.frames} frames before are in {place}; fetch the file again"
         )
-    return tuple(done.notes)
 
 
 def clean_camera(arguments: argparse.Namespace, say: Say) -> int:

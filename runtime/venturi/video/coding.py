@@ -17,13 +17,18 @@ ENCODERS: dict[str, tuple[str, ...]] = {
     ".avi": ("mjpeg",),
     ".webm": ("libvpx-vp9", "libsvtav1"),
     ".y4m": ("wrapped_avframe",),
+    ".mjpeg": ("mjpeg",),
+    ".yuv": ("rawvideo",),
 }
 """The file name endings that can be written, each with its encoders in order of preference.
 
-FFV1 and y4m lose nothing (y4m but half of the colour's resolution).
+FFV1 loses nothing; y4m and yuv lose half of the colour's resolution.
 """
 
-_FORMATS = {".y4m": "yuv4mpegpipe", ".m4v": "mp4"}
+PIPED = {"y4m": ".y4m", "mjpeg": ".mjpeg", "rawvideo": ".yuv"}
+"""What can go through a pipe, by the names that people use, as endings."""
+
+_FORMATS = {".y4m": "yuv4mpegpipe", ".m4v": "mp4", ".mjpeg": "mjpeg", ".yuv": "rawvideo"}
 """What FFmpeg calls the container where its ending does not say it."""
 
 _PIXELS = {"ffv1": "bgr0", "mjpeg": "yuvj420p"}
@@ -36,7 +41,8 @@ _OPTIONS: dict[str, dict[str, str]] = {
 }
 _QSCALE = {"mpeg4": 3, "mjpeg": 3}
 _LAMBDA = 118  # FF_QP2LAMBDA: FFmpeg's unit of a quantiser scale
-_CONSTANT_RATE = {".avi", ".y4m"}
+_BARE = {".y4m", ".mjpeg", ".yuv"}
+"""Containers of frames alone, without times: each lasts as long as the others."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +60,19 @@ class Coding:
     bitrate: int | None = None
 
 
-def container_format(path: Path) -> str | None:
-    """Return FFmpeg's name of the container of a path; None where its ending says it."""
-    return _FORMATS.get(path.suffix.lower())
+def container_format(suffix: str) -> str | None:
+    """Return FFmpeg's name of the container of an ending; None where the ending says it."""
+    return _FORMATS.get(suffix)
 
 
-def has_constant_rate(path: Path) -> bool:
-    """Tell whether a container cannot hold frames at times of their own."""
-    return path.suffix.lower() in _CONSTANT_RATE
+def is_bare(suffix: str) -> bool:
+    """Tell whether a container holds frames alone, each as long as the others."""
+    return suffix in _BARE
+
+
+def has_constant_rate(suffix: str) -> bool:
+    """Tell whether a container counts time in frames."""
+    return suffix in _BARE or suffix == ".avi"
 
 
 def encoder_for(path: Path, coding: Coding) -> str:
@@ -101,14 +112,19 @@ def _is_encoder(name: str) -> bool:
     return bool(codec.type == "video")
 
 
-def set_up(context: Any, coding: Coding) -> None:
+def set_up(context: Any, coding: Coding, like: str) -> None:
     """Set the quality and the pixel format of an encoder's context.
+
+    Args:
+        context: of the encoder.
+        coding: what the user asks for.
+        like: the pixel format of the input, which raw frames keep.
 
     Raises:
         InputError: the encoder has no such setting.
     """
     name = context.codec.name
-    context.pix_fmt = _PIXELS.get(name, "yuv420p")
+    context.pix_fmt = like if name == "rawvideo" else _PIXELS.get(name, "yuv420p")
     options = dict(_OPTIONS.get(name, {}))
     if coding.bitrate is not None:
         context.bit_rate = coding.bitrate

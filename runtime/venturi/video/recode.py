@@ -1,4 +1,4 @@
-"""Clean a video file with PyAV, whole or not at all: every frame at its own time.
+"""Clean a video with PyAV: a file whole or not at all, every frame at its own time; or a pipe.
 
     input ─▶ demux ─┬▶ decode ─▶ upright RGB ─▶ clean ─▶ encode ─┬▶ mux ─▶ aside ─▶ output
                     └──── sound and subtitles, copied ───────────┘
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -24,10 +24,12 @@ from venturi._io.files import put_in_place, resolved
 from venturi._io.pyav import pyav
 from venturi.errors import VideoError
 from venturi.video.coding import (
+    PIPED,
     Coding,
     container_format,
     encoder_for,
     has_constant_rate,
+    is_bare,
     set_up,
 )
 
@@ -59,6 +61,33 @@ class Recoded:
     notes: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class RawFormat:
+    """What frames without a header are.
+
+    Attributes:
+        name: ``rawvideo``, ``mjpeg`` or ``y4m``, whose header says the rest.
+        size: width and height in pixels, of rawvideo.
+        pixel_format: FFmpeg's name (``nv12``, ``yuyv422``, ``rgb24``), of rawvideo.
+        rate: frames per second, of rawvideo and mjpeg.
+    """
+
+    name: str
+    size: tuple[int, int] | None = None
+    pixel_format: str = "yuv420p"
+    rate: float = 30.0
+
+    def options(self) -> dict[str, str]:
+        """Return what FFmpeg's demuxer is told."""
+        if self.name == "y4m":
+            return {}
+        rate = {"framerate": f"{self.rate:g}"}
+        if self.size is None:
+            return rate
+        width, height = self.size
+        return {"video_size": f"{width}x{height}", "pixel_format": self.pixel_format, **rate}
+
+
 def recode(
     source: str,
     target: Path,
@@ -67,7 +96,7 @@ def recode(
     coding: Coding = Coding(),  # noqa: B008 (immutable)
     advance: Callable[[], None] = lambda: None,
 ) -> Recoded:
-    """Clean a video from its first frame to the last that can be read.
+    """Clean a video file from its first frame to the last that can be read.
 
     Args:
         source: a path.
@@ -84,23 +113,72 @@ def recode(
             the output.
         InputError: the output's ending or codec is none that can be written.
     """
+    with _open_input(source, source) as container:
+        return _into_file(container, source, target, clean, coding, advance)
+
+
+def recode_pipe(
+    source: BinaryIO | str,
+    target: BinaryIO | Path,
+    clean: Clean,
+    *,
+    raw: RawFormat | None = None,
+    output_format: str = "y4m",
+    coding: Coding = Coding(),  # noqa: B008 (immutable)
+) -> Recoded:
+    """Clean frames as they come, from or to a pipe.
+
+    Args:
+        source: a binary file that need not be seekable, or a path.
+        target: likewise, or the path of an output that appears when it is complete.
+        clean: takes and gives a frame, uint8 (H, W, 3) RGB of any memory layout.
+        raw: what a piped source is; None for a path.
+        output_format: of a piped target: a key of ``coding.PIPED``.
+        coding: of the output.
+
+    Raises:
+        VideoError: no frame can be read.
+        InputError: the output's ending, format or codec is none that can be written.
+    """
+    name = source if isinstance(source, str) else "standard input"
+    with _open_input(source, name, raw) as container:
+        if isinstance(target, Path):
+            return _into_file(container, name, target, clean, coding, lambda: None)
+        suffix = PIPED[output_format]
+        encoder = encoder_for(Path(f"standard output{suffix}"), coding)
+        job = _Job(container, _video_stream(container, name), target, suffix, encoder, coding)
+        return _expect_some(job.run(clean, lambda: None), name)
+
+
+def _into_file(
+    container: Any,
+    source: str,
+    target: Path,
+    clean: Clean,
+    coding: Coding,
+    advance: Callable[[], None],
+) -> Recoded:
+    """Clean an open input into a file that appears when it is complete."""
     av = pyav()
     encoder = encoder_for(target, coding)
-    with _open_input(source) as container:
-        video = _video_stream(container, source)
-        place = resolved(target)
-        aside = place.with_name(f".venturi-{secrets.token_hex(8)}.tmp{target.suffix.lower()}")
-        try:
-            job = _Job(container, video, aside, encoder, coding)
-            done = job.run(clean, advance)
-            if not done.frames:
-                raise VideoError(f"{source}: no frame can be read; expected one at least")
-            _expect_frames(aside, done.frames + done.repeated, target)
-            put_in_place(aside, place)
-        except av.FFmpegError as error:
-            raise _not_written(target, error) from error
-        finally:
-            aside.unlink(missing_ok=True)
+    video = _video_stream(container, source)
+    place, suffix = resolved(target), target.suffix.lower()
+    aside = place.with_name(f".venturi-{secrets.token_hex(8)}.tmp{suffix}")
+    try:
+        job = _Job(container, video, str(aside), suffix, encoder, coding)
+        done = _expect_some(job.run(clean, advance), source)
+        _expect_frames(aside, done.frames + done.repeated, target)
+        put_in_place(aside, place)
+    except av.FFmpegError as error:
+        raise _not_written(target, error) from error
+    finally:
+        aside.unlink(missing_ok=True)
+    return done
+
+
+def _expect_some(done: Recoded, source: str) -> Recoded:
+    if not done.frames:
+        raise VideoError(f"{source}: no frame can be read; expected one at least")
     return done
 
 
@@ -110,22 +188,23 @@ def expected_frames(source: str) -> int:
     Raises:
         VideoError: it cannot be read at all.
     """
-    with _open_input(source) as container:
+    with _open_input(source, source) as container:
         video = _video_stream(container, source)
         seconds = (container.duration or 0) / 1e6
         return int(video.frames or round(seconds * float(video.average_rate or 0)))
 
 
 @contextlib.contextmanager
-def _open_input(source: str) -> Iterator[Any]:
+def _open_input(source: BinaryIO | str, name: str, raw: RawFormat | None = None) -> Iterator[Any]:
     av = pyav()
+    demuxer = None if raw is None else container_format(PIPED[raw.name])
     try:
-        container = av.open(source)
+        container = av.open(source, format=demuxer, options=raw.options() if raw else {})
     except av.FFmpegError as error:
         if isinstance(error, OSError) and not isinstance(error, ValueError):
-            raise OSError(error.errno, error.strerror, source) from error
+            raise OSError(error.errno, error.strerror, name) from error
         raise VideoError(
-            f"{source}: no video that FFmpeg can read, or one cut short before its index "
+            f"{name}: no video that FFmpeg can read, or one cut short before its index "
             f"({error.strerror}); expected a whole video file: copy or export it again"
         ) from error
     with container:
@@ -147,10 +226,17 @@ class _Job:
     """One run from an input to a file aside."""
 
     def __init__(
-        self, container: Any, video: Any, aside: Path, encoder: str, coding: Coding
+        self,
+        container: Any,
+        video: Any,
+        sink: BinaryIO | str,
+        suffix: str,
+        encoder: str,
+        coding: Coding,
     ) -> None:
         self._input, self._video = container, video
-        self._aside, self._encoder, self._coding = aside, encoder, coding
+        self._sink, self._suffix = sink, suffix
+        self._encoder, self._coding = encoder, coding
         self._done = Recoded()
         self._output: Any = None
         self._stream: Any = None
@@ -173,11 +259,18 @@ class _Job:
                     self._copy(packet)
             if self._stream is not None:
                 self._mux_coded(None)
-        finally:
-            if self._output is not None:
-                self._output.close()
+        except BaseException:
+            with contextlib.suppress(pyav().FFmpegError):  # the first error is the one to tell
+                self._close()
+            raise
+        self._close()
         self._judge_end()
         return self._done
+
+    def _close(self) -> None:
+        output, self._output = self._output, None
+        if output is not None:
+            output.close()
 
     def _demux(self) -> Iterator[Any]:
         """Yield the packets to use, until the input ends or breaks off."""
@@ -225,7 +318,7 @@ class _Job:
 
     def _encode(self, frame: Any) -> None:
         """Encode a frame; where each has the same length, repeat the one before until its time."""
-        if self._aside.suffix == ".y4m" and self._before is not None:
+        if is_bare(self._suffix) and self._before is not None:
             for pts in range(self._before.pts + 1, frame.pts):
                 self._before.pts = pts
                 self._mux_coded(self._before)
@@ -256,25 +349,25 @@ class _Job:
     def _begin(self, frame: Any, pixels: Pixels) -> None:
         """Open the output for frames like the first."""
         av = pyav()
-        self._output = av.open(str(self._aside), "w", format=container_format(self._aside))
+        self._output = av.open(self._sink, "w", format=container_format(self._suffix))
         self._output.metadata.update(
             {k: v for k, v in self._input.metadata.items() if k.lower() not in _BRANDS}
         )
         rate = self._video.average_rate or self._video.guessed_rate or DEFAULT_RATE
-        if has_constant_rate(self._aside):
+        if has_constant_rate(self._suffix):
             rate = self._video.guessed_rate or rate
         self._stream = self._output.add_stream(self._encoder, rate=rate)
         context = self._stream.codec_context
         height, width = pixels.shape[:2]
-        set_up(context, self._coding)
-        if context.pix_fmt in ("yuv420p", "yuvj420p") and (height % 2 or width % 2):
+        set_up(context, self._coding, self._video.codec_context.pix_fmt)
+        if context.pix_fmt in ("yuv420p", "yuvj420p", "nv12") and (height % 2 or width % 2):
             self._note(
                 f"{width} × {height} pixels: this codec's sides are even, so the last column or "
                 "row was cut"
             )
             height, width = height - height % 2, width - width % 2
         context.width, context.height = width, height
-        constant = has_constant_rate(self._aside)
+        constant = has_constant_rate(self._suffix)
         context.time_base = 1 / rate if constant else self._video.time_base
         self._stream.time_base = context.time_base
         self._copy_tags(frame, context)
@@ -291,10 +384,10 @@ class _Job:
         if shape and shape != 1:
             turned = round(frame.rotation / 90) % 2
             context.sample_aspect_ratio = 1 / shape if turned else shape
-            if self._aside.suffix in _SQUARE:
+            if self._suffix in _SQUARE:
                 self._note(
                     f"the pixel shape {shape.numerator}:{shape.denominator} was left out: PyAV "
-                    f"cannot write it into {self._aside.suffix}"
+                    f"cannot write it into {self._suffix}"
                 )
         is_rgb = context.pix_fmt.startswith(("rgb", "bgr", "gbr"))
         for name in ("color_primaries", "color_trc"):
@@ -318,7 +411,7 @@ class _Job:
             else:
                 self._note(
                     f"{stream.type} ({stream.codec_context.name}) was left out: "
-                    f"{self._aside.suffix} cannot hold it"
+                    f"{self._suffix} cannot hold it"
                 )
 
     def _copy(self, packet: Any) -> None:
@@ -384,7 +477,7 @@ class _Job:
 
 
 _BRANDS = {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
-_SQUARE = {".mkv", ".webm", ".y4m"}
+_SQUARE = {".mkv", ".webm", ".y4m", ".mjpeg", ".yuv"}
 _HDR = {16: "HDR (PQ)", 18: "HDR (HLG)"}
 
 
