@@ -132,5 +132,5 @@ def block_major(channels: int, block: int) -> Tensor:
     ``weight[block_major(…)]`` of a convolution, followed by a DCR DepthToSpace, equals ``weight``
     followed by :func:`torch.nn.functional.pixel_shuffle`.
     """
-    plain = torch.arange(channels).view(channels // block**2, block**2)
-    return plain.t().reshape(-1)
+    order = torch.arange(channels).view(channels // block**2, block**2)
+    return order.t().reshape(-1)

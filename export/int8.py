@@ -1,9 +1,9 @@
-"""Graphs in 8 bits: calibrated on what the training sees, and the denoiser's measured.
+"""8-bit variants of graphs: calibrated on training batches; measured, for the denoisers.
 
-What goes past the features, and what is made of them at the end, stays in float32: of a denoiser
-only the decision what is noise is taken in 8 bits, of a codec what is added to its linear path, and
-of this path in the decoder all but the largest coefficients. A codec's picture goes in without
-loss, since its pixels are whole numbers of 1/255.
+The paths that bypass the features, and the last layers, stay in float32. In a denoiser only the
+prediction of the noise is computed in 8 bits; in a codec, what is added to the linear path, and in
+the decoder all but the largest coefficients of that path. A codec's picture enters without loss,
+since its pixels are whole multiples of 1/255.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,10 +26,10 @@ from venturi._bundle.manifest import INT8_PAIR_SUM
 from venturi._engine.arrays import Pixels
 
 LOSS_MAX_DB = 0.5
-"""A variant that loses more is broken; the goal is 0.15."""
+"""A variant that loses more is refused; the goal is 0.15."""
 
 _CROPS = 256
-"""So many that some have much noise: what is clipped of these leaves specks of colour."""
+"""Enough that some are very noisy: values clipped in these leave specks of colour."""
 
 _SIGMA = 25
 _PRODUCTS = {"rounded"}
@@ -39,7 +39,7 @@ CPU = torch.device("cpu")
 
 
 class Exported(nn.Module):
-    """A denoiser's file, as the network that it was made from: to be measured in its place."""
+    """A denoiser's file with the interface of its network, to be measured."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -47,8 +47,8 @@ class Exported(nn.Module):
 
     def forward(self, frame: Tensor, strength: Tensor) -> Denoised:
         """Clean frames, float32 (N, 3, H, W); the noise level is not among a file's outputs."""
-        given = frame_feeds(frame, strength)
-        clean = to_tensor([run_file(self.path, feed)[0] for feed in given])
+        graph_inputs = frame_feeds(frame, strength)
+        clean = to_tensor([run_file(self.path, feed)[0] for feed in graph_inputs])
         level = frame.new_zeros(len(frame), 1, *(side // LEVEL_STRIDE for side in frame.shape[2:]))
         return Denoised(clean, level)
 
@@ -60,13 +60,13 @@ def calibration(task: CameraTask) -> tuple[Tensor, Tensor]:
 
 
 def feeds(**inputs: Tensor) -> list[Feed]:
-    """Return the inputs of a graph one by one, out of batches."""
+    """Split batches of inputs into the inputs of single runs."""
     rows = zip(*(torch.split(value, 1) for value in inputs.values()), strict=True)
     return [{name: value.numpy() for name, value in zip(inputs, row, strict=True)} for row in rows]
 
 
 def frame_feeds(frame: Tensor, strength: Tensor) -> list[Feed]:
-    """Return the inputs of a still denoiser's graph one by one, out of batches."""
+    """Split batches into the inputs of single runs of a still denoiser's graph."""
     pairs = zip(to_pixels(frame), torch.split(strength, 1), strict=True)
     return [{"frame": pixels, "strength": amount.numpy()} for pixels, amount in pairs]
 
@@ -78,23 +78,23 @@ def to_pixels(frames: Tensor) -> list[Pixels]:
 
 
 def write_int8(
-    ready: Path, path: Path, seen: Sequence[Feed], exact: Collection[str] = ()
+    ready: Path, path: Path, inputs: Sequence[Feed], exact: Collection[str] = ()
 ) -> Measured:
-    """Write the variant in 8 bits of a file, with the ranges that these inputs lead to.
+    """Write the 8-bit variant of a file, with ranges calibrated on inputs.
 
     Returns the proof that no processor saturates its products.
 
     Args:
         ready: the file.
         path: of the variant.
-        seen: inputs.
-        exact: names of layers that stay in float32, wherever they stand in a path.
+        inputs: of the file, for calibration.
+        exact: names of modules whose layers stay in float32.
 
     Raises:
-        ParityError: some could.
+        ParityError: a product could saturate.
     """
     model = onnx.load(ready)
-    kept, rounded = (
+    exact_weights, product_weights = (
         {
             node.input[1]
             for node in model.graph.node
@@ -102,52 +102,54 @@ def write_int8(
         }
         for kind, parts in (("Conv", exact), ("MatMul", _PRODUCTS))
     )
-    made = quantised(model, scales(model, seen, rounded), kept, rounded)
-    largest = prove_unsaturated(made)
-    path.write_bytes(made.SerializeToString(deterministic=True))
+    variant = quantised(
+        model, scales(model, inputs, product_weights), exact_weights, product_weights
+    )
+    largest = prove_unsaturated(variant)
+    path.write_bytes(variant.SerializeToString(deterministic=True))
     return {INT8_PAIR_SUM: largest}
 
 
 def measure(exact: Path, variant: Path, task: CameraTask) -> Measured:
-    """Store the weights of both files in fewer bits; return PSNR with noise, and what they lose.
+    """Store the weights of both files in fewer bits; return PSNR with noise, and the losses.
 
     Raises:
-        ParityError: the variant loses so much that it must be broken.
+        ParityError: the variant loses more than ``LOSS_MAX_DB``.
     """
-    whole, rounded = (
+    stored_exact, stored_variant = (
         store([path], partial(task.gaussian_psnr_db, Exported(path), _SIGMA, CPU))
         for path in (exact, variant)
     )
     remedy = "fine-tune it with --int8, or leave the variant out with --no-int8"
-    return compared(f"psnr_{_SIGMA}", whole, rounded, variant.name, remedy)
+    return compared(f"psnr_{_SIGMA}", stored_exact, stored_variant, variant.name, remedy)
 
 
 def compared(
-    of: str,
+    metric: str,
     exact: Stored,
     variant: Stored,
     name: str,
     remedy: str = "leave the variant out with --no-int8",
 ) -> Measured:
-    """Return what a variant loses beside the file in float32, and what storage costs of both.
+    """Return what a variant loses compared with float32, and what storage costs.
 
     Args:
-        of: what is measured, in the names of the results.
+        metric: name of the metric.
         exact: the file in float32.
         variant: the one in 8 bits.
         name: of the variant, for the message.
         remedy: for the message.
 
     Raises:
-        ParityError: it loses so much that it must be broken.
+        ParityError: the variant loses more than ``LOSS_MAX_DB``.
     """
     loss_db = exact.psnr_db - variant.psnr_db
     if not loss_db <= LOSS_MAX_DB:
         raise ParityError(
-            f"{name} loses {loss_db:.3g} dB of {of}; expected at most {LOSS_MAX_DB}; {remedy}"
+            f"{name} loses {loss_db:.3g} dB of {metric}; expected at most {LOSS_MAX_DB}; {remedy}"
         )
     return {
-        f"{of}_db": exact.psnr_db,
-        f"int8_{of}_loss_db": loss_db,
+        f"{metric}_db": exact.psnr_db,
+        f"int8_{metric}_loss_db": loss_db,
         "storage_loss_db": max(exact.loss_db, variant.loss_db),
     }

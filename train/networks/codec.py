@@ -6,10 +6,10 @@
                       ▼                   │  each one sees what those before have decoded)
                  hyper-latent z ─▶ round ─▶ entropy network
 
-Mean-scale hyperprior (Minnen et al., NeurIPS 2018), one model for every rate by gain vectors (Cui
-et al., CVPR 2021), an entropy model that codes a quarter, a quarter and a half of the latent, at
-places that alternate between four groups of its channels (Li et al., "Neural Video Compression with
-Diverse Contexts", CVPR 2023, section 3.3, whose quadtree takes the half in two).
+This is a mean-scale hyperprior (Minnen et al., NeurIPS 2018). Gain vectors give one model for every
+rate (Cui et al., CVPR 2021). The entropy model codes the latent in three steps, a quarter, a
+quarter and a half, at positions that alternate between four groups of channels (Li et al., "Neural
+Video Compression with Diverse Contexts", CVPR 2023, section 3.3, whose quadtree splits the half).
 """
 
 import math
@@ -71,10 +71,10 @@ def bits(symbol: Tensor, index: Tensor) -> Tensor:
 
 
 def dead_zone(residual: Tensor, index: Tensor) -> Tensor:
-    """Move residuals towards 0 as the encoder does before it rounds them.
+    """Move residuals towards 0, as the encoder does before it rounds them.
 
-    The offset is half the price of the bits that a 1 costs more than a 0. The gradient is that of
-    the residual.
+    The offset is half the price of the additional bits of a 1 compared with a 0. The gradient is
+    that of the residual.
     """
     with torch.no_grad():
         zero, one = torch.zeros_like(index), torch.ones_like(index)
@@ -170,14 +170,15 @@ class Analysis(nn.Module):
 
 
 class PostFilter(nn.Module):
-    """The decoder's end: what is to change in patches of 4×4, and in those between them.
+    """The end of the decoder: a correction of 4×4 patches, and of offset grids of them.
 
-    Patches of 8×8 and of 16×16 know nothing of what lies across their borders. As in the denoiser,
-    each cosine coefficient of a smaller patch gets a share of itself and an offset, from features
-    that see around it, and so do the grey ones of patches moved by half. Nothing at first.
+    Patches of 8×8 and of 16×16 do not see across their borders. As in the denoiser, a share and an
+    offset are added to each cosine coefficient of a smaller patch, predicted from features that
+    see its surroundings; so are the grey coefficients of the offset grids. An untrained filter
+    changes nothing.
 
     Args:
-        inputs: channels of the features at 1/8 that it is told.
+        inputs: channels of the decoder's features at 1/8.
         width: channels at 1/4.
         depth: blocks.
     """
@@ -199,17 +200,17 @@ class PostFilter(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, image: Tensor, features: Tensor) -> Tensor:
-        """Return the image, (N, 3, 8h, 8w), with what features (N, inputs, h, w) change of it."""
+        """Return the corrected image, (N, 3, 8h, 8w), from it and features (N, inputs, h, w)."""
         basis = self.get_buffer("basis")
-        forth = basis.view(-1, 3, LEVEL_STRIDE, LEVEL_STRIDE)
-        coefficients = functional.conv2d(image, forth, stride=LEVEL_STRIDE)
-        found = self.change(coefficients, functional.pixel_shuffle(self.enter(features), 2))
-        made: Tensor = image + functional.conv_transpose2d(found, forth, stride=LEVEL_STRIDE)
-        return made
+        kernel = basis.view(-1, 3, LEVEL_STRIDE, LEVEL_STRIDE)
+        coefficients = functional.conv2d(image, kernel, stride=LEVEL_STRIDE)
+        change = self.change(coefficients, functional.pixel_shuffle(self.enter(features), 2))
+        filtered: Tensor = image + functional.conv_transpose2d(change, kernel, stride=LEVEL_STRIDE)
+        return filtered
 
-    def change(self, coefficients: Tensor, told: Tensor) -> Tensor:
-        """Return what to add to coefficients, (N, 48, 2h, 2w), told features (N, width, 2h, 2w)."""
-        x = self.leaves(self.blocks(self.enters(self.stem(coefficients) + told)))
+    def change(self, coefficients: Tensor, features: Tensor) -> Tensor:
+        """Return what to add to coefficients (N, 48, 2h, 2w), from features (N, width, 2h, 2w)."""
+        x = self.leaves(self.blocks(self.enters(self.stem(coefficients) + features)))
         return decided(coefficients, x, self.bounded_share, self.offset, self.between)
 
     def bounded_share(self, features: Tensor) -> Tensor:
@@ -252,8 +253,8 @@ class Synthesis(nn.Module):
         with torch.autocast(latent.device.type, enabled=False):
             linear = functional.pixel_shuffle(self.linear(latent + latent * share), 2)
             image = functional.pixel_shuffle(linear + self.head(x.float()), 8)
-        made: Tensor = self.filter(image, x) + 0.5
-        return made
+        result: Tensor = self.filter(image, x) + 0.5
+        return result
 
 
 class ContextFeatures(nn.Module):
@@ -321,17 +322,17 @@ class EntropyNetwork(nn.Module):
         return functional.conv2d(x, weight[:, : x.shape[1]], bias) * scale.view(1, -1, 1, 1)
 
     def first(self, shared: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the features that the first two steps decide by, and the first one's choice.
+        """Return the features of the first two steps, and the means and indices of the first.
 
         Returns:
             Integers in float32: features in [0, 1023], (N, 192, 4h, 4w); means in 1/16 and scale
-            indices in [0, 63] of the step's places, as :func:`gather` takes them.
+            indices in [0, 63] at the step's positions, in the order of :func:`gather`.
         """
         features = self._features(shared)
         return features, *self._heads(features, 0)
 
     def second(self, features: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return means and indices of the second step, which corrects what the first decided by.
+        """Return means and indices of the second step, which corrects the first step's features.
 
         Args:
             features: see above.
@@ -340,12 +341,12 @@ class EntropyNetwork(nn.Module):
         return self._heads(activate(features + self.correct(self.early(context))), 1)
 
     def third(self, shared: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return those of the third step, which sees half of the latents: see above."""
+        """Return means and indices of the third step, which sees half of the latents; as above."""
         c = self.late(context)
         weight, _, scale = self.fuse.quantised()
-        seen, marker = weight[:, -1 - c.shape[1] : -1], weight[:, -1].flatten()
-        added = functional.conv2d(c, seen, STEP_MARK * marker)
-        return self._heads(self._features(shared + added * scale.view(1, -1, 1, 1)), 2)
+        context_weight, marker = weight[:, -1 - c.shape[1] : -1], weight[:, -1].flatten()
+        context_sums = functional.conv2d(c, context_weight, STEP_MARK * marker)
+        return self._heads(self._features(shared + context_sums * scale.view(1, -1, 1, 1)), 2)
 
     def _features(self, sums: Tensor) -> Tensor:
         return activate(self.deep(activate(self.mix2(activate(sums)))))
@@ -412,13 +413,13 @@ class CodecNetwork(nn.Module):
             hyper_hat = clamp_inwards(round_through(hyper), -HYPER_MAX, HYPER_MAX)
             row = self.hyper_index()[(byte * BUCKETS / 256).long()]
             index = row.unsqueeze(2).unsqueeze(3)
-            hyper_seen = hyper_hat if noise is None else hyper + noise[1]
-            hyper_bits = bits(hyper_seen, index).sum((1, 2, 3))
+            noisy_hyper = hyper_hat if noise is None else hyper + noise[1]
+            hyper_bits = bits(noisy_hyper, index).sum((1, 2, 3))
             coded = self.code(latent, hyper_hat, byte)
-            seen = coded.symbol
+            noisy_symbol = coded.symbol
             if noise is not None:
-                seen = coded.residual + noise[0].view_as(coded.residual)
-            latent_bits = bits(seen, coded.scale)
+                noisy_symbol = coded.residual + noise[0].view_as(coded.residual)
+            latent_bits = bits(noisy_symbol, coded.scale)
         image = self.synthesis(coded.latent, quality)
         return Coded(image, latent_bits.sum((1, 2, 3)), hyper_bits)
 
@@ -434,25 +435,25 @@ class CodecNetwork(nn.Module):
         """Code latents as the coder does, step by step."""
         shared = self.entropy.shared(hyper_hat, byte)
         features, *choice = self.entropy.first(shared)
-        done = [_symbols(latent, 0, *choice)]
-        done.append(_symbols(latent, 1, *self.entropy.second(features, _context(done))))
-        done.append(_symbols(latent, 2, *self.entropy.third(shared, _context(done))))
+        steps = [_symbols(latent, 0, *choice)]
+        steps.append(_symbols(latent, 1, *self.entropy.second(features, _context(steps))))
+        steps.append(_symbols(latent, 2, *self.entropy.third(shared, _context(steps))))
         return Symbols(
-            torch.cat([step.residual for step in done], 2),
-            torch.cat([step.symbol for step in done], 2),
-            torch.cat([step.scale for step in done], 2),
-            scattered([step.latent for step in done]),
+            torch.cat([step.residual for step in steps], 2),
+            torch.cat([step.symbol for step in steps], 2),
+            torch.cat([step.scale for step in steps], 2),
+            scattered([step.latent for step in steps]),
         )
 
 
 class Symbols(NamedTuple):
-    """What latents become, in the order of coding.
+    """The symbols of latents, in the order of coding.
 
     Attributes:
-        residual: latent minus mean, as :func:`gather` takes it.
-        symbol: whole numbers, made of it.
-        scale: index of each one's.
-        latent: as it is decoded; of all steps together, its places where they were.
+        residual: latent minus mean, in the order of :func:`gather`.
+        symbol: the rounded residual.
+        scale: scale index of each symbol.
+        latent: as decoded; for all steps together, at its original positions.
     """
 
     residual: Tensor
@@ -462,70 +463,72 @@ class Symbols(NamedTuple):
 
 
 def _symbols(latent: Tensor, step: int, mean: Tensor, index: Tensor) -> Symbols:
-    """Return what a step codes."""
+    """Return the symbols of a step."""
     mean = mean / MEAN_SCALE
     residual = gather(latent, step) - mean
-    # The rate is learned from the residual: symbols in the dead zone would cost nothing however
-    # near to 1 they are, and the quantiser became ever finer.
+    # The rate is that of the residual. If it were that of the symbol, values in the dead zone would
+    # cost nothing however close to 1 they are; the quantiser then became ever finer.
     symbol = round_through(dead_zone(residual, index))
     return Symbols(residual, symbol, index, symbol + mean)
 
 
-def _context(done: Sequence[Symbols]) -> Tensor:
-    return MEAN_SCALE * scattered([step.latent for step in done])
+def _context(steps: Sequence[Symbols]) -> Tensor:
+    return MEAN_SCALE * scattered([step.latent for step in steps])
 
 
 def place_of(group: int, quarter: int) -> int:
-    """Return which place of a square of 2×2, counted 0, 1 above 2, 3, a quarter of the latent has.
+    """Return the position of a quarter of the latent in squares of 2×2, for a group of channels.
 
-    Of each group of channels another one, and no two quarters the same.
+    Positions are counted 0, 1 above 2, 3. A quarter has another position in each group, and the
+    quarters of a group have different ones.
     """
     return ORDER[group] ^ ORDER[quarter]
 
 
 def partner(place: int, one: int) -> int:
-    """Return whose quarter a group's place is; or the group that a quarter has at a place."""
+    """Return the quarter that a group has at a place; or the group that a quarter has there."""
     return ORDER.index(place ^ ORDER[one])
 
 
 def at_places(x: Tensor, step: int) -> list[Tensor]:
-    """Return the places of a step, which has one or two quarters, for each group of channels.
+    """Return the values at the places of a step, for each group of channels.
 
     Args:
         x: (N, C, H, W), H and W even.
         step: 0, 1 or 2.
 
     Returns:
-        Four times (N, C, H / 2, W / 2), or twice as high, its quarters one below the other.
+        Four tensors (N, C, H / 2, W / 2), or twice as high in a step of two quarters, one quarter
+        below the other.
     """
     return [_of_group(x, group, step) for group in range(GROUPS)]
 
 
 def gather(latent: Tensor, step: int) -> Tensor:
-    """Take the places of a step from (N, M, H, W): (N, M, H / 2, W / 2), or twice as high."""
+    """Return a step's values of (N, M, H, W): (N, M, H / 2, W / 2), or twice as high."""
     groups = enumerate(latent.chunk(GROUPS, 1))
     return torch.cat([_of_group(part, group, step) for group, part in groups], 1)
 
 
 def _of_group(x: Tensor, group: int, step: int) -> Tensor:
-    places = [place_of(group, quarter) for quarter in STEPS[step]]
-    return torch.cat([x[:, :, place >> 1 :: 2, place & 1 :: 2] for place in places], 2)
+    quarter_places = [place_of(group, quarter) for quarter in STEPS[step]]
+    return torch.cat([x[:, :, place >> 1 :: 2, place & 1 :: 2] for place in quarter_places], 2)
 
 
-def scattered(taken: Sequence[Tensor]) -> Tensor:
-    """Put what :func:`gather` took in the first steps back into (N, M, H, W), 0 elsewhere."""
+def scattered(gathered: Sequence[Tensor]) -> Tensor:
+    """Invert :func:`gather` for the first steps: return (N, M, H, W), 0 where nothing is known."""
     quarters = [
         part.chunk(GROUPS, 1)
-        for step, values in enumerate(taken)
+        for step, values in enumerate(gathered)
         for part in values.chunk(len(STEPS[step]), 2)
     ]
-    nothing = torch.zeros_like(quarters[0][0])
+    zeros = torch.zeros_like(quarters[0][0])
     squares = []
     for place in range(GROUPS):
-        here = [partner(place, group) for group in range(GROUPS)]
-        known = [
-            quarters[quarter][group] if quarter < len(quarters) else nothing
-            for group, quarter in enumerate(here)
+        group_quarters = [partner(place, group) for group in range(GROUPS)]
+        group_values = [
+            quarters[quarter][group] if quarter < len(quarters) else zeros
+            for group, quarter in enumerate(group_quarters)
         ]
-        squares.append(torch.cat(known, 1))
+        squares.append(torch.cat(group_values, 1))
     return functional.pixel_shuffle(torch.stack(squares, 2).flatten(1, 2), 2)

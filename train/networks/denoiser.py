@@ -5,16 +5,16 @@
                           └─ estimator ─▶ level ─ × strength          └─── skip ──┘            │
     clean = frame − min(strength, 1) · noise ◀──────────── depth-to-space 4 ─── synthesis ─────┘
 
-What is noise is decided coefficient by coefficient of 4 × 4 patches, as in denoising by a cosine
-transform (Yu and Sapiro, IPOL 2011): the network gives each its share of noise, and an offset, and
-the coefficients themselves go past it. Without this path all 48 numbers of a patch had to squeeze
-through the features, and fewer than 48 channels could not denoise at all. The larger denoiser does
-the same for patches that lie between the patches.
+Noise is estimated for each cosine coefficient of 4 × 4 patches, as in DCT denoising (Yu and Sapiro,
+IPOL 2011): the network predicts which share of the coefficient is noise, and an offset. The
+coefficients themselves bypass the network. Without this bypass all 48 numbers of a patch had to
+pass through the features, and networks with fewer than 48 channels could not denoise at all. The
+larger denoiser also does this for offset grids of patches.
 
-The noise level that the estimator sees stands beside the frame as a map (Zhang et al., "FFDNet",
-TIP 2018; estimated as in Guo et al., CVPR 2019), so that a user can claim more noise than there is.
-Dense 3×3 convolutions and leaky ReLU alone: they reach the peak of a CPU, which lighter blocks do
-not.
+The estimated noise level is a second input of the network, as a map (Zhang et al., "FFDNet", TIP
+2018; estimated as in Guo et al., CVPR 2019), so a user can claim more noise than there is. All
+other layers are dense 3×3 convolutions with leaky ReLU: they reach the peak arithmetic of a CPU,
+which lighter blocks do not.
 """
 
 from collections.abc import Callable, Iterable
@@ -35,16 +35,16 @@ PATCH = 3 * LEVEL_STRIDE**2
 """Coefficients of a patch."""
 
 GREY_PART = PATCH // 3
-"""The first of them, which are of its brightness."""
+"""The first coefficients of a patch are those of its brightness: this many."""
 
 EXACT_LAYERS = "analysis", "claim", "synthesis"
-"""What the variant in 8 bits computes in float32: the way of the coefficients."""
+"""Layers that the 8-bit variant computes in float32: those that coefficients pass through."""
 
 GRIDS = (2, 2), (0, 2), (2, 0)
-"""By how many pixels, down and to the right, grids of patches between the patches are moved."""
+"""Offsets of the additional grids of patches, in pixels down and to the right."""
 
 SHARE_MAX = 1.0
-"""By how much of itself the codec's decoder changes a coefficient at most."""
+"""The codec's decoder changes a coefficient by at most this multiple of itself."""
 
 _ESTIMATOR = 32
 
@@ -65,44 +65,47 @@ class Residual(nn.Module):
         return x + self.change(x)
 
     def change(self, x: Tensor) -> Tensor:
-        """Return what it adds to its input."""
+        """Return what the block adds to its input."""
         y: Tensor = self.second(self.activation(self.first(x)))
         return y
 
 
 class Between(nn.Module):
-    """What is noise in patches that lie between the patches: a grid moved by half a patch.
+    """The noise in an offset grid of patches, moved by half a patch.
 
-    An edge that one grid cuts the other holds whole (translation-invariant denoising: Coifman and
-    Donoho, 1995). The coefficients of the moved grid are made of those of the first by one layer,
-    and their noise goes back by another, so the frame is not touched again. Nothing at first.
+    An edge that one grid cuts lies inside a patch of the other (translation-invariant denoising:
+    Coifman and Donoho, 1995). One layer computes the coefficients of the offset grid from those of
+    the first grid, and another converts their noise back, so the frame is not read again. An
+    untrained grid contributes nothing.
 
-    Of the moved grid only the grey coefficients: with all 48 it gained half as much again, for two
-    and a half times the time. A moved patch is that of the place in which it ends, so what begins
-    in the last row or column has none.
+    Only grey coefficients are used: all 48 gained half as much again, at two and a half times the
+    cost. An offset patch has the position in which it ends, so patches that begin in the last row
+    or column have none.
 
     Args:
         width: channels of the features.
         down, right: half a patch or 0, in pixels.
-        overlapping: what begins there has a place as well, (H/4 + 1, W/4 + 1) in all where both are
-            moved, and each has its shares from all patches that it overlaps, none above
-            ``SHARE_MAX``: the codec's.
+        overlapping: the codec's form. Patches that begin in the last row or column have a position
+            as well, (H/4 + 1, W/4 + 1) in all where both axes are offset. The shares of a patch
+            come from all patches that it overlaps, and are at most ``SHARE_MAX``.
     """
 
     def __init__(self, width: int, down: int, right: int, *, overlapping: bool = False) -> None:
         super().__init__()
         basis = _moved_basis(down, right)[:GREY_PART]
-        kept, _, *size = basis.shape
+        grey_channels, _, *size = basis.shape
         kernel = size[0], size[1]
-        above, left = (side - 1 for side in kernel)
-        around, looked = ((above, left), kernel) if overlapping else ((0, 0), (1, 1))
-        none = 0, 0, 0, 0
+        rows_above, columns_left = (side - 1 for side in kernel)
+        padding, share_kernel = (
+            ((rows_above, columns_left), kernel) if overlapping else ((0, 0), (1, 1))
+        )
+        no_padding = 0, 0, 0, 0
         self.overlapping = overlapping
-        self.before = none if overlapping else (left, 0, above, 0)
-        self.after = none if overlapping else (0, left, 0, above)
-        self.there = nn.Conv2d(PATCH, kept, kernel, padding=around, bias=False)
-        self.share = nn.Conv2d(width, kept, looked, padding=around)
-        self.back = nn.Conv2d(kept, PATCH, kernel, bias=False)
+        self.before = no_padding if overlapping else (columns_left, 0, rows_above, 0)
+        self.after = no_padding if overlapping else (0, columns_left, 0, rows_above)
+        self.there = nn.Conv2d(PATCH, grey_channels, kernel, padding=padding, bias=False)
+        self.share = nn.Conv2d(width, grey_channels, share_kernel, padding=padding)
+        self.back = nn.Conv2d(grey_channels, PATCH, kernel, bias=False)
         assert self.share.bias is not None
         nn.init.zeros_(self.share.weight)
         nn.init.zeros_(self.share.bias)
@@ -111,29 +114,29 @@ class Between(nn.Module):
             self.back.weight.copy_(basis.flip(2, 3).transpose(0, 1))
 
     def forward(self, coefficients: Tensor, features: Tensor) -> Tensor:
-        """Return the noise of the moved grid as coefficients of the first, (N, 48, H/4, W/4)."""
+        """Return the noise of the offset grid as coefficients of the first, (N, 48, H/4, W/4)."""
         share = self.share(features)
         if self.overlapping:
             share = clamp_inwards(share, -SHARE_MAX, SHARE_MAX)
-        seen = self.there(functional.pad(coefficients, self.before)) * share
-        found: Tensor = self.back(functional.pad(seen, self.after))
-        return found
+        shared = self.there(functional.pad(coefficients, self.before)) * share
+        noise: Tensor = self.back(functional.pad(shared, self.after))
+        return noise
 
 
 class Denoised(NamedTuple):
-    """The clean frame, float32 (N, 3, H, W), and the noise level seen, (N, 1, H/4, W/4)."""
+    """The clean frame, float32 (N, 3, H, W), and the estimated noise level, (N, 1, H/4, W/4)."""
 
     clean: Tensor
     level: Tensor
 
 
 class Trace(NamedTuple):
-    """What a network sees in a frame.
+    """Results of a network for a frame.
 
     Attributes:
         noise: (N, 3, H, W), to be subtracted.
-        level: of the noise, (N, 1, H/4, W/4).
-        features: the last ones, (N, width, H/4, W/4).
+        level: estimated noise level, (N, 1, H/4, W/4).
+        features: the last features, (N, width, H/4, W/4).
     """
 
     noise: Tensor
@@ -142,14 +145,15 @@ class Trace(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What a network with a memory knows of the frames before.
+    """What a recurrent network remembers of earlier frames.
 
     Attributes:
         clean: the last frame's coefficients without noise, (N, 48, H/4, W/4).
-        kept: of the last frame's features, (N, kept, H/4, W/4); the first channel is 1 where the
-            last frame is known, and 0 elsewhere.
-        recall: from how much each coefficient changed, and what was kept, to what joins the stem.
-        trust: from the last features to how far each coefficient is taken from the last frame.
+        kept: features kept from the last frame, (N, kept, H/4, W/4); the first channel is 1 where
+            the last frame is known, and 0 elsewhere.
+        recall: layer from the change of each coefficient and ``kept`` to what is added to the stem.
+        trust: layer from the last features to the share of each coefficient that is taken from the
+            last frame.
     """
 
     clean: Tensor
@@ -158,16 +162,16 @@ class Past(NamedTuple):
     trust: nn.Module
 
     def memory(self, coefficients: Tensor) -> Tensor:
-        """Return what joins the stem, (N, width, H/4, W/4): nothing where nothing is known."""
+        """Return what is added to the stem, (N, width, H/4, W/4): 0 where the past is not known."""
         known = self.kept[:, :1]
         changed = (coefficients - self.clean).abs() * known
-        found: Tensor = self.recall(torch.cat((changed, self.kept), 1)) * known
-        return found
+        joined: Tensor = self.recall(torch.cat((changed, self.kept), 1)) * known
+        return joined
 
     def correction(self, coefficients: Tensor, features: Tensor) -> Tensor:
-        """Return what goes of the coefficients to bring them nearer to the last frame's."""
-        found: Tensor = (coefficients - self.clean) * self.kept[:, :1] * self.trust(features)
-        return found
+        """Return what to subtract from the coefficients to move them towards the last frame's."""
+        correction: Tensor = (coefficients - self.clean) * self.kept[:, :1] * self.trust(features)
+        return correction
 
 
 class DenoiserNetwork(nn.Module):
@@ -176,9 +180,9 @@ class DenoiserNetwork(nn.Module):
     Args:
         width, deep_width: channels at 1/4 and 1/8 of the resolution, multiples of 16 for speed.
         depth, deep_depth: residual blocks before and after the deep part, and in it.
-        grids: how many of ``GRIDS`` are looked at besides.
-        slope: of the leaky ReLU below zero, but for the estimator, whose is plain; a plain one
-            costs nothing in 8 bits.
+        grids: how many of ``GRIDS`` are used.
+        slope: of the leaky ReLU below zero; the estimator has plain ReLUs. A plain ReLU costs
+            nothing in 8 bits.
     """
 
     def __init__(
@@ -193,7 +197,8 @@ class DenoiserNetwork(nn.Module):
         super().__init__()
         self.analysis = nn.Conv2d(3, PATCH, LEVEL_STRIDE, LEVEL_STRIDE, bias=False)
         level = pointwise(_ESTIMATOR, 4)
-        # Plain ReLU: half of the range is half a step in 8 bits, by which faint noise is misjudged.
+        # Plain ReLU: a leaky one would use half of the 8-bit range below zero, and the coarser
+        # steps misjudge faint noise.
         self.estimator = nn.Sequential(
             _patches(PATCH, _ESTIMATOR, 2),
             nn.ReLU(),
@@ -211,7 +216,7 @@ class DenoiserNetwork(nn.Module):
         self.fine_out = _residuals(width, depth, slope)
         self.share = pointwise(width, PATCH)
         self.offset = pointwise(width, PATCH)
-        self.between = nn.ModuleList(Between(width, *moved) for moved in GRIDS[:grids])
+        self.between = nn.ModuleList(Between(width, *offset) for offset in GRIDS[:grids])
         self.synthesis = pointwise(PATCH, PATCH)
         self.reach = STRIDE * (3 + 2 * deep_depth + bool(grids)) + LEVEL_STRIDE * 4 * depth
         with torch.no_grad():
@@ -224,28 +229,28 @@ class DenoiserNetwork(nn.Module):
     def forward(self, frame: Tensor, strength: Tensor) -> Denoised:
         """Clean frames, float32 (N, 3, H, W) in [0, 1], with strengths (N,).
 
-        Strength 0 returns the frame, and up to 1 ever more of the noise goes; beyond 1 the noise is
-        taken for that many times what it seems, and the result is smoother.
+        Strength 0 returns the frame, and 1 removes all of the noise. Above 1, the noise level is
+        multiplied by the strength, and the result is smoother.
         """
-        found = self.trace(frame, strength)
-        removed = found.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
-        return Denoised(frame - removed, found.level)
+        trace = self.trace(frame, strength)
+        removed = trace.noise * strength.clamp(max=1.0).view(-1, 1, 1, 1)
+        return Denoised(frame - removed, trace.level)
 
     def trace(self, frame: Tensor, strength: Tensor, past: Past | None = None) -> Trace:
-        """Return what ``forward`` works out, given what is known of the frames before."""
+        """Return the noise, its level and the last features; ``past`` is the memory, if any."""
         coefficients = self.analysis(frame - 0.5)
-        seen_level = functional.relu(self.estimator(coefficients))
-        level = seen_level.detach()
+        estimated_level = functional.relu(self.estimator(coefficients))
+        level = estimated_level.detach()
         claim = self.claim(level * strength.clamp(min=1.0).view(-1, 1, 1, 1))
         x = self.stem(coefficients) + claim
         x = self.fine_in(x if past is None else x + past.memory(coefficients))
         deep = self.up(self.coarse(self.down(x)))
         x = self.fine_out(x + functional.interpolate(deep, scale_factor=2.0, mode="nearest"))
-        seen = decided(coefficients, x, self.share, self.offset, self.between)
+        coefficient_noise = decided(coefficients, x, self.share, self.offset, self.between)
         if past is not None:
-            seen = seen + past.correction(coefficients, x)
-        noise = functional.pixel_shuffle(self.synthesis(seen), LEVEL_STRIDE).float()
-        return Trace(noise, seen_level.float(), x)
+            coefficient_noise = coefficient_noise + past.correction(coefficients, x)
+        noise = functional.pixel_shuffle(self.synthesis(coefficient_noise), LEVEL_STRIDE).float()
+        return Trace(noise, estimated_level.float(), x)
 
 
 class DenoiserGraph(nn.Module):
@@ -274,25 +279,25 @@ def decided(
     offset: Callable[[Tensor], Tensor],
     between: Iterable[nn.Module],
 ) -> Tensor:
-    """Return each coefficient's share and offset, and what patches between the patches add to it.
+    """Return the noise of each coefficient: its share, its offset and that of the offset grids.
 
     Args:
         coefficients: (N, 48, H/4, W/4).
-        features: what decides, (N, width, H/4, W/4).
-        share, offset: from features to a number for each coefficient.
-        between: grids that are moved, as :class:`Between`.
+        features: (N, width, H/4, W/4).
+        share, offset: layers from features to a number for each coefficient.
+        between: offset grids, as :class:`Between`.
     """
-    found: Tensor = coefficients * share(features) + offset(features)
+    noise: Tensor = coefficients * share(features) + offset(features)
     for grid in between:
-        found = found + grid(coefficients, features)
-    return found
+        noise = noise + grid(coefficients, features)
+    return noise
 
 
 def exact_layers(network: nn.Module) -> list[str]:
-    """Return the names of the convolutions that the variant in 8 bits leaves in float32.
+    """Return the names of the convolutions that the 8-bit variant leaves in float32.
 
     Args:
-        network: a denoiser, or what holds one, as data parallelism does.
+        network: a denoiser, or a wrapper around one, such as that of data parallelism.
     """
     return [
         name
@@ -311,9 +316,10 @@ def cosines() -> Tensor:
 
 
 def _moved_basis(down: int, right: int) -> Tensor:
-    """Return how patches moved by pixels are made of those of the grid, (48, 48, 1 or 2, 1 or 2).
+    """Return the kernel from coefficients of patches to those of an offset grid.
 
-    Of a patch and the one before it where it moves, the pixels that they share with it.
+    float32 (48, 48, 1 or 2, 1 or 2). An offset patch takes its pixels from a patch of the grid and,
+    along each axis that is offset, from the patch before.
     """
     side = LEVEL_STRIDE
     basis = cosines()
@@ -324,8 +330,8 @@ def _moved_basis(down: int, right: int) -> Tensor:
             (y, i), (x, j) = divmod(row + down, side), divmod(column + right, side)
             for colour in range(3):
                 parts[y, x, colour, row, column, colour, i, j] = 1
-    moved = parts.view(*parts.shape[:2], PATCH, PATCH)
-    return (basis @ moved @ basis.T).permute(2, 3, 0, 1)
+    pixel_map = parts.view(*parts.shape[:2], PATCH, PATCH)
+    return (basis @ pixel_map @ basis.T).permute(2, 3, 0, 1)
 
 
 def _residuals(channels: int, count: int, slope: float) -> nn.Sequential:
@@ -333,10 +339,10 @@ def _residuals(channels: int, count: int, slope: float) -> nn.Sequential:
 
 
 def _patches(inputs: int, outputs: int, side: int) -> nn.Conv2d:
-    """Return space-to-depth by ``side`` and a 1×1 convolution, as the one convolution they are.
+    """Return space-to-depth by ``side`` and a 1×1 convolution, as one strided convolution.
 
-    Orthogonal at first, so that nothing of a patch is lost or outshouted: after 500 small steps the
-    denoiser was 2 dB ahead of one that started with normal weights.
+    The initial weights are orthogonal, so that no part of a patch is lost or dominates: after 500
+    small steps the denoiser was 2 dB ahead of one that started with normal weights.
     """
     layer = nn.Conv2d(inputs, outputs, side, stride=side)
     nn.init.orthogonal_(layer.weight)
