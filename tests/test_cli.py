@@ -1,8 +1,12 @@
+import argparse
+import functools
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +16,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import bundles
-from venturi import Codec, Denoiser, __version__, images
+from venturi import Codec, Denoiser, VenturiError, __version__, images
+from venturi._cli import jobs
 from venturi._cli.main import main
+from venturi._cli.plan import Pair
 from venturi._format.container import Header, pack
 
 CODEC, DENOISER = str(bundles.CODEC), str(bundles.DENOISER)
@@ -501,6 +507,48 @@ def test_several_files_at_once_give_the_same(
     assert len(contents(tmp_path / "one")) == 4
     assert capsys.readouterr().err == one
     assert one.startswith("venturi: error: in4.png: 4 bytes that are no picture")
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_model_that_does_not_open_is_one_line(
+    jobs: str, run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    images.write(tmp_path / "b.png", photograph())
+    assert run("compress", "a.png", "b.png", "-o", "out", "--jobs", jobs, "--device", "abacus") == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("venturi: error: device is 'abacus'; expected one ")
+
+
+def dying(arguments: argparse.Namespace) -> jobs.Job:
+    """Die, as a worker does that the system ends when memory runs out."""
+    os._exit(9)
+
+
+def test_a_worker_that_dies_is_an_error_with_a_remedy() -> None:
+    arguments = argparse.Namespace(jobs=2, threads=1, quiet=False, json=False)
+    with pytest.raises(VenturiError, match=r"2 worker processes died.*choose fewer --jobs"):
+        jobs.run([Pair("a", "b"), Pair("c", "d")], dying, arguments)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="children are counted in /proc")
+def test_an_interruption_while_workers_start_is_one_line(run: Run, tmp_path: Path) -> None:
+    for name in ("b.png", "c.png"):
+        images.write(tmp_path / name, photograph())
+    command = [sys.executable, "-m", "venturi", "compress", "a.png", "b.png", "c.png", "-o", "out"]
+    environment = {**os.environ, "PYTHONPATH": str(bundles.DATA.parents[1] / "runtime")}
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(
+        [*command, "--jobs", "2", "--bundle", CODEC],
+        env=environment, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=heeding,
+    ) as process:  # fmt: skip
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        deadline = time.monotonic() + 60
+        # Two workers, and the process with which multiprocessing cleans up.
+        while len(children.read_text().split()) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (130, b"venturi: interrupted\n")
 
 
 def test_what_programs_read(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

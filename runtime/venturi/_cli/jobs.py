@@ -10,13 +10,16 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from venturi import images
 from venturi._cli import standard
 from venturi._cli.plan import Pair
 from venturi._cli.progress import Progress
+from venturi._cli.signals import handled
 from venturi._cli.standard import STANDARD
 from venturi._io.files import write_atomically
 from venturi.errors import VenturiError
@@ -87,7 +90,11 @@ def run(batch: Sequence[Pair], maker: Maker, arguments: argparse.Namespace) -> i
 def _outcomes(
     batch: Sequence[Pair], maker: Maker, arguments: argparse.Namespace
 ) -> Iterator[Outcome]:
-    """Yield what becomes of each pair, in order."""
+    """Yield what becomes of each pair, in order.
+
+    Raises:
+        VenturiError: a worker process died.
+    """
     count = min(arguments.jobs, len(batch))
     if count <= 1:
         job = maker(arguments)
@@ -100,25 +107,34 @@ def _outcomes(
         count, multiprocessing.get_context("spawn"), _start, (maker, arguments)
     ) as pool:
         try:
-            yield from pool.map(_work, batch)
+            with handled(signal.SIG_IGN, signal.SIGINT):  # workers inherit it, where they can
+                outcomes = pool.map(_work, batch)
+            yield from outcomes
+        except BrokenProcessPool as error:
+            raise VenturiError(
+                f"one of {count} worker processes died, most often because memory ran out; "
+                "expected all to live: choose fewer --jobs; --skip-existing goes on from here"
+            ) from error
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
 
-_job: Job | None = None  # of a worker process
+_opened: Callable[[], Job]  # of a worker process
 
 
 def _start(maker: Maker, arguments: argparse.Namespace) -> None:
-    """Prepare a worker process; Ctrl-C is the parent's to handle."""
-    global _job
+    """Prepare a worker process; Ctrl-C is the parent's to handle.
+
+    The model is opened by the first work: only an error from there reaches the parent.
+    """
+    global _opened
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _job = maker(arguments)
+    _opened = cache(partial(maker, arguments))
 
 
 def _work(pair: Pair) -> Outcome:
-    assert _job is not None
-    return _attempt(_job, pair)
+    return _attempt(_opened(), pair)
 
 
 def _attempt(job: Job, pair: Pair) -> Outcome:

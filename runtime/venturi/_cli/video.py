@@ -8,11 +8,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from venturi._cli import standard
 from venturi._cli.plan import check_new
 from venturi._cli.progress import Progress
+from venturi._cli.signals import handled
 from venturi._cli.standard import STANDARD
 from venturi._engine.arrays import Pixels
 from venturi.denoiser import Denoiser
@@ -237,29 +237,15 @@ def stopping(stop: threading.Event) -> Iterator[None]:
         stop.set()
         signal.signal(number, signal.default_int_handler)
 
-    with _handled(handle, signal.SIGINT, signal.SIGTERM):
+    with handled(handle, signal.SIGINT, signal.SIGTERM):
         yield
 
 
 @contextlib.contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
     """Let SIGTERM do what Ctrl-C does, so that nothing is left behind."""
-    with _handled(signal.default_int_handler, signal.SIGTERM):
+    with handled(signal.default_int_handler, signal.SIGTERM):
         yield
-
-
-@contextlib.contextmanager
-def _handled(handler: Callable[[int, Any], object], *numbers: int) -> Iterator[None]:
-    """Handle signals for a while; only the main thread can, so elsewhere nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def check_camera_arguments(arguments: argparse.Namespace) -> None:
@@ -281,7 +267,3 @@ def check_camera_arguments(arguments: argparse.Namespace) -> None:
         arguments.camera
     ):
         raise InputError(f"{arguments.output}: is an input and an output; choose another output")
-
-
-def _is_same(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
