@@ -319,6 +319,28 @@ def test_an_animation_gives_its_first_frame_with_a_note_or_any_on_request() -> N
         images.decode(animation(), name="a", frame=3)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data:UserWarning")
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "PNG"])
+@pytest.mark.parametrize("kept", [0.3, 0.5, 0.7, 0.9])
+def test_an_animation_cut_short_is_refused_frame_by_frame(kind: str, kept: float) -> None:
+    frames = [Image.fromarray(photograph(channels=3)[:, ::turn].copy()) for turn in (1, -1, 1)]
+    out = BytesIO()
+    frames[0].save(out, kind, save_all=True, append_images=frames[1:])
+    cut = out.getvalue()[: int(kept * len(out.getvalue()))]
+    with pytest.raises(InputError, match=r"a: .*(no picture|which it has)"):
+        images.decode(cut, name="a", frame=2)
+
+
+@pytest.mark.parametrize("value", [b"abc", b"\6\1\1\1"])
+def test_an_orientation_that_is_no_number_is_none(value: bytes) -> None:
+    """Of the type BYTE or ASCII instead of SHORT, with more values than one."""
+    kind = 2 if value.isalpha() else 1
+    entry = struct.pack("<HHHI", 1, JPEG_EXIF_ORIENTATION, kind, 4) + value.ljust(4, b"\0")
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + entry + bytes(4)
+    data = through_pillow(photograph(), "PNG", exif=exif)
+    np.testing.assert_array_equal(images.decode(data, name="a").pixels, photograph())
+
+
 def test_what_the_decoder_of_a_jpeg_warns_of_reaches_the_user() -> None:
     data = bytearray(images.encode(photograph(200, 300), ".jpg"))
     middle = len(data) // 2
@@ -358,6 +380,22 @@ def test_a_missing_plugin_is_named(
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError, match=f"phone: a {said}"):
         images.decode(start, name="phone")
+
+
+@pytest.mark.parametrize(
+    ("module", "data"),
+    [
+        ("PIL.Image", file_of(photograph())),
+        ("simplejpeg", file_of(photograph(), ".jpg")),
+        ("cv2", file_of(photograph().astype(np.uint16))),
+    ],
+)
+def test_a_missing_package_names_the_extra_that_has_it(
+    monkeypatch: pytest.MonkeyPatch, module: str, data: bytes
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=r"need .*: pip install 'venturi\[images\]'"):
+        images.decode(data, name="a")
 
 
 @pytest.mark.parametrize("kind", ["HEIF", "JXL"])

@@ -21,7 +21,7 @@ from venturi._engine.arrays import Colour, Pixels, check_image
 from venturi._io.colour import eight_bits, laid_on, to_srgb
 from venturi._io.files import write_atomically
 from venturi._io.opencv import opencv
-from venturi._io.pillow import jpeg_warnings, loaded, not_whole, opened, pillow
+from venturi._io.pillow import decoding, jpeg_warnings, not_whole, opened, pillow
 from venturi.errors import InputError
 
 _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -111,8 +111,10 @@ def decode(
             what can be seen, or has no such frame.
     """
     image, warnings = _opened(data, name)
-    notes = warnings + _choose(image, frame, name)
-    samples = _samples(loaded(image, data, name), data, name)
+    notes = warnings + _choose(image, frame, data, name)
+    with decoding(data, name):
+        image.load()
+    samples = _samples(image, data, name)
     notes += samples.notes
     upright, colour_notes = to_srgb(samples.image, image.info.get("icc_profile"))
     pixels = np.asarray(upright)
@@ -159,15 +161,17 @@ def encode(pixels: Pixels, suffix: str) -> bytes:
     return out.getvalue()
 
 
-def _choose(image: Any, frame: int | None, name: str) -> tuple[str, ...]:
+def _choose(image: Any, frame: int | None, data: bytes, name: str) -> tuple[str, ...]:
     """Go to a frame of a file that has several."""
-    count = getattr(image, "n_frames", 1)
+    with decoding(data, name):
+        count = getattr(image, "n_frames", 1)
     if frame is not None and not 0 <= frame < count:
         raise InputError(
             f"{name}: frame {frame} was asked for; expected 0 to {count - 1}, which it has"
         )
     if frame is not None:
-        image.seek(frame)
+        with decoding(data, name):
+            image.seek(frame)
     elif count > 1:
         return (f"the first of {count} frames or pages was taken; choose with frame",)
     return ()
@@ -228,7 +232,7 @@ def _opened(data: bytes, name: str) -> tuple[Any, tuple[str, ...]]:
 
 def _opencv_samples(data: bytes) -> NDArray[Any] | None:
     """Decode with OpenCV, which keeps every bit: BGR(A) or grey; None where it cannot."""
-    cv2 = opencv("pictures of 16 bits per channel")
+    cv2 = opencv("pictures of 16 bits per channel", extra="images")
     try:
         samples: NDArray[Any] | None = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED
@@ -288,7 +292,7 @@ def _without_alpha(
 
 def _turned(pixels: Pixels, image: Any) -> Pixels:
     """Turn a picture upright, as its file notes (EXIF orientation, which AVIF's is read as)."""
-    orientation = int(image.getexif().get(0x0112, 1) or 1)
+    orientation = image.getexif().get(0x0112)  # of any type, in a damaged file
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

@@ -1,1 +1,1 @@
-"""Files written atomically, and OpenCV where it is needed."""
+"""Files written atomically; Pillow, OpenCV and PyAV where they are needed."""

@@ -1,9 +1,11 @@
 """Pillow with its plugins, imported by the first call that touches an image file."""
 
+import contextlib
 import struct
 import threading
 import warnings
 import zlib
+from collections.abc import Iterator
 from importlib import import_module
 from io import BytesIO
 from typing import Any
@@ -37,11 +39,15 @@ def pillow() -> Any:
     Raises:
         ImportError: Pillow is not installed; the command that does so is named.
     """
+    return _imported("PIL.Image", "image files need Pillow")
+
+
+def _imported(module: str, need: str) -> Any:
     try:
-        return import_module("PIL.Image")
+        return import_module(module)
     except ModuleNotFoundError as error:
         raise ImportError(
-            "image files need Pillow, which is not installed: pip install 'venturi[images]'"
+            f"{need}, which is not installed: pip install 'venturi[images]'"
         ) from error
 
 
@@ -51,8 +57,12 @@ def colour_management() -> Any:
 
 
 def jpeg_warnings(data: bytes) -> tuple[str, ...]:
-    """Return libjpeg's warning of a damaged JPEG, which Pillow keeps to itself."""
-    strict = import_module("simplejpeg")
+    """Return libjpeg's warning of a damaged JPEG, which Pillow keeps to itself.
+
+    Raises:
+        ImportError: simplejpeg is not installed; the command that does so is named.
+    """
+    strict = _imported("simplejpeg", "JPEG files need simplejpeg")
     try:
         # The smallest picture that it can make: every symbol is read, and little else is done.
         strict.decode_jpeg(data, colorspace="GRAY", min_height=1, min_width=1, min_factor=8)
@@ -101,17 +111,13 @@ def opened(data: bytes, name: str) -> tuple[Any, tuple[str, ...]]:
     return image, tuple(dict.fromkeys(str(warning.message) for warning in heard))
 
 
-def loaded(image: Any, data: bytes, name: str) -> Any:
-    """Decode the pixels of an opened image.
-
-    Raises:
-        InputError: the file is cut short or damaged.
-    """
+@contextlib.contextmanager
+def decoding(data: bytes, name: str) -> Iterator[None]:
+    """Raise InputError where Pillow finds a file cut short or damaged."""
     try:
-        image.load()
+        yield
     except _DECODER_ERRORS as error:
         raise not_whole(data, name, error) from error
-    return image
 
 
 def not_whole(data: bytes, name: str, error: Exception) -> InputError:
