@@ -121,7 +121,8 @@ def _filter(part: PostFilter) -> list[ChannelGroup]:
     writers = [part.stem, part.enter, *(block.second for block in blocks)]
     shares = [part.share, *(grid.share for grid in grids)]
     return [
-        *(ChannelGroup([grid.there], [], [grid.share], measured=[grid.there]) for grid in grids),
+        # Their shares have limits, which are the same for all channels.
+        *(ChannelGroup([grid.there], [grid.back], measured=[grid.there]) for grid in grids),
         *(ChannelGroup([block.first], [block.second]) for block in blocks),
         ChannelGroup(writers, [part.offset, *shares, *(block.first for block in blocks)]),
     ]
