@@ -54,13 +54,14 @@ def _head(manifest: Manifest) -> str:
 
 
 def _training(manifest: Manifest) -> str:
-    told, parent = manifest.provenance, manifest.parent
+    provenance, parent = manifest.provenance, manifest.parent
     start = "from random weights"
     if parent is not None:
         start = f"from {parent.name} {parent.version} (weights `{parent.weights_sha256[:16]}`)"
     return (
-        f"## Training\n\n`python -m train {told.get('recipe')}`, {told.get('steps')} steps {start}"
-        f", seed {told.get('seed')}; weights `{told.get('weights_sha256')}`."
+        f"## Training\n\n`python -m train {provenance.get('recipe')}`, "
+        f"{provenance.get('steps')} steps {start}, seed {provenance.get('seed')}; "
+        f"weights `{provenance.get('weights_sha256')}`."
     )
 
 

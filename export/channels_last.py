@@ -8,7 +8,7 @@ In float32, planes are still faster where one convolution follows another, since
 additions into convolutions; the denoiser therefore has matrices only at its ends
 (:mod:`export.pixels`).
 
-In names below, *rows* are such matrices and *planes* are (1, channels, height, width).
+Below, a *matrix* is (positions, channels), and *planes* are (1, channels, height, width).
 """
 
 import functools
@@ -41,7 +41,7 @@ class Patches(nn.Module):
     def __init__(self, zero: int = 0) -> None:
         super().__init__()
         self.step = nn.Buffer(torch.tensor(1.0))
-        self.middle, self.zero = (nn.Buffer(torch.tensor(of).byte()) for of in (MIDDLE, zero))
+        self.middle, self.zero = (nn.Buffer(torch.tensor(level).byte()) for level in (MIDDLE, zero))
 
     def of(self, picture: Tensor) -> Tensor:
         """Return the patches of a picture, uint8."""
@@ -61,13 +61,13 @@ class Patches(nn.Module):
 
     def bytes(self, levels: Tensor) -> Tensor:
         """Return levels rounded and clipped, uint8."""
-        found: Tensor = torch.onnx.ops.symbolic(
+        pixels: Tensor = torch.onnx.ops.symbolic(
             "QuantizeLinear",
             (levels, self.step, self.zero),
             dtype=torch.uint8,
             shape=levels.shape,
         )
-        return found
+        return pixels
 
     def picture(self, levels: Tensor, size: Size) -> Tensor:
         """Return the picture of patches with these levels, rounded and clipped."""
@@ -94,36 +94,36 @@ class AllBetween(nn.Module):
     def __init__(self, between: Iterable[nn.Module], analysis: nn.Linear | None = None) -> None:
         super().__init__()
         grids = [grid for grid in between if isinstance(grid, Between)]
-        there, look = (
+        to_grid, share_weight = (
             torch.cat(_alike(layers, after=False))
             for layers in ([grid.there for grid in grids], [grid.share for grid in grids])
         )
-        back = torch.cat(_alike([grid.back for grid in grids], after=True), 1)
+        from_grid = torch.cat(_alike([grid.back for grid in grids], after=True), 1)
         biases = [grid.share.bias.detach() for grid in grids if grid.share.bias is not None]
         overlapping = any(grid.overlapping for grid in grids)
         self.limits = Limits(-SHARE_MAX, SHARE_MAX) if overlapping else nn.Identity()
         padding = int(overlapping)
-        self.there = convolution(there, torch.zeros(len(there)), padding)
+        self.there = convolution(to_grid, torch.zeros(len(to_grid)), padding)
         if analysis is not None:
             self.there = after(self.there, analysis)
-        self.look = convolution(look, torch.cat(biases), padding)
-        self.back = convolution(back, torch.zeros(PATCH), 0)
+        self.look = convolution(share_weight, torch.cat(biases), padding)
+        self.back = convolution(from_grid, torch.zeros(PATCH), 0)
         self.before, self.after = (
             tuple(map(max, zip(*sides, strict=True)))
             for sides in ([grid.before for grid in grids], [grid.after for grid in grids])
         )
 
-    def forward(self, seen: Tensor, features: Tensor) -> Tensor:
+    def forward(self, source: Tensor, features: Tensor) -> Tensor:
         """Return the noise of all grids as coefficients of the first, (1, 48, H/4, W/4)."""
         share = self.limits(self.look(features))
-        found = self.there(functional.pad(seen, self.before)) * share
-        made: Tensor = self.back(functional.pad(found, self.after))
-        return made
+        shared = self.there(functional.pad(source, self.before)) * share
+        noise: Tensor = self.back(functional.pad(shared, self.after))
+        return noise
 
 
-def of_grids(
+def grid_noise(
     between: Iterable[nn.Module],
-    at_once: AllBetween | None,
+    merged: AllBetween | None,
     pixels: Tensor,
     coefficients: Tensor,
     features: Tensor,
@@ -133,15 +133,17 @@ def of_grids(
 
     Args:
         between: the grids, which read the coefficients.
-        at_once: all grids in one, which reads the pixels; used instead if it is not None.
+        merged: all grids in one, reading the pixels; used instead of them if it is not None.
         pixels, coefficients, features: matrices.
         size: their height and width in positions.
     """
-    seen = as_planes(features, size)
-    if at_once is not None:
-        return as_rows(at_once(as_planes(pixels, size), seen))
-    planes = as_planes(coefficients, size)
-    return as_rows(functools.reduce(torch.add, [grid(planes, seen) for grid in between]))
+    feature_planes = to_planes(features, size)
+    if merged is not None:
+        return to_channels_last(merged(to_planes(pixels, size), feature_planes))
+    coefficient_planes = to_planes(coefficients, size)
+    return to_channels_last(
+        functools.reduce(torch.add, [grid(coefficient_planes, feature_planes) for grid in between])
+    )
 
 
 def places(picture: Tensor) -> Size:
@@ -149,27 +151,27 @@ def places(picture: Tensor) -> Size:
     return picture.shape[0] // LEVEL_STRIDE, picture.shape[1] // LEVEL_STRIDE
 
 
-def as_planes(rows: Tensor, size: Size) -> Tensor:
-    """Return (positions, channels) as (1, channels, height, width)."""
-    return rows.view(1, *size, rows.shape[1]).permute(0, 3, 1, 2)
+def to_planes(matrix: Tensor, size: Size) -> Tensor:
+    """Convert (positions, channels) to (1, channels, height, width)."""
+    return matrix.view(1, *size, matrix.shape[1]).permute(0, 3, 1, 2)
 
 
-def as_rows(planes: Tensor) -> Tensor:
-    """Return (1, channels, height, width) as (positions, channels)."""
+def to_channels_last(planes: Tensor) -> Tensor:
+    """Convert (1, channels, height, width) to (positions, channels)."""
     return planes.permute(0, 2, 3, 1).reshape(-1, planes.shape[1])
 
 
-def shuffled(rows: Tensor, size: Size) -> Tensor:
-    """Pixel-shuffle a matrix by 2 (DCR order)."""
+def shuffled(matrix: Tensor, size: Size) -> Tensor:
+    """Pixel-shuffle a channels-last matrix by 2 (DCR order)."""
     height, width = size
-    line = rows.shape[1] // 2
-    lines = rows.view(height, width, 2, line).permute(0, 2, 1, 3)
+    line = matrix.shape[1] // 2
+    lines = matrix.view(height, width, 2, line).permute(0, 2, 1, 3)
     return lines.reshape(4 * height * width, line // 2)
 
 
 def shuffled_planes(planes: Tensor, size: Size) -> Tensor:
     """Pixel-shuffle planes by 2 (DCR order) to ``size``."""
-    return as_planes(shuffled(as_rows(planes), (size[0] // 2, size[1] // 2)), size)
+    return to_planes(shuffled(to_channels_last(planes), (size[0] // 2, size[1] // 2)), size)
 
 
 class Pointwise(nn.Module):
@@ -185,14 +187,14 @@ class Pointwise(nn.Module):
         self, layer: nn.Linear, *, for_int8: bool, limits: nn.Module | None = None
     ) -> None:
         super().__init__()
-        self.layer = of_planes(layer) if for_int8 else layer
+        self.layer = as_convolution(layer) if for_int8 else layer
         self.limits = limits or nn.Identity()
 
-    def forward(self, rows: Tensor, size: Size) -> Tensor:
+    def forward(self, matrix: Tensor, size: Size) -> Tensor:
         """Map (positions, inputs) to (positions, outputs)."""
         if isinstance(self.layer, nn.Conv2d):
-            return as_rows(self.limits(self.layer(as_planes(rows, size))))
-        limited: Tensor = self.limits(self.layer(rows))
+            return to_channels_last(self.limits(self.layer(to_planes(matrix, size))))
+        limited: Tensor = self.limits(self.layer(matrix))
         return limited
 
 
@@ -218,7 +220,7 @@ class Limits(nn.Module):
 
 
 def limits(bound: Bound) -> nn.Module:
-    """Return a bound as it ships: nothing where it is not set."""
+    """Return a bound for deployment: the identity if it is not set."""
     largest = float(bound.get_buffer("largest"))
     return Limits(-largest, largest) if bound.is_set else nn.Identity()
 
@@ -241,11 +243,11 @@ class Strongest(nn.Module):
         self.exact, self.bias = nn.Buffer(weight[:exact]), nn.Buffer(layer.bias.detach())
         self.rounded = nn.Buffer(weight[exact:]) if for_int8 else None
 
-    def forward(self, rows: Tensor) -> Tensor:
+    def forward(self, matrix: Tensor) -> Tensor:
         """Map (positions, inputs) to (positions, outputs)."""
         if self.rounded is None:
-            return torch.addmm(self.bias, rows, self.exact)
-        first, rest = rows.split_with_sizes(self.parts, 1)
+            return torch.addmm(self.bias, matrix, self.exact)
+        first, rest = matrix.split_with_sizes(self.parts, 1)
         return torch.addmm(self.bias, first, self.exact) + rest @ self.rounded
 
 
@@ -255,64 +257,64 @@ def after(layer: nn.Conv2d, analysis: nn.Linear) -> nn.Conv2d:
     The padding then applies to the pixels instead of the coefficients.
     """
     assert layer.bias is not None
-    own, bias = layer.weight.detach().double(), layer.bias.detach().double()
+    kernel, bias = layer.weight.detach().double(), layer.bias.detach().double()
     matrix, constant = (part.detach().double() for part in (analysis.weight, analysis.bias))
-    made = convolution(
-        torch.einsum("ocyx,cp->opyx", own, matrix),
-        bias + torch.einsum("ocyx,c->o", own, constant),
+    composed = convolution(
+        torch.einsum("ocyx,cp->opyx", kernel, matrix),
+        bias + torch.einsum("ocyx,c->o", kernel, constant),
         0,
     )
-    made.stride, made.padding = layer.stride, layer.padding
-    return made
+    composed.stride, composed.padding = layer.stride, layer.padding
+    return composed
 
 
-def residuals(blocks: nn.Sequential, rows: Tensor, size: Size) -> Tensor:
+def residuals(blocks: nn.Sequential, matrix: Tensor, size: Size) -> Tensor:
     """Apply residual blocks to a matrix."""
     for block in blocks:
         assert isinstance(block, Block | Residual)
-        rows = rows + as_rows(block.change(as_planes(rows, size)))
-    return rows
+        matrix = matrix + to_channels_last(block.change(to_planes(matrix, size)))
+    return matrix
 
 
 def linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     """Return a linear layer with this weight and bias."""
-    made = nn.Linear(weight.shape[1], weight.shape[0])
-    made.weight.data, made.bias.data = weight.float().clone(), bias.float().clone()
-    return made
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.weight.data, layer.bias.data = weight.float().clone(), bias.float().clone()
+    return layer
 
 
 def convolution(weight: Tensor, bias: Tensor, padding: int) -> nn.Conv2d:
     """Return a convolution with this weight and bias."""
     outputs, inputs = weight.shape[:2]
-    made = nn.Conv2d(inputs, outputs, weight.shape[2], padding=padding)
-    made.weight.data, made.bias = weight.float().contiguous(), nn.Parameter(bias.float())
-    return made
+    layer = nn.Conv2d(inputs, outputs, weight.shape[2], padding=padding)
+    layer.weight.data, layer.bias = weight.float().contiguous(), nn.Parameter(bias.float())
+    return layer
 
 
-def of_rows(layer: nn.Conv2d) -> nn.Linear:
+def as_linear(layer: nn.Conv2d) -> nn.Linear:
     """Return a 1 × 1 convolution as a linear layer."""
     weight = layer.weight.detach()[:, :, 0, 0]
     bias = weight.new_zeros(len(weight)) if layer.bias is None else layer.bias.detach()
     return linear(weight, bias)
 
 
-def of_planes(layer: nn.Linear) -> nn.Conv2d:
+def as_convolution(layer: nn.Linear) -> nn.Conv2d:
     """Return a linear layer as a 1 × 1 convolution."""
     return convolution(layer.weight.detach()[:, :, None, None], layer.bias.detach(), 0)
 
 
-def kept(layer: nn.Conv2d) -> nn.Linear:
+def plus_identity(layer: nn.Conv2d) -> nn.Linear:
     """Return a 1 × 1 convolution with 1 added to its outputs, as a linear layer."""
-    made = of_rows(layer)
-    return linear(made.weight.detach(), made.bias.detach() + 1)
+    plain = as_linear(layer)
+    return linear(plain.weight.detach(), plain.bias.detach() + 1)
 
 
 def _alike(layers: Sequence[nn.Conv2d], *, after: bool) -> list[Tensor]:
     """Return kernels zero-padded to the size of the largest, at their ends or beginnings."""
     weights = [layer.weight.detach() for layer in layers]
     height, width = (max(weight.shape[axis] for weight in weights) for axis in (2, 3))
-    made = []
+    padded = []
     for weight in weights:
         down, right = height - weight.shape[2], width - weight.shape[3]
-        made.append(functional.pad(weight, (0, right, 0, down) if after else (right, 0, down, 0)))
-    return made
+        padded.append(functional.pad(weight, (0, right, 0, down) if after else (right, 0, down, 0)))
+    return padded

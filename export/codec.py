@@ -23,15 +23,15 @@ from export.channels_last import (
     Size,
     Strongest,
     after,
-    as_planes,
-    as_rows,
-    kept,
+    as_linear,
+    grid_noise,
     limits,
     linear,
-    of_grids,
-    of_rows,
+    plus_identity,
     residuals,
     shuffled,
+    to_channels_last,
+    to_planes,
 )
 from export.graphs import Port, block_major, export_graph
 from export.int8 import compared, feeds, write_int8
@@ -76,7 +76,7 @@ _SIDES = ((64, 64), (64, 192), (320, 128), (448, 576))
 
 
 class EncoderGraph(nn.Module):
-    """Analysis for deployment: space-to-depth becomes strided convolutions, shifts biases."""
+    """Analysis for deployment: space-to-depth is folded into strided convolutions."""
 
     def __init__(self, analysis: Analysis) -> None:
         super().__init__()
@@ -110,25 +110,25 @@ class DecoderGraph(nn.Module):
         part = self.synthesis = synthesis
         basis = part.filter.get_buffer("basis")
         linear_layer, head_layer = (in_patches(layer, basis) for layer in (part.linear, part.head))
-        head = of_rows(permuted(head_layer, 2))
+        head = as_linear(permuted(head_layer, 2))
         self.head = nn.Buffer(head.weight.detach().T.contiguous())
-        linear = of_rows(permuted(linear_layer, 2, 2))
-        # What the head adds at each of 2 × 2 places.
+        linear = as_linear(permuted(linear_layer, 2, 2))
+        # The head adds its bias at each of 2 × 2 places.
         linear.bias.data = head.bias.detach().repeat(4)
         self.linear, self.stem = (
-            Strongest(layer, for_int8=for_int8) for layer in (linear, of_rows(part.stem))
+            Strongest(layer, for_int8=for_int8) for layer in (linear, as_linear(part.stem))
         )
         self.up, self.enter = permuted(part.up, 2), permuted(part.filter.enter, 2)
         self.pixels, analysis = _between_pixels_and(basis)
         end = part.filter
         factors = Limits(1 - SHARE_MAX, 1 + SHARE_MAX)
         self.kept, self.filter_kept = (
-            Pointwise(kept(share), for_int8=for_int8, limits=factors)
+            Pointwise(plus_identity(share), for_int8=for_int8, limits=factors)
             for share in (part.share, end.share)
         )
         self.filter_stem, self.offset = (
             Pointwise(layer, for_int8=for_int8)
-            for layer in (of_rows(after(end.stem, analysis)), of_rows(end.offset))
+            for layer in (as_linear(after(end.stem, analysis)), as_linear(end.offset))
         )
         self.between = AllBetween(end.between, analysis) if for_int8 else None
         self.deep_enters, self.deep_leaves, self.leaves, self.filter_enters, self.filter_leaves = (
@@ -141,37 +141,37 @@ class DecoderGraph(nn.Module):
         """Map a dequantised latent and a quality in [0, 1] to a picture, uint8 (H, W, 3)."""
         part, (height, width) = self.synthesis, latent.shape[2:]
         sizes = [(factor * height, factor * width) for factor in (1, 2, 4)]
-        rows = as_rows(latent * part.inverse_gain(quality))
-        deep = self.deep_enters(self.stem(rows) * part.deep_modulation(quality).flatten())
+        scaled_latent = to_channels_last(latent * part.inverse_gain(quality))
+        deep = self.deep_enters(self.stem(scaled_latent) * part.deep_modulation(quality).flatten())
         deep = self.deep_leaves(residuals(part.coarse, deep, sizes[0]))
-        x = shuffled(as_rows(self.up(as_planes(deep, sizes[0]))), sizes[0])
+        x = shuffled(to_channels_last(self.up(to_planes(deep, sizes[0]))), sizes[0])
         x = residuals(part.fine, x * part.modulation(quality).flatten(), sizes[1])
         x = self.leaves(x)
-        linear = shuffled(self.linear(rows * self.kept(deep, sizes[0])), sizes[0])
+        linear = shuffled(self.linear(scaled_latent * self.kept(deep, sizes[0])), sizes[0])
         coefficients = shuffled(torch.addmm(linear, x, self.head), sizes[1])
-        told = shuffled(as_rows(self.enter(as_planes(x, sizes[1]))), sizes[1])
-        found = self.filtered(coefficients, told, sizes[2])
-        return self.patches.picture(self.pixels(found), sizes[2])
+        filter_features = shuffled(to_channels_last(self.enter(to_planes(x, sizes[1]))), sizes[1])
+        filtered = self.filtered(coefficients, filter_features, sizes[2])
+        return self.patches.picture(self.pixels(filtered), sizes[2])
 
-    def filtered(self, coefficients: Tensor, told: Tensor, size: Size) -> Tensor:
-        """Return coefficients, (places, 48), as the filter leaves them."""
+    def filtered(self, coefficients: Tensor, features: Tensor, size: Size) -> Tensor:
+        """Return coefficients, (places, 48), after the post-filter."""
         part = self.synthesis.filter
         pixels = self.pixels(coefficients)
-        x = self.filter_enters(self.filter_stem(pixels, size) + told)
+        x = self.filter_enters(self.filter_stem(pixels, size) + features)
         x = self.filter_leaves(residuals(part.blocks, x, size))
-        beside = self.offset(x, size)
-        beside = beside + of_grids(part.between, self.between, pixels, coefficients, x, size)
-        found: Tensor = coefficients * self.filter_kept(x, size) + beside
-        return found
+        offset = self.offset(x, size)
+        offset = offset + grid_noise(part.between, self.between, pixels, coefficients, x, size)
+        filtered: Tensor = coefficients * self.filter_kept(x, size) + offset
+        return filtered
 
 
 def _between_pixels_and(basis: Tensor) -> tuple[nn.Linear, nn.Linear]:
-    """Return the layers from coefficients of patches to their levels minus 128, and back."""
+    """Return the layers that convert coefficients of patches to levels minus 128, and back."""
     order = block_major(len(basis), LEVEL_STRIDE)
-    forth = basis[:, order].double()
-    middle = torch.full((len(basis),), LEVELS / 2 - MIDDLE, dtype=torch.float64)
-    there = linear(LEVELS * forth.T, middle)
-    return there, linear(forth / LEVELS, -forth @ middle / LEVELS)
+    basis_dcr = basis[:, order].double()
+    middle_levels = torch.full((len(basis),), LEVELS / 2 - MIDDLE, dtype=torch.float64)
+    to_pixels = linear(LEVELS * basis_dcr.T, middle_levels)
+    return to_pixels, linear(basis_dcr / LEVELS, -basis_dcr @ middle_levels / LEVELS)
 
 
 def export_codec(source: Source) -> Manifest:
@@ -264,15 +264,15 @@ def write_transforms(
     model: CodecNetwork,
     folder: Path,
     *,
-    wanted: CodecNetwork | None = None,
+    reference: CodecNetwork | None = None,
     for_int8: bool = False,
 ) -> dict[str, float]:
-    """Write the encoder's and the decoder's graph; return its differences from PyTorch.
+    """Write the graphs of encoder and decoder; return their differences from PyTorch.
 
     Args:
         model: in evaluation mode.
         folder: of the files.
-        wanted: what the files must compute; None is the model itself.
+        reference: the model to compare with; None is ``model``.
         for_int8: prepare them for rounding to 8 bits.
 
     Raises:
@@ -288,42 +288,44 @@ def write_transforms(
         [Port("image", ("height", "width", 3))],
         folder / FILES["decoder"],
     )
-    return _measure(wanted or model, folder, for_int8=for_int8)
+    return _measure(reference or model, folder, for_int8=for_int8)
 
 
 def write_variant(model: CodecNetwork, task: PhotoTask, folder: Path) -> dict[str, float]:
-    """Write encoder and decoder in 8 bits beside those in float32; return what is proven of them.
+    """Write encoder and decoder in 8 bits; return the proof that no product saturates.
 
     Raises:
-        ParityError: the prepared model does not compute the same, or the variant loses too much.
+        ParityError: the prepared model differs from the original, or a product could saturate.
     """
     batch = task.batch(0, 0, _CALIBRATION_CROPS)
     image, quality = batch["image"].contiguous(), batch["quality"]
     with torch.no_grad():
         latent = torch.round(model.analysis(image, quality)[0])
-    seen = {
+    calibration = {
         "encoder": feeds(image=image, quality=quality),
         "decoder": feeds(latent=latent, quality=quality),
     }
-    # 8 bits end where the features of photographs do, well within the bounds.
-    free = without_bounds(model)
+    # The 8-bit ranges are those of photographs' features, well within the bounds.
+    unbounded = without_bounds(model)
     with tempfile.TemporaryDirectory() as aside:
-        ready = Path(aside)
-        alike = equalised(free, codec_groups, image, quality, None)
-        write_transforms(alike, ready, wanted=free, for_int8=True)
+        prepared_folder = Path(aside)
+        equalised_model = equalised(unbounded, codec_groups, image, quality, None)
+        write_transforms(equalised_model, prepared_folder, reference=unbounded, for_int8=True)
         proofs = []
-        for role, inputs in seen.items():
+        for role, inputs in calibration.items():
             exact = EXACT_LAYERS if role == "encoder" else ()
             path = folder / VARIANT[f"{role}_int8"]
-            proofs.append(write_int8(ready / FILES[role], path, inputs, exact)[INT8_PAIR_SUM])
+            proofs.append(
+                write_int8(prepared_folder / FILES[role], path, inputs, exact)[INT8_PAIR_SUM]
+            )
     return {INT8_PAIR_SUM: max(proofs)}
 
 
 def store_transforms(folder: Path, pictures: Tensor, *, int8: bool) -> dict[str, float]:
-    """Store the weights of encoders and decoders in fewer bits; return PSNR and what they lose.
+    """Store the weights of encoders and decoders in fewer bits; return PSNR and losses.
 
     Raises:
-        ParityError: the variant in 8 bits loses so much that it must be broken.
+        ParityError: the 8-bit variant loses too much.
     """
 
     def stored(encoder: str, decoder: str) -> Stored:
@@ -338,18 +340,18 @@ def store_transforms(folder: Path, pictures: Tensor, *, int8: bool) -> dict[str,
 
 
 def _psnr_db(folder: Path, names: Mapping[str, str], pictures: Tensor) -> float:
-    """Return the mean PSNR of pictures whose latents were rounded, at several qualities."""
-    found = []
+    """Return the mean PSNR of pictures with rounded latents, over several qualities."""
+    psnrs_db = []
     for level in _MEASURED_QUALITIES:
         quality = np.array([level], np.float32)
         for picture in torch.split(pictures, 1):
             image = picture.contiguous().numpy()
             encoded = run_file(folder / names["encoder"], {"image": image, "quality": quality})
             latent = np.rint(encoded[0])
-            (made,) = run_file(folder / names["decoder"], {"latent": latent, "quality": quality})
-            error = (to_tensor([made]) - picture).square().mean(dtype=torch.float64)
-            found.append(-10 * math.log10(float(error)))
-    return fmean(found)
+            (decoded,) = run_file(folder / names["decoder"], {"latent": latent, "quality": quality})
+            error = (to_tensor([decoded]) - picture).square().mean(dtype=torch.float64)
+            psnrs_db.append(-10 * math.log10(float(error)))
+    return fmean(psnrs_db)
 
 
 def _write_encoder(model: CodecNetwork, path: Path, latent: int, hyper: int) -> None:
@@ -377,9 +379,9 @@ def _measure(model: CodecNetwork, folder: Path, *, for_int8: bool) -> dict[str, 
     for image, quality in cases:
         with torch.no_grad():
             latent = torch.round(model.analysis(image, quality)[0])
-            wanted = model.synthesis(latent, quality)
+            reference = model.synthesis(latent, quality)
         (picture,) = run_file(decoder, {"latent": latent.numpy(), "quality": quality.numpy()})
-        decoder_error = max(decoder_error, pixel_difference(decoder, picture, wanted))
+        decoder_error = max(decoder_error, pixel_difference(decoder, picture, reference))
     require_pixels(decoder, decoder_error, for_int8=for_int8)
     return {
         "encoder_max_relative_error": encoder_error,

@@ -37,7 +37,7 @@ def export_denoiser(source: Source) -> Manifest:
 
     Raises:
         ParityError: a file does not compute what the model computes.
-        FileNotFoundError: the photographs are not there, which the variant in 8 bits needs.
+        FileNotFoundError: the photographs for calibrating the 8-bit variant are missing.
     """
     recipe = CameraRecipe(**source.recipe)
     network = denoiser_network(recipe)
@@ -46,7 +46,7 @@ def export_denoiser(source: Source) -> Manifest:
         network,
         lambda path: write_graph(network, path),
         lambda exact, variant: write_variant(network, CameraTask(recipe), exact, variant),
-        description="Blind denoiser for photographs and camera frames, with a strength knob.",
+        description="Blind denoiser for photographs and camera frames, with a strength.",
     )
 
 
@@ -66,7 +66,7 @@ def write_denoiser(
         source: the checkpoint.
         network: the network that loads its weights.
         write: writes the graph at a path.
-        write_rounded: given its path, writes the variant in 8 bits at another.
+        write_rounded: writes the 8-bit variant of the first path at the second.
         description: one sentence for people.
         state: additional parameters of a recurrent denoiser.
         still: bundle whose graphs a recurrent denoiser uses for frames without a past.
@@ -77,12 +77,12 @@ def write_denoiser(
     if source.int8:
         files["denoiser_int8"] = "denoiser-int8.onnx"
     margin, origin = -(-network.reach // STRIDE) * STRIDE, source.provenance()
-    taken: dict[str, bytes] = {}
+    still_files: dict[str, bytes] = {}
     if still is not None:
         for role in list(files):
-            own = role.replace("denoiser", STILL)
-            files[own] = files[role].replace("denoiser", STILL)
-            taken[files[own]] = still.files[role]
+            role_still = role.replace("denoiser", STILL)
+            files[role_still] = files[role].replace("denoiser", STILL)
+            still_files[files[role_still]] = still.files[role]
         margin = max(margin, still.manifest.parameters["margin"])
         origin[STILL] = f"{still.manifest.name} {still.manifest.fingerprint.hex()}"
 
@@ -91,7 +91,7 @@ def write_denoiser(
         measured = write(exact)
         if source.int8:
             measured |= write_rounded(exact, folder / files["denoiser_int8"])
-        for path, content in taken.items():
+        for path, content in still_files.items():
             (folder / path).write_bytes(content)
         return measured
 
@@ -114,17 +114,17 @@ def write_denoiser(
 def write_variant(
     network: DenoiserNetwork, task: CameraTask, exact: Path, variant: Path
 ) -> Measured:
-    """Write the graph in 8 bits beside the one in float32; return what it loses.
+    """Write the 8-bit variant of the graph; return what it loses.
 
     Raises:
-        ParityError: the prepared network does not compute the same, or the variant loses too much.
+        ParityError: the prepared network differs from the original, or the variant loses too much.
     """
     frames, strengths = calibration(task)
-    with tempfile.TemporaryDirectory() as aside:
-        ready = Path(aside) / "equalised.onnx"
-        alike = equalised(network, still_groups, frames, strengths)
-        write_graph(alike, ready, wanted=network, for_int8=True)
-        proof = write_int8(ready, variant, frame_feeds(frames, strengths))
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "equalised.onnx"
+        equalised_network = equalised(network, still_groups, frames, strengths)
+        write_graph(equalised_network, prepared, reference=network, for_int8=True)
+        proof = write_int8(prepared, variant, frame_feeds(frames, strengths))
     return proof | measure(exact, variant, task)
 
 
@@ -132,7 +132,7 @@ def write_graph(
     network: DenoiserNetwork,
     path: Path,
     *,
-    wanted: DenoiserNetwork | None = None,
+    reference: DenoiserNetwork | None = None,
     for_int8: bool = False,
 ) -> Measured:
     """Write the graph; return its differences from PyTorch.
@@ -140,7 +140,7 @@ def write_graph(
     Args:
         network: in evaluation mode.
         path: of the file.
-        wanted: what the file must compute; None is the network itself.
+        reference: the network to compare with; None is ``network``.
         for_int8: prepare it for rounding to 8 bits.
 
     Raises:
@@ -153,7 +153,7 @@ def write_graph(
         [Port("clean", FRAME.axes)],
         path,
     )
-    graph = DenoiserGraph(wanted or network)
+    graph = DenoiserGraph(reference or network)
     rng = np.random.default_rng(1)
     cases = [(random_frame(side, rng), s) for side, s in zip(SIDES, STRENGTHS, strict=True)]
     error = max(_difference(path, graph, frame, strength) for frame, strength in cases)

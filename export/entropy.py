@@ -1,7 +1,7 @@
 """Export the entropy network: three graphs of exact integers, one for each step of the coder.
 
-Layers of 1×1 are products of matrices, which take and give channels first or last as what comes
-before and after wants them. Places are taken from the latents and put among them as whole lines.
+1×1 layers are matrix products, with channels first or last as the neighbouring layers need them.
+Positions are taken from the latents, and put back between them, as whole lines.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ FILES = {
 
 
 class FirstGraph(nn.Module):
-    """The first step, its integers frozen; planes of a constant become biases."""
+    """The first step with constant integers; planes of a constant become biases."""
 
     def __init__(self, network: EntropyNetwork) -> None:
         super().__init__()
@@ -53,14 +53,14 @@ class FirstGraph(nn.Module):
         self.choice = _Choice(n, 0)
 
     def forward(self, hyper_latent: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
-        """Return what the third and what the second step go on from, means and scale indices."""
+        """Return the inputs of the third and of the second step, means and scale indices."""
         height, width = hyper_latent.shape[2:]
         sizes = [(factor * height, factor * width) for factor in (1, 2, 4)]
         x = self.enter(_flat(hyper_latent))
         x = _activation(x + self.enter_quality * quality)
-        x = _activation(self.up1.rows(self.mix(x, sizes[0]).T))
+        x = _activation(self.up1.channels_last(self.mix(x, sizes[0]).T))
         x = shuffled(x, sizes[0]).T
-        x = _activation(self.up2.rows(self.mix1(x, sizes[1]).T))
+        x = _activation(self.up2.channels_last(self.mix1(x, sizes[1]).T))
         shared = self.fuse(shuffled(x, sizes[1]).T)
         features = self.features(shared, sizes[2])
         mean, index = self.choice(features, sizes[2])
@@ -69,7 +69,7 @@ class FirstGraph(nn.Module):
 
 
 class SecondGraph(nn.Module):
-    """The second step, which corrects what the first one decided by."""
+    """The second step, which corrects the features of the first."""
 
     def __init__(self, network: EntropyNetwork) -> None:
         super().__init__()
@@ -80,9 +80,11 @@ class SecondGraph(nn.Module):
     def forward(self, features: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return means and scale indices."""
         height, width = features.shape[:2]
-        rows = features.reshape(height * width, -1)
-        known = self.context(context, (height, width))
-        mean, index = self.choice(_activation(rows + self.correct.rows(known.T)), (height, width))
+        positions = features.reshape(height * width, -1)
+        context_features = self.context(context, (height, width))
+        mean, index = self.choice(
+            _activation(positions + self.correct.channels_last(context_features.T)), (height, width)
+        )
         return mean, index
 
 
@@ -109,15 +111,17 @@ class ThirdGraph(nn.Module):
 
 
 class _Context(nn.Module):
-    """Decoded latents, in the order of coding, to features: only the channels that are known."""
+    """From decoded latents, in the order of coding, to features; only of known channels."""
 
     def __init__(self, context: ContextFeatures, quarters: int) -> None:
         super().__init__()
         weight, bias = _scaled(context.known)
         groups = weight[:, :, 0, 0].chunk(GROUPS, 1)
         self.quarters = range(quarters)
-        known = [[groups[partner(place, q)] for q in self.quarters] for place in range(GROUPS)]
-        self.known = nn.Buffer(torch.stack([torch.cat(parts, 1) for parts in known]))
+        place_groups = [
+            [groups[partner(place, q)] for q in self.quarters] for place in range(GROUPS)
+        ]
+        self.known = nn.Buffer(torch.stack([torch.cat(parts, 1) for parts in place_groups]))
         self.bias = nn.Buffer(bias)
         self.around = _Depthwise(context.around)
 
@@ -127,19 +131,19 @@ class _Context(nn.Module):
         values = context.clamp(-CONTEXT_MAX, CONTEXT_MAX)
         quarters = values.split_with_sizes([half for _ in self.quarters], 2)
         groups = [_flat(quarter).chunk(GROUPS) for quarter in quarters]
-        # Rows are put between each other as lines; of planes it would be single values.
+        # Channels last, interleaving moves whole lines; in planes, it would move single values.
         squares = []
         for place, weight in enumerate(self.known):
-            here = torch.cat([groups[q][partner(place, q)] for q in self.quarters])
-            squares.append(torch.addmm(self.bias, here.T, weight.T))
-        rows = _activation(torch.stack(squares)).view(2, 2, half, width, -1)
-        rows = rows.permute(2, 0, 3, 1, 4).reshape(size[0] * size[1], -1)
-        around: Tensor = self.around(rows.T, size)
+            place_values = torch.cat([groups[q][partner(place, q)] for q in self.quarters])
+            squares.append(torch.addmm(self.bias, place_values.T, weight.T))
+        interleaved = _activation(torch.stack(squares)).view(2, 2, half, width, -1)
+        interleaved = interleaved.permute(2, 0, 3, 1, 4).reshape(size[0] * size[1], -1)
+        around: Tensor = self.around(interleaved.T, size)
         return around
 
 
 class _Features(nn.Module):
-    """Sums to the features that are decided by."""
+    """From sums to the features that predict means and scale indices."""
 
     def __init__(self, network: EntropyNetwork) -> None:
         super().__init__()
@@ -147,26 +151,28 @@ class _Features(nn.Module):
 
     def forward(self, sums: Tensor, size: Size) -> Tensor:
         """Map (channels, places) to (places, features)."""
-        return _activation(self.deep.rows(self.mix2(_activation(sums), size).T))
+        return _activation(self.deep.channels_last(self.mix2(_activation(sums), size).T))
 
 
 class _Choice(nn.Module):
-    """Features to means and scale indices at one step's places."""
+    """From features to means and scale indices at the places of one step."""
 
     def __init__(self, network: EntropyNetwork, step: int) -> None:
         super().__init__()
         self.quarters = STEPS[step]
-        # A place has a group of each quarter, and a group a mean and an index for each channel.
+        # At a place, each quarter has a group; each channel of a group has a mean and an index.
         heads = [
             [(unit * part).chunk(GROUPS) for part in _scaled(layer)]
             for layer, unit in ((network.mean, 1.0), (network.index, 1 / INDEX_UNIT))
         ]
-        chosen = [
+        place_heads = [
             [(head, partner(place, q)) for q in self.quarters for head in heads]
             for place in range(GROUPS)
         ]
         weight, bias = (
-            torch.stack([torch.cat([head[part][group] for head, group in here]) for here in chosen])
+            torch.stack(
+                [torch.cat([head[part][group] for head, group in here]) for here in place_heads]
+            )
             for part in (0, 1)
         )
         self.weight, self.bias = nn.Buffer(weight[..., 0, 0]), nn.Buffer(bias.unsqueeze(2))
@@ -175,21 +181,21 @@ class _Choice(nn.Module):
         """Map (places, features) to (1, latent, quarters · H/2, W/2), int32 and uint8."""
         half, width = size[0] // 2, size[1] // 2
         squares = features.view(half, 2, width, 2, -1)
-        found = []
+        place_sums = []
         for place in range(GROUPS):
-            here = squares[:, place >> 1, :, place & 1].reshape(half * width, -1)
-            sums = torch.addmm(self.bias[place], self.weight[place], here.T)
-            found.append(sums.chunk(2 * len(self.quarters)))
-        mean, index = (self._in_order(found, head) for head in (0, 1))
+            place_features = squares[:, place >> 1, :, place & 1].reshape(half * width, -1)
+            sums = torch.addmm(self.bias[place], self.weight[place], place_features.T)
+            place_sums.append(sums.chunk(2 * len(self.quarters)))
+        mean, index = (self._in_order(place_sums, head) for head in (0, 1))
         shape = 1, -1, len(self.quarters) * half, width
         index = index.clamp(0, SCALE_COUNT - 1)
         return mean.to(torch.int32).view(shape), index.to(torch.uint8).view(shape)
 
-    def _in_order(self, found: Sequence[Sequence[Tensor]], head: int) -> Tensor:
-        """Return one of both, (latent, quarters · places), of what was found at each place."""
-        taken = [(quarter, 2 * n + head) for n, quarter in enumerate(self.quarters)]
+    def _in_order(self, place_sums: Sequence[Sequence[Tensor]], head: int) -> Tensor:
+        """Return means or indices, (latent, quarters · places), in the order of coding."""
+        parts = [(quarter, 2 * n + head) for n, quarter in enumerate(self.quarters)]
         groups = [
-            torch.cat([found[place_of(group, quarter)][part] for quarter, part in taken], 1)
+            torch.cat([place_sums[place_of(group, quarter)][part] for quarter, part in parts], 1)
             for group in range(GROUPS)
         ]
         return torch.floor(torch.cat(groups))
@@ -209,13 +215,13 @@ class _Pointwise(nn.Module):
         """Map (inputs, places) to (outputs, places)."""
         return torch.addmm(self.bias.unsqueeze(1), self.weight, x)
 
-    def rows(self, x: Tensor) -> Tensor:
+    def channels_last(self, x: Tensor) -> Tensor:
         """Map (places, inputs) to (places, outputs)."""
         return torch.addmm(self.bias, x, self.weight.T)
 
 
 class _Depthwise(nn.Module):
-    """One with a kernel for each channel, and what activates its sums."""
+    """A depthwise :class:`IntegerConv` with constant integers, and its activation."""
 
     def __init__(self, layer: IntegerConv) -> None:
         super().__init__()
@@ -230,7 +236,7 @@ class _Depthwise(nn.Module):
 
 
 def _scaled(layer: IntegerConv) -> tuple[Tensor, Tensor]:
-    """Return weights and biases as what they stand for: exact, scales being powers of two."""
+    """Return the values of weights and biases; exact, since scales are powers of two."""
     weight, bias, scale = (tensor.detach() for tensor in layer.quantised())
     return weight * scale.view(-1, 1, 1, 1), bias * scale
 
@@ -249,11 +255,11 @@ def prove_exact(network: EntropyNetwork) -> float:
     """Return the largest |partial sum| that any input can cause in any integer layer.
 
     Raises:
-        ParityError: it is not below 2^24, where float32 stops to be exact.
+        ParityError: it is not below 2^24, up to which float32 is exact.
     """
     layers = [layer for layer in network.modules() if isinstance(layer, IntegerConv)]
     worst = max(float(layer.largest_sum().max()) for layer in layers)
-    # Features join the correction's sums, in units of the scale of these.
+    # Features are added to the correction's sums, in units of their scale.
     scale = network.correct.quantised()[2].detach().double()
     joined = network.correct.largest_sum() + ACTIVATION_MAX / scale
     worst = max(worst, float(joined.max()))
@@ -269,7 +275,7 @@ def write_entropy(network: EntropyNetwork, folder: Path) -> dict[str, float]:
     """Write the entropy network's graphs; return the proof that they are exact.
 
     Raises:
-        ParityError: a file does not compute what the network does, or might not on some machine.
+        ParityError: a file differs from the network, or might on some machine.
     """
     _write_steps(network, folder)
     for name in FILES.values():
@@ -318,7 +324,7 @@ def _write_steps(network: EntropyNetwork, folder: Path) -> None:
 
 
 def _largest_error(network: EntropyNetwork, folder: Path) -> float:
-    """Return how far the graphs are from the network, which must be 0."""
+    """Return the largest difference of the graphs from the network, which must be 0."""
 
     def first(hyper_latent: Tensor, quality: Tensor) -> tuple[Tensor, ...]:
         shared = network.shared(hyper_latent, quality)
@@ -339,12 +345,12 @@ def _largest_error(network: EntropyNetwork, folder: Path) -> float:
     with torch.no_grad():
         shared = [network.shared(z, quality) for z, quality, _ in cases]
         features = [_last(network.first(sums)[0]) for sums in shared]
-        known = [context for *_, context in cases]
-        quarter = [context[:, :, : context.shape[2] // 2] for context in known]
+        contexts = [context for *_, context in cases]
+        quarter = [context[:, :, : context.shape[2] // 2] for context in contexts]
         for role, names, module, inputs in (
             ("entropy_first", ("hyper_latent", "quality"), first, [case[:2] for case in cases]),
             ("entropy_second", ("features", "context"), second, pairs(features, quarter)),
-            ("entropy_third", ("shared", "context"), third, pairs(shared, known)),
+            ("entropy_third", ("shared", "context"), third, pairs(shared, contexts)),
         ):
             path = folder / FILES[role]
             errors.append(largest_difference(path, names, module, inputs))
@@ -369,6 +375,6 @@ def _cases(latent: int, hyper: int) -> list[tuple[Tensor, Tensor, Tensor]]:
     for height, width, spread in ((1, 1, HYPER_MAX), (2, 5, 9), (7, 3, HYPER_MAX), (4, 4, 2)):
         z = torch.randint(-spread, spread + 1, (1, hyper, height, width), generator=rng).float()
         size = (1, latent, 4 * height, 2 * width)
-        known = torch.randint(-40 * spread, 40 * spread + 1, size, generator=rng).float()
-        cases += [(z, torch.tensor([quality]), known) for quality in (0.0, 77.0, 255.0)]
+        context = torch.randint(-40 * spread, 40 * spread + 1, size, generator=rng).float()
+        cases += [(z, torch.tensor([quality]), context) for quality in (0.0, 77.0, 255.0)]
     return cases

@@ -32,9 +32,9 @@ def export_graph(
 ) -> None:
     """Write a module as ONNX, opset 18, with the ports' names and axes.
 
-    Every ``DepthToSpace`` becomes the DCR kind: the module's convolutions in front of it must have
-    their channels in that order (:func:`block_major`). For one picture at a time it is spread into
-    transpositions (:mod:`export.shuffle`).
+    Every ``DepthToSpace`` becomes the DCR kind: the convolutions before it must have their channels
+    in that order (:func:`block_major`). For a batch of one it is replaced by transpositions
+    (:mod:`export.shuffle`).
 
     Raises:
         ValueError: the exporter gave another opset, or wrote weights outside the file.
@@ -66,10 +66,10 @@ def export_graph(
 
 
 def _name_sizes(model: ModelProto, inputs: Sequence[Port]) -> None:
-    """Give the sizes between inputs and outputs in terms of the ports' axes.
+    """Express the sizes of intermediate tensors in terms of the ports' axes.
 
-    By equal expressions onnxruntime knows that tensors are of one size, and adds them in the layout
-    of its convolutions, and within these (its ``NchwcTransformer``); else it brings both back.
+    From equal expressions onnxruntime (its ``NchwcTransformer``) knows that tensors have the same
+    size, and adds them in the layout of its convolutions; otherwise it converts both back first.
     """
     axes: dict[str, str] = {}
     for value, port in zip(model.graph.input, inputs, strict=True):

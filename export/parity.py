@@ -1,4 +1,4 @@
-"""Compare the exported file, reloaded and optimised as for users, with the PyTorch model."""
+"""Compare the exported file, loaded and optimised as users load it, with the PyTorch model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ _PIXEL_TOLERANCE = 0.51
 """Levels between a pixel and PyTorch's value before rounding, which alone accounts for 0.5."""
 
 _BORDER_TOLERANCE = 4.0
-"""The same of what is to be rounded, for the sake of its border; it loses about as much then."""
+"""The same for the 8-bit form before rounding, which computes borders differently."""
 
 
 class ParityError(Exception):
@@ -44,45 +44,49 @@ def largest_difference(
 
     A difference is divided by max(1, m), where m is the magnitude of the value or the largest
     magnitude of its tensor. The latter is for sums of large values that cancel out and keep their
-    rounding errors. A module and cases in float64 give a reference without rounding errors of its
-    own; the file gets float32 in any case.
+    rounding errors. With a module and cases in float64, the reference has no rounding errors; the
+    file always gets float32.
     """
     worst = 0.0
     for case in cases:
-        wanted = module(*case)
-        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-        found = run_file(path, {n: x.float().numpy() for n, x in zip(names, case, strict=True)})
-        for one, two in zip(found, wanted, strict=True):
+        reference = module(*case)
+        reference = reference if isinstance(reference, tuple) else (reference,)
+        exported = run_file(path, {n: x.float().numpy() for n, x in zip(names, case, strict=True)})
+        for one, two in zip(exported, reference, strict=True):
             worst = max(worst, difference(path, one, two.numpy(), relative_to=relative_to))
     return worst
 
 
 def difference(
-    path: Path, found: Array, wanted: Array, *, relative_to: Literal["value", "tensor"] = "value"
+    path: Path,
+    exported: Array,
+    reference: Array,
+    *,
+    relative_to: Literal["value", "tensor"] = "value",
 ) -> float:
     """Return the difference of one output from PyTorch's: see :func:`largest_difference`."""
-    reference = wanted.astype(np.float64)
-    magnitude = np.abs(reference)
+    reference_values = reference.astype(np.float64)
+    magnitude = np.abs(reference_values)
     scale = np.maximum(1, magnitude.max() if relative_to == "tensor" else magnitude)
-    return float((_distance(path, found, reference) / scale).max())
+    return float((_distance(path, exported, reference_values) / scale).max())
 
 
-def pixel_difference(path: Path, pixels: Array, wanted: Tensor) -> float:
+def pixel_difference(path: Path, pixels: Array, reference: Tensor) -> float:
     """Return the largest |pixel − PyTorch| in levels; rounding alone gives 0.5.
 
     Args:
         path: of the file, for the message.
         pixels: uint8 (H, W, 3), as the file gave them.
-        wanted: float32 (1, 3, H, W), 1 for the level 255; what goes beyond [0, 1] is clipped.
+        reference: float32 (1, 3, H, W), 1 for the level 255; clipped to [0, 1].
     """
-    levels = 255 * wanted[0].permute(1, 2, 0).double().clamp(0, 1).numpy()
+    levels = 255 * reference[0].permute(1, 2, 0).double().clamp(0, 1).numpy()
     return float(_distance(path, pixels, levels).max())
 
 
-def _distance(path: Path, found: Array, wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    if found.shape != wanted.shape:
-        raise ParityError(f"{path.name}: shape {found.shape}; expected {wanted.shape}")
-    distance: NDArray[np.float64] = np.abs(found.astype(np.float64) - wanted)
+def _distance(path: Path, exported: Array, reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    if exported.shape != reference.shape:
+        raise ParityError(f"{path.name}: shape {exported.shape}; expected {reference.shape}")
+    distance: NDArray[np.float64] = np.abs(exported.astype(np.float64) - reference)
     return distance
 
 

@@ -19,15 +19,15 @@ from export.channels_last import (
     Patches,
     Size,
     after,
-    as_planes,
-    as_rows,
+    as_convolution,
+    as_linear,
     convolution,
     linear,
-    of_planes,
-    of_rows,
     places,
     shuffled,
     shuffled_planes,
+    to_channels_last,
+    to_planes,
 )
 from export.graphs import block_major
 from export.layers import permuted
@@ -51,10 +51,10 @@ class FloatForm(nn.Module):
 
     def __init__(self, network: DenoiserNetwork) -> None:
         super().__init__()
-        self.analysis = of_planes(_of_levels(network.analysis))
+        self.analysis = as_convolution(_of_levels(network.analysis))
         self.stem, self.claim, self.up = network.stem, network.claim, network.up
         self.first, self.level = _ends(network.estimator)
-        self.offset = of_planes(_offset(network))
+        self.offset = as_convolution(_offset(network))
         self.between = AllBetween(network.between) if network.between else None
 
     def of(self, patches: Tensor, levels: Tensor, size: Size) -> tuple[Tensor, Tensor]:
@@ -65,34 +65,34 @@ class FloatForm(nn.Module):
             levels: the same, float32.
             size: height and width in positions.
         """
-        coefficients = self.analysis(as_planes(levels, size))
+        coefficients = self.analysis(to_planes(levels, size))
         return coefficients, coefficients
 
-    def features(self, patches: Tensor, seen: Tensor, claim: Tensor, size: Size) -> Tensor:
+    def features(self, patches: Tensor, source: Tensor, claim: Tensor, size: Size) -> Tensor:
         """Return the first features, (1, width, H/4, W/4).
 
         Args:
             patches, size: as above.
-            seen: input of the convolutions.
+            source: input of the convolutions.
             claim: the claimed noise level, full scale 1, as :attr:`level` gives it.
         """
-        found: Tensor = self.stem(seen) + self.claim(shuffled_planes(claim, size))
-        return found
+        features: Tensor = self.stem(source) + self.claim(shuffled_planes(claim, size))
+        return features
 
     def widened(self, deep: Tensor, size: Size) -> Tensor:
         """Return features at 1/8 upsampled to 1/4, to be added there."""
         return functional.interpolate(self.up(deep), scale_factor=2.0, mode="nearest")
 
-    def noise(self, seen: Tensor, shared: Tensor, x: Tensor) -> Tensor:
+    def noise(self, source: Tensor, shared: Tensor, x: Tensor) -> Tensor:
         """Return the noise of each coefficient, (1, 48, H/4, W/4).
 
         Args:
-            seen: input of the convolutions.
+            source: input of the convolutions.
             shared: coefficients times their shares.
             x: the last features.
         """
         noise: Tensor = shared + self.offset(x)  # onnxruntime fuses the sum into the convolution
-        return noise if self.between is None else noise + self.between(seen, x)
+        return noise if self.between is None else noise + self.between(source, x)
 
 
 class IntegerForm(nn.Module):
@@ -105,41 +105,43 @@ class IntegerForm(nn.Module):
 
     def __init__(self, network: DenoiserNetwork) -> None:
         super().__init__()
-        analysis, claim = _of_levels(network.analysis, MIDDLE), of_rows(network.claim)
+        analysis, claim = _of_levels(network.analysis, MIDDLE), as_linear(network.claim)
         self.analysis = nn.Buffer(analysis.weight.detach())
         first, level = _ends(network.estimator)
         self.level = _repeated(level, _WORD, each=True)  # as often as its byte is beside it
-        stem, byte = of_rows(after(network.stem, analysis)), claim.weight.detach()
+        stem, byte = as_linear(after(network.stem, analysis)), claim.weight.detach()
         byte = byte * (_CLAIM_MAX / LEVELS)
         weight = torch.cat((stem.weight.detach(), (byte / _WORD).expand(-1, _WORD)), 1)
         bias = stem.bias.detach() + claim.bias.detach() + MIDDLE * byte[:, 0]
-        self.first, self.stem = after(first, analysis), of_planes(linear(weight, bias))
+        self.first, self.stem = after(first, analysis), as_convolution(linear(weight, bias))
         self.up = _repeated(network.up, 4)  # for four positions at once
-        self.offset = of_planes(_offset(network, _of_levels(network.analysis).bias.detach()))
+        self.offset = as_convolution(_offset(network, _of_levels(network.analysis).bias.detach()))
         self.between = AllBetween(network.between, analysis) if network.between else None
         self.patches = Patches()
 
     def of(self, patches: Tensor, levels: Tensor, size: Size) -> tuple[Tensor, Tensor]:
         """See :meth:`FloatForm.of`."""
         coefficients = functional.linear(levels, self.analysis)
-        return as_planes(self.patches.centred(patches), size), as_planes(coefficients, size)
+        return to_planes(self.patches.centred(patches), size), to_planes(coefficients, size)
 
-    def features(self, patches: Tensor, seen: Tensor, claim: Tensor, size: Size) -> Tensor:
+    def features(self, patches: Tensor, source: Tensor, claim: Tensor, size: Size) -> Tensor:
         """See :meth:`FloatForm.features`."""
         half = size[0] // 2, size[1] // 2
         claimed = self.patches.bytes(claim * (LEVELS / _CLAIM_MAX))
-        both = torch.cat((patches, shuffled(as_rows(claimed), half)), 1)
-        found: Tensor = self.stem(as_planes(self.patches.centred(both), size))
-        return found
+        patches_and_level = torch.cat((patches, shuffled(to_channels_last(claimed), half)), 1)
+        features: Tensor = self.stem(to_planes(self.patches.centred(patches_and_level), size))
+        return features
 
     def widened(self, deep: Tensor, size: Size) -> Tensor:
         """See :meth:`FloatForm.widened`."""
         return shuffled_planes(self.up(deep), size)
 
-    def noise(self, seen: Tensor, shared: Tensor, x: Tensor) -> Tensor:
+    def noise(self, source: Tensor, shared: Tensor, x: Tensor) -> Tensor:
         """See :meth:`FloatForm.noise`."""
-        added: Tensor = self.offset(x)
-        return shared + (added if self.between is None else added + self.between(seen, x))
+        offset_noise: Tensor = self.offset(x)
+        return shared + (
+            offset_noise if self.between is None else offset_noise + self.between(source, x)
+        )
 
 
 class ShippedDenoiser(nn.Module):
@@ -162,31 +164,33 @@ class ShippedDenoiser(nn.Module):
         size = places(frame)
         patches = self.patches.of(frame)
         levels = patches.float()
-        seen, coefficients = self.form.of(patches, levels, size)
-        x = self.form.features(patches, seen, self.claim(seen, strength), size)
-        decided, _ = self.decide(seen, coefficients, x, size)
-        noise = functional.linear(as_rows(decided), self.synthesis * strength.clamp(max=1.0))
+        source, coefficients = self.form.of(patches, levels, size)
+        x = self.form.features(patches, source, self.claim(source, strength), size)
+        coefficient_noise, _ = self.decide(source, coefficients, x, size)
+        noise = functional.linear(
+            to_channels_last(coefficient_noise), self.synthesis * strength.clamp(max=1.0)
+        )
         return self.patches.picture(levels + noise, size)
 
-    def claim(self, seen: Tensor, strength: Tensor) -> Tensor:
+    def claim(self, source: Tensor, strength: Tensor) -> Tensor:
         """Return the claimed noise level, planes of 2 × 2 blocks at 1/8."""
-        x = self.network.estimator[1:-2](self.form.first(seen))
+        x = self.network.estimator[1:-2](self.form.first(source))
         return functional.relu(self.form.level(x)) * strength.clamp(min=1.0).view(1, 1, 1, 1)
 
     def decide(
-        self, seen: Tensor, coefficients: Tensor, x: Tensor, size: Size
+        self, source: Tensor, coefficients: Tensor, x: Tensor, size: Size
     ) -> tuple[Tensor, Tensor]:
         """Return the noise of each coefficient, (1, 48, H/4, W/4), and the last features.
 
         Args:
-            seen, coefficients: from :meth:`FloatForm.of`.
+            source, coefficients: from :meth:`FloatForm.of`.
             x: the first features.
             size: height and width in positions.
         """
         n = self.network
         x = n.fine_in(x)
         x = n.fine_out(x + self.form.widened(n.coarse(n.down(x)), size))
-        return self.form.noise(seen, coefficients * n.share(x), x), x
+        return self.form.noise(source, coefficients * n.share(x), x), x
 
 
 class ShippedVideo(ShippedDenoiser):
@@ -199,7 +203,7 @@ class ShippedVideo(ShippedDenoiser):
 
     def __init__(self, network: RecurrentNetwork, *, for_int8: bool = False) -> None:
         super().__init__(network, for_int8=for_int8)
-        self.trust, self.keep = of_rows(network.trust), of_rows(network.keep)
+        self.trust, self.keep = as_linear(network.trust), as_linear(network.keep)
         self.spare = -network.recall.in_channels % (_WORD if for_int8 else _BLOCK)
         weight = functional.pad(network.recall.weight.detach(), (0, 0, 0, 0, 0, self.spare))
         assert network.recall.bias is not None
@@ -219,21 +223,28 @@ class ShippedVideo(ShippedDenoiser):
         size = places(frame)
         patches = self.patches.of(frame)
         levels = patches.float()
-        looked, coefficients = self.form.of(patches, levels, size)
-        kept = state.view(size[0] * size[1], self.network.state_channels)
-        known = kept[:, :1]
-        before = self.patches.of(past)
-        _, clean_before = self.form.of(before, before.float(), size)
-        change = as_rows(coefficients - clean_before) * known
-        spare = kept.new_zeros(size[0] * size[1], self.spare)
-        memory = as_rows(self.recall(as_planes(torch.cat((change.abs(), kept, spare), 1), size)))
-        x = self.form.features(patches, looked, self.claim(looked, strength), size)
-        decided, x = self.decide(looked, coefficients, x + as_planes(memory * known, size), size)
-        features = as_rows(x)
-        noise = functional.linear(as_rows(decided) + change * self.trust(features), self.synthesis)
+        source, coefficients = self.form.of(patches, levels, size)
+        state_matrix = state.view(size[0] * size[1], self.network.state_channels)
+        has_past = state_matrix[:, :1]
+        past_patches = self.patches.of(past)
+        _, past_coefficients = self.form.of(past_patches, past_patches.float(), size)
+        change = to_channels_last(coefficients - past_coefficients) * has_past
+        spare_channels = state_matrix.new_zeros(size[0] * size[1], self.spare)
+        memory = to_channels_last(
+            self.recall(to_planes(torch.cat((change.abs(), state_matrix, spare_channels), 1), size))
+        )
+        x = self.form.features(patches, source, self.claim(source, strength), size)
+        coefficient_noise, x = self.decide(
+            source, coefficients, x + to_planes(memory * has_past, size), size
+        )
+        features = to_channels_last(x)
+        noise = functional.linear(
+            to_channels_last(coefficient_noise) + change * self.trust(features), self.synthesis
+        )
         clean = self.patches.picture(levels + noise * strength.clamp(max=1.0), size)
-        kept_next = self.keep(features).clamp(-STATE_LIMIT, STATE_LIMIT)
-        next_state = torch.cat((kept.new_ones(size[0] * size[1], 1), kept_next), 1).view_as(state)
+        kept_features = self.keep(features).clamp(-STATE_LIMIT, STATE_LIMIT)
+        is_known = state_matrix.new_ones(size[0] * size[1], 1)
+        next_state = torch.cat((is_known, kept_features), 1).view_as(state)
         return clean, self.patches.picture(levels + noise, size), next_state
 
 
@@ -257,10 +268,14 @@ def _offset(network: DenoiserNetwork, missing: Tensor | None = None) -> nn.Linea
         network: the denoiser.
         missing: constants that the coefficients lack and that shares apply to, (48,).
     """
-    offset, share, synthesis = of_rows(network.offset), of_rows(network.share), network.synthesis
+    offset, share = as_linear(network.offset), as_linear(network.share)
+    synthesis = network.synthesis
     assert synthesis.bias is not None
-    matrix, own = (x.detach().double() for x in (synthesis.weight[:, :, 0, 0], synthesis.bias))
-    weight, bias = offset.weight.detach(), offset.bias.detach() + torch.linalg.solve(matrix, own)
+    matrix, synthesis_bias = (
+        x.detach().double() for x in (synthesis.weight[:, :, 0, 0], synthesis.bias)
+    )
+    weight = offset.weight.detach()
+    bias = offset.bias.detach() + torch.linalg.solve(matrix, synthesis_bias)
     if missing is not None:
         weight = weight + missing.unsqueeze(1) * share.weight.detach()
         bias = bias + missing * share.bias.detach()
@@ -269,10 +284,10 @@ def _offset(network: DenoiserNetwork, missing: Tensor | None = None) -> nn.Linea
 
 def _repeated(layer: nn.Conv2d, times: int, *, each: bool = False) -> nn.Conv2d:
     """Return a 1 × 1 convolution with its outputs repeated, as a whole or one by one."""
-    rows = of_rows(layer)
+    pointwise = as_linear(layer)
     order = torch.arange(layer.out_channels)
     order = order.repeat_interleave(times) if each else order.repeat(times)
-    return of_planes(linear(rows.weight.detach()[order], rows.bias.detach()[order]))
+    return as_convolution(linear(pointwise.weight.detach()[order], pointwise.bias.detach()[order]))
 
 
 def _ends(estimator: nn.Sequential) -> tuple[nn.Conv2d, nn.Conv2d]:

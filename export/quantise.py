@@ -1,8 +1,8 @@
-"""From a graph in float32 to one in 8 bits: U8S8, the form that processors have instructions for.
+"""Convert a float32 graph to 8 bits: U8S8, the form that processors have instructions for.
 
 Activations become uint8 with one scale for each tensor, weights int8 with one for each channel,
-biases int32. They stand in the graph as pairs of QuantizeLinear and DequantizeLinear (QDQ), which
-onnxruntime folds into integer operators as it loads the file.
+biases int32. The graph holds them as pairs of QuantizeLinear and DequantizeLinear (QDQ), which
+onnxruntime folds into integer operators when it loads the file.
 """
 
 from collections import Counter
@@ -18,24 +18,24 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from export.saturation import rounded
 
 MOVERS = frozenset({"Reshape", "Transpose"})
-"""What moves values and changes none."""
+"""Operators that move values and change none."""
 
 FOLLOWERS = MOVERS | {"LeakyRelu"}
-"""What is computed in 8 bits when its input is.
+"""Operators that are computed in 8 bits if their input is.
 
-Convolutions are, a plain ReLU or limits with the one that they follow, and sums of what they give
-and what they read; of products with constant matrices those that are asked for, which give float32;
-anything else is not.
+Also in 8 bits are convolutions, a plain ReLU or limits that follow one, sums of outputs and inputs
+of convolutions, and the products with constant matrices that the caller names, whose results are
+float32. Everything else stays in float32.
 """
 
 RECTIFIERS = frozenset({"Relu", "Clip"})
-"""What the range of 8 bits does besides."""
+"""Operators that clipping to an 8-bit range can replace."""
 
 TAIL = 1e-4
 """Share of the values of a tensor that may lie beyond each end of its range, and are clipped."""
 
-_BIAS_MAX = 2**30  # of steps: beside tiny weights a bias would not fit int32
-_STRIDE = 7  # of the values that are looked at; no factor of the sides or the channels
+_BIAS_MAX = 2**30  # in steps: with tiny weights, a bias might not fit int32
+_STRIDE = 7  # between the values that are sampled; no factor of the sides or the channels
 
 Feed = Mapping[str, NDArray[Any]]
 
@@ -48,7 +48,7 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, low: float, high: float) -> "Scale":
-        """Return the scale that reaches from low to high; 0 is in it, and is exact."""
+        """Return the scale whose range is low to high, extended to contain 0, which is exact."""
         low, high = min(low, 0.0), max(high, 0.0)
         step = max(high - low, 1e-8) / 255
         return cls(np.float32(step), round(-low / step))
@@ -61,43 +61,43 @@ def scales(
 
     Args:
         model: in float32.
-        feeds: inputs to run it on; one of the graph in float32 has the range [0, 1].
-        products: constant matrices, on the right of products that are taken in 8 bits.
+        feeds: inputs for calibration; float32 inputs of the graph have the range [0, 1].
+        products: constant matrices on the right of products that are computed in 8 bits.
     """
-    taking = [
+    candidates = [
         node
         for node in model.graph.node
         if node.op_type in {"Conv", "Add", *RECTIFIERS, *FOLLOWERS} or _is_product(node, products)
     ]
     weights = {tensor.name for tensor in model.graph.initializer}
     inputs = {port.name: port.type.tensor_type.elem_type for port in model.graph.input}
-    wanted = {name for node in taking for name in (*node.input, *node.output)} - weights
-    wanted.discard("")  # an end that a Clip does not have
-    seen: dict[str, list[NDArray[np.float32]]] = {}
-    for shown in _run_showing(model, sorted(wanted - set(inputs)), feeds):
-        for name, value in shown.items():
-            if value.dtype == np.float32:  # shapes and pixels are moved as well
-                part = value.ravel()[::_STRIDE].copy()  # a view would keep it whole
-                seen.setdefault(name, []).append(part)
-    multiplied = {node.input[0] for node in taking if _is_product(node, products)}
-    found: dict[str, Scale] = {}
-    for name, parts in seen.items():
-        # Products take coefficients: where a large one is clipped, everyone sees it.
-        tail = 0.0 if name in multiplied else TAIL
+    tensor_names = {name for node in candidates for name in (*node.input, *node.output)} - weights
+    tensor_names.discard("")  # a limit that a Clip omits
+    samples: dict[str, list[NDArray[np.float32]]] = {}
+    for tensors in _run_exposing(model, sorted(tensor_names - set(inputs)), feeds):
+        for name, value in tensors.items():
+            if value.dtype == np.float32:  # not shapes and pixels, which are moved too
+                sample = value.ravel()[::_STRIDE].copy()  # a view would keep the whole array
+                samples.setdefault(name, []).append(sample)
+    product_inputs = {node.input[0] for node in candidates if _is_product(node, products)}
+    tensor_scales: dict[str, Scale] = {}
+    for name, parts in samples.items():
+        # Products take coefficients, and clipping a large one is visible.
+        tail = 0.0 if name in product_inputs else TAIL
         low, high = np.quantile(np.concatenate(parts), (tail, 1 - tail))
-        found[name] = Scale.of(float(low), float(high))
-    floats = {name for name in wanted & set(inputs) if inputs[name] == TensorProto.FLOAT}
-    found |= {name: Scale.of(0, 1) for name in sorted(floats)}
-    found |= _given(model)
-    for node in taking:
-        # The same values: another scale would round them again.
-        if node.op_type in MOVERS and node.input[0] in found:
-            found[node.output[0]] = found[node.input[0]]
-    return found
+        tensor_scales[name] = Scale.of(float(low), float(high))
+    floats = {name for name in tensor_names & set(inputs) if inputs[name] == TensorProto.FLOAT}
+    tensor_scales |= {name: Scale.of(0, 1) for name in sorted(floats)}
+    tensor_scales |= _integer_scales(model)
+    for node in candidates:
+        # The values are the same; another scale would round them again.
+        if node.op_type in MOVERS and node.input[0] in tensor_scales:
+            tensor_scales[node.output[0]] = tensor_scales[node.input[0]]
+    return tensor_scales
 
 
-def _given(model: ModelProto) -> dict[str, Scale]:
-    """Return the scales of what a model in float32 makes of integers itself."""
+def _integer_scales(model: ModelProto) -> dict[str, Scale]:
+    """Return the scales of tensors that the float32 model itself converts from integers."""
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     return {
         node.output[0]: Scale(np.float32(constants[node.input[1]]), int(constants[node.input[2]]))
@@ -106,16 +106,16 @@ def _given(model: ModelProto) -> dict[str, Scale]:
     }
 
 
-def _run_showing(
+def _run_exposing(
     model: ModelProto, names: Sequence[str], feeds: Sequence[Feed]
 ) -> Iterator[dict[str, NDArray[Any]]]:
-    """Run a model and yield the tensors of these names, for each feed."""
-    shown = ModelProto()
-    shown.CopyFrom(model)
-    del shown.graph.output[:]
-    shown.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    """Run a model and yield the named tensors, for each feed."""
+    exposed = ModelProto()
+    exposed.CopyFrom(model)
+    del exposed.graph.output[:]
+    exposed.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
     session = onnxruntime.InferenceSession(
-        shown.SerializeToString(), providers=["CPUExecutionProvider"]
+        exposed.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     for feed in feeds:
         yield dict(zip(names, session.run(list(names), dict(feed)), strict=True))
@@ -127,27 +127,26 @@ def quantised(
     exact: Collection[str] = (),
     products: Collection[str] = (),
 ) -> ModelProto:
-    """Return the model with its convolutions in 8 bits, and some of its products.
+    """Return the model with its convolutions, and some of its matrix products, in 8 bits.
 
     Args:
         model: in float32.
         scales: of its tensors.
-        exact: weights of convolutions that stay in float32 all the same.
-        products: constant matrices, on the right of products that take 8 bits too, and give
-            float32.
+        exact: weights of convolutions that stay in float32.
+        products: constant matrices on the right of products that take 8 bits and give float32.
     """
-    made = ModelProto()
-    made.CopyFrom(model)
+    quantised_model = ModelProto()
+    quantised_model.CopyFrom(model)
     writer = _Writer(model, scales, exact, products)
     for node in model.graph.node:
         writer.add(node)
     used = {name for node in writer.nodes for name in node.input}
-    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
-    del made.graph.node[:], made.graph.initializer[:]
-    made.graph.node.extend(writer.nodes)
-    made.graph.initializer.extend([*kept, *writer.constants.values()])
-    onnx.checker.check_model(made, full_check=True)
-    return made
+    initializers = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del quantised_model.graph.node[:], quantised_model.graph.initializer[:]
+    quantised_model.graph.node.extend(writer.nodes)
+    quantised_model.graph.initializer.extend([*initializers, *writer.constants.values()])
+    onnx.checker.check_model(quantised_model, full_check=True)
+    return quantised_model
 
 
 def _is_rounded(node: NodeProto, exact: Collection[str]) -> bool:
@@ -159,16 +158,16 @@ def _is_product(node: NodeProto, products: Collection[str]) -> bool:
 
 
 def _rectified(model: ModelProto, exact: Collection[str]) -> set[str]:
-    """Return what convolutions in 8 bits give to a rectifier alone, and is rounded after it."""
+    """Return outputs of 8-bit convolutions that only a rectifier reads: rounded after it."""
     readers = Counter(name for node in model.graph.node for name in node.input)
-    given = {node.output[0] for node in model.graph.node if _is_rounded(node, exact)}
+    outputs = {node.output[0] for node in model.graph.node if _is_rounded(node, exact)}
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    reads = {node.input[0] for node in model.graph.node if _rectifies(node, constants)}
-    return {name for name in given & reads if readers[name] == 1}
+    rectified_inputs = {node.input[0] for node in model.graph.node if _rectifies(node, constants)}
+    return {name for name in outputs & rectified_inputs if readers[name] == 1}
 
 
 def _rectifies(node: NodeProto, constants: Mapping[str, NDArray[Any]]) -> bool:
-    """Return whether a range of 8 bits, which holds 0, can do what a node does."""
+    """Return whether clipping to an 8-bit range, which contains 0, can replace a node."""
     if node.op_type != "Clip":
         return node.op_type in RECTIFIERS
     ends = [constants.get(name) for name in node.input[1:]]
@@ -177,31 +176,33 @@ def _rectifies(node: NodeProto, constants: Mapping[str, NDArray[Any]]) -> bool:
     )
 
 
-def _read(model: ModelProto, exact: Collection[str], leading: Collection[str]) -> set[str]:
-    """Return what convolutions in 8 bits read, before it is moved to them as well."""
-    found: set[str] = set()
+def _inputs_in_8_bits(
+    model: ModelProto, exact: Collection[str], leading: Collection[str]
+) -> set[str]:
+    """Return the inputs of 8-bit convolutions, also those that are moved on the way."""
+    names: set[str] = set()
     for node in reversed(model.graph.node):
-        leads = node.output[0] in leading and node.output[0] in found
+        leads = node.output[0] in leading and node.output[0] in names
         if leads or _is_rounded(node, exact):
-            found.add(node.input[0])
-    return found
+            names.add(node.input[0])
+    return names
 
 
 def _leading(model: ModelProto, exact: Collection[str]) -> set[str]:
-    """Return what is moved only for convolutions in 8 bits: it is rounded before it is moved."""
-    found: set[str] = set()
+    """Return outputs of moves that only 8-bit convolutions read: rounded before the move."""
+    names: set[str] = set()
     floats = {port.name for port in model.graph.output}
     for node in reversed(model.graph.node):
         if node.op_type in MOVERS and node.output[0] not in floats:
-            found.add(node.output[0])
+            names.add(node.output[0])
             floats.update(node.input[1:])  # a shape
         elif not _is_rounded(node, exact):
             floats.update(node.input)
-    return found
+    return names
 
 
 class _Writer:
-    """Writes the nodes of a graph anew, with pairs of Q and DQ between them."""
+    """Rewrites the nodes of a graph, with pairs of Q and DQ between them."""
 
     def __init__(
         self,
@@ -215,9 +216,9 @@ class _Writer:
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
         self.leading = _leading(model, exact)
-        self.read = _read(model, exact, self.leading)
+        self.inputs_in_8_bits = _inputs_in_8_bits(model, exact, self.leading)
         self.rectified = _rectified(model, exact)
-        self.given = _given(model)
+        self.integer_scales = _integer_scales(model)
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, TensorProto] = {}
         self.integers: set[str] = set()
@@ -227,21 +228,21 @@ class _Writer:
         """Write one node."""
         rectifies = node.op_type in RECTIFIERS and node.input[0] in self.rectified
         if rectifies and node.op_type == "Clip":
-            # onnxruntime folds a ReLU into the rounding, but limits only where it need not.
+            # onnxruntime folds a ReLU into the rounding; a Clip is replaced by the range itself.
             self._write_pair(node.input[0], node.output[0])
             self.integers.update(node.output)
             return
-        made = NodeProto()
-        made.CopyFrom(node)
+        copy = NodeProto()
+        copy.CopyFrom(node)
         follows = node.op_type in FOLLOWERS and node.input[0] in self.integers
         leads = node.output[0] in self.leading
-        adds = node.op_type == "Add" and self.integers | self.read >= {*node.input}
+        adds = node.op_type == "Add" and self.integers | self.inputs_in_8_bits >= {*node.input}
         is_integer = rectifies or follows or leads or adds or _is_rounded(node, self.exact)
         is_product = _is_product(node, self.products)
         for place, name in enumerate(() if rectifies else node.input):
             values = is_product or (is_integer and (adds or place == 0))  # else a shape
             if name not in self.weights and (values or name in self.integers):
-                made.input[place] = self._pair(name)
+                copy.input[place] = self._pair(name)
         if is_integer and node.op_type == "Conv":
             image, weight, *biases = node.input
             unit = self.scales[image].step
@@ -249,36 +250,36 @@ class _Writer:
             step = self._weight(weight, least=sum(largest) / (unit * _BIAS_MAX))
             for bias in biases:
                 self._bias(bias, unit * step)
-            made.input[1:] = [f"{name}_rounded" for name in (weight, *biases)]
+            copy.input[1:] = [f"{name}_rounded" for name in (weight, *biases)]
         if is_product:
             self._weight(node.input[1], axis=1)
-            made.input[1] = f"{node.input[1]}_rounded"
+            copy.input[1] = f"{node.input[1]}_rounded"
         if is_integer:
             self.integers.update(node.output)
-        self.nodes.append(made)
+        self.nodes.append(copy)
 
     def _pair(self, name: str) -> str:
-        """Return the name of a tensor after it went through 8 bits."""
-        if name in self.given:
+        """Return the name of a tensor after rounding to 8 bits."""
+        if name in self.integer_scales:
             return name
         if name not in self.paired:
             self._write_pair(name, name)
         return f"{name}_rounded"
 
     def _write_pair(self, source: str, name: str) -> None:
-        """Write a tensor through 8 bits, in the scale of the one that it becomes."""
+        """Write the rounding of ``source`` to 8 bits, with the scale of the tensor ``name``."""
         self.paired.add(name)
         step, zero = self.scales[name]
         self._constant(f"{name}_step", np.array(step))
         self._constant(f"{name}_zero", np.array(zero, np.uint8))
-        around = [f"{name}_step", f"{name}_zero"]
-        self._node("QuantizeLinear", [source, *around], f"{name}_uint8")
-        self._node("DequantizeLinear", [f"{name}_uint8", *around], f"{name}_rounded")
+        scale_names = [f"{name}_step", f"{name}_zero"]
+        self._node("QuantizeLinear", [source, *scale_names], f"{name}_uint8")
+        self._node("DequantizeLinear", [f"{name}_uint8", *scale_names], f"{name}_rounded")
 
     def _weight(
         self, name: str, *, least: NDArray[np.float32] | float = 0.0, axis: int = 0
     ) -> NDArray[np.float32]:
-        """Write a weight; return the step of each channel along an axis, at least so large."""
+        """Write a weight; return the step of each channel along an axis, ``least`` or larger."""
         integers, step = rounded(self.weights[name], axis, least)
         self._integers(name, integers, step, axis)
         return step

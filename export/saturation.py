@@ -1,12 +1,12 @@
-"""Weights in 8 bits that no processor saturates, and the proof of it.
+"""Round weights to 8 bits so that no processor saturates their products, and prove it.
 
 x86 without VNNI multiplies unsigned by signed bytes with ``vpmaddubsw``, which adds two products in
 16 bits and clips the sum. onnxruntime's kernels (MLAS: ``QgemmU8S8KernelAvx2``,
 ``QgemvU8S8KernelAvx2``, ``ConvSymKernelAvx2`` and those for AVX-512 without VNNI) reduce
 convolutions over (row, column, channel) of a kernel and products of matrices over the rows of the
 right one, and add the values at 2 k and 2 k + 1 of that order. Activations reach 255, so two
-weights of the same sign may reach 128 together; of opposite signs, any are fine. Depthwise
-convolutions multiply in 16 bits and would be exact without.
+weights of the same sign may add up to 128 at most; of opposite signs, any are fine. Depthwise
+convolutions multiply in 16 bits and would be exact without this.
 """
 
 from typing import NamedTuple
@@ -22,8 +22,8 @@ _WEIGHT_MAX = 127
 _ACTIVATION_MAX = 255
 _PAIR_MAX = PAIR_SUM_MAX // _ACTIVATION_MAX
 _STEPS = np.linspace(1, _WEIGHT_MAX / (_PAIR_MAX // 2), 64)
-"""Sizes of a step, relative to the one that reaches the largest weight; of the last, none is too
-large for its neighbour."""
+"""Candidate steps, relative to the one that just represents the largest weight. With the last, any
+two weights fit."""
 
 Integers = NDArray[np.int8]
 Floats = NDArray[np.float32]
@@ -39,8 +39,8 @@ class RoundedWeight(NamedTuple):
 def rounded(weight: Floats, axis: int, least: Floats | float = 0.0) -> RoundedWeight:
     """Round a weight to int8, one step for each channel, so that no pair of products is clipped.
 
-    Each channel has the step that loses least: with a small one some pairs are cut to what fits,
-    with a large one every weight is coarser.
+    Each channel gets the step with the smallest error: with a small step some pairs are reduced to
+    fit, with a large one every weight is coarser.
 
     Args:
         weight: of a convolution, channels first, or the right matrix of a product, channels last.
@@ -83,13 +83,13 @@ def prove_unsaturated(model: ModelProto) -> float:
 
 
 def _fitting(rows: Floats, step: Floats) -> NDArray[np.int64]:
-    """Return rows in steps, both weights of a pair made smaller where they are too large."""
-    found = np.rint(rows / step[:, None]).clip(-_WEIGHT_MAX, _WEIGHT_MAX).astype(np.int64)
-    pairs = _in_pairs(found)
+    """Return rows in steps, with both weights of a pair reduced where their sum is too large."""
+    integers = np.rint(rows / step[:, None]).clip(-_WEIGHT_MAX, _WEIGHT_MAX).astype(np.int64)
+    pairs = _in_pairs(integers)
     beyond = (np.abs(pairs.sum(2)) - _PAIR_MAX).clip(0) * (pairs.prod(2) > 0)
     half = beyond // 2
-    less = np.stack([half, beyond - half], 2)
-    fitting: NDArray[np.int64] = pairs - np.sign(pairs) * less
+    reduction = np.stack([half, beyond - half], 2)
+    fitting: NDArray[np.int64] = pairs - np.sign(pairs) * reduction
     return fitting.reshape(len(rows), -1)[:, : rows.shape[1]]
 
 

@@ -1,8 +1,8 @@
 """DepthToSpace as transpositions: onnxruntime's operator runs in one thread, value by value.
 
-A DCR block holds the colours of its pixels in order, so with the channels last a row of a block is
-contiguous, and onnxruntime makes the channels last after a convolution. The values are the same, in
-a third of the time.
+A DCR block holds the colours of its pixels in order, so in a channels-last layout, to which
+onnxruntime converts after a convolution, a row of a block is contiguous. The values are the same,
+in a third of the time.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 def spread(model: ModelProto) -> None:
     """Replace each DCR DepthToSpace of a batch of one by transpositions; change nothing else."""
-    known = onnx.shape_inference.infer_shapes(model).graph
-    values = (*known.input, *known.value_info, *known.output)
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    values = (*inferred.input, *inferred.value_info, *inferred.output)
     shapes = {value.name: value.type.tensor_type.shape.dim for value in values}
     nodes: list[NodeProto] = []
     for node in model.graph.node:

@@ -1,9 +1,9 @@
-"""Weights as files hold them: in as few bits as lose nothing, with a Cast back to float32.
+"""Store weights in as few bits as possible without loss, with a Cast back to float32.
 
-Integers times a power of two, as the entropy network has them, become int8; what float16 holds
-exactly, float16; both are proven for each weight. Other weights become float16 where pixels show
-that nothing is lost. onnxruntime computes what depends on constants alone once, as it loads a file,
-so that nothing takes longer afterwards.
+Integers times a power of two, as in the entropy network, become int8; weights that float16 holds
+exactly become float16. Both are verified for each weight. Other weights become float16 if the PSNR
+shows no visible loss. onnxruntime computes whatever depends on constants alone when it loads a
+file, so running the graph takes no longer.
 """
 
 import itertools
@@ -19,9 +19,9 @@ from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from export.parity import ParityError
 
 LOSS_MAX_DB = 0.01
-"""What float16 may cost of the PSNR."""
+"""How much PSNR storing weights in float16 may cost."""
 
-_SMALLEST = 256  # values; below it a Cast takes as much as it saves
+_SMALLEST = 256  # values; for fewer, a Cast takes as many bytes as it saves
 _INT8_MAX = 127
 _NO_EXPONENT = 2**15
 
@@ -29,7 +29,7 @@ Floats = NDArray[np.float32]
 
 
 class Stored(NamedTuple):
-    """PSNR of files as they are stored, and how much they lost by it, both in dB."""
+    """PSNR of files as stored, and how much storage cost, both in dB."""
 
     psnr_db: float
     loss_db: float
@@ -43,40 +43,42 @@ def store_exactly(path: Path) -> None:
 def store(paths: Sequence[Path], psnr_db: Callable[[], float]) -> Stored:
     """Store the weights of files in fewer bits, in float16 as far as the PSNR allows.
 
-    Weights that float16 rounds most stay in float32, as many as need be.
+    The weights that float16 rounds most stay in float32, as many as necessary.
 
     Args:
         paths: files that are measured together.
-        psnr_db: measures them as they lie there.
+        psnr_db: measures the files in their current state.
     """
     models = [onnx.load(path) for path in paths]
     names = _by_rounding(models)
-    whole = psnr_db()
+    full_psnr_db = psnr_db()
     while True:
         for place, (path, model) in enumerate(zip(paths, models, strict=True)):
-            path.write_bytes(_packed(model, {name for of, name in names if of == place}))
-        found = psnr_db()
-        if whole - found <= LOSS_MAX_DB or not names:
-            return Stored(found, whole - found)
+            path.write_bytes(_packed(model, {name for owner, name in names if owner == place}))
+        stored_psnr_db = psnr_db()
+        if full_psnr_db - stored_psnr_db <= LOSS_MAX_DB or not names:
+            return Stored(stored_psnr_db, full_psnr_db - stored_psnr_db)
         names = names[: len(names) // 2]
 
 
 def _by_rounding(models: Sequence[ModelProto]) -> list[tuple[int, str]]:
-    """Return weights that float16 can hold, with the place of their model: the best held first."""
+    """Return weights in float16's range, with the index of their model, smallest error first."""
     errors = {}
     for place, model in enumerate(models):
         for tensor in _weights(model):
             values = numpy_helper.to_array(tensor)
             with np.errstate(over="ignore"):
-                beside = values.astype(np.float16).astype(np.float32) - values
-            error = float(np.square(beside).sum() / max(float(np.square(values).sum()), 1e-30))
+                rounding_error = values.astype(np.float16).astype(np.float32) - values
+            error = float(
+                np.square(rounding_error).sum() / max(float(np.square(values).sum()), 1e-30)
+            )
             if np.isfinite(error):
                 errors[place, tensor.name] = error
     return sorted(errors, key=lambda weight: errors[weight])
 
 
 def _weights(model: ModelProto) -> Iterator[TensorProto]:
-    """Yield what may be stored in another form: not the steps of what is in 8 bits."""
+    """Yield the weights that may be stored in another form; not the scales of 8-bit tensors."""
     scales = {
         name
         for node in model.graph.node
@@ -90,53 +92,53 @@ def _weights(model: ModelProto) -> Iterator[TensorProto]:
 
 
 def _packed(model: ModelProto, rounded: Collection[str]) -> bytes:
-    """Return a file in which weights are stored in fewer bits: these rounded, others exactly."""
-    made = ModelProto()
-    made.CopyFrom(model)
+    """Return a model as bytes, with the ``rounded`` weights in float16, others stored exactly."""
+    packed = ModelProto()
+    packed.CopyFrom(model)
     unpacking: list[NodeProto] = []
-    for tensor in list(_weights(made)):
+    for tensor in list(_weights(packed)):
         values = numpy_helper.to_array(tensor)
         parts = _parts(values, may_round=tensor.name in rounded)
         if parts:
-            made.graph.initializer.remove(tensor)
-            unpacking += _unpack(made, tensor.name, parts)
-    nodes = [*unpacking, *made.graph.node]
-    del made.graph.node[:]
-    made.graph.node.extend(nodes)
-    onnx.checker.check_model(made, full_check=True)
-    data: bytes = made.SerializeToString(deterministic=True)
+            packed.graph.initializer.remove(tensor)
+            unpacking += _unpack(packed, tensor.name, parts)
+    nodes = [*unpacking, *packed.graph.node]
+    del packed.graph.node[:]
+    packed.graph.node.extend(nodes)
+    onnx.checker.check_model(packed, full_check=True)
+    data: bytes = packed.SerializeToString(deterministic=True)
     return data
 
 
 def _parts(values: Floats, *, may_round: bool) -> list[NDArray[Any]]:
-    """Return what a weight is the product of, its integers or float16 first; nothing: leave it.
+    """Return the factors of a weight, its int8 or float16 first; empty to leave it as it is.
 
     Raises:
-        ParityError: the product is not the weight, though it must be.
+        ParityError: the product of the factors is not the weight.
     """
-    found = _integers(values)
+    integer_parts = _integers(values)
     with np.errstate(over="ignore"):
         half = values.astype(np.float16)
-    if found is None and (may_round or np.array_equal(half.astype(np.float32), values)):
+    if integer_parts is None and (may_round or np.array_equal(half.astype(np.float32), values)):
         return [half]
-    if found is None:
+    if integer_parts is None:
         return []
-    integers, step = found
+    integers, step = integer_parts
     if not np.array_equal(integers.astype(np.float32) * step, values):
         raise ParityError(
-            f"a weight of shape {values.shape} is not what its int8 and steps make; "
+            f"a weight of shape {values.shape} differs from the product of its int8 and steps; "
             "expected the same values; no bundle was written"
         )
     return [integers, step]
 
 
 def _integers(values: Floats) -> tuple[NDArray[np.int8], Floats] | None:
-    """Return int8 and powers of two, along an axis or two, whose product a weight is; or None."""
+    """Split a weight into int8 and powers of two along one or two axes; None if impossible."""
     lowest = _lowest_bit(values)
     axes = range(values.ndim)
-    kept_axes = [*itertools.combinations(axes, 1), *itertools.combinations(axes, 2)]
-    for kept in kept_axes[: -1 if values.ndim == 2 else None]:
-        others = tuple(axis for axis in axes if axis not in kept)
+    axis_choices = [*itertools.combinations(axes, 1), *itertools.combinations(axes, 2)]
+    for step_axes in axis_choices[: -1 if values.ndim == 2 else None]:
+        others = tuple(axis for axis in axes if axis not in step_axes)
         exponent = lowest.min(axis=others, keepdims=True)
         step = np.ldexp(np.float32(1), np.where(exponent == _NO_EXPONENT, 0, exponent))
         integers = values / step
@@ -154,17 +156,18 @@ def _lowest_bit(values: Floats) -> NDArray[np.int32]:
 
 
 def _unpack(model: ModelProto, name: str, parts: Sequence[NDArray[Any]]) -> list[NodeProto]:
-    """Add the parts of a weight to a model; return the nodes that make it of them."""
+    """Add the factors of a weight to a model; return the nodes that multiply them."""
     stored, *steps = parts
     tensors = {f"{name}_stored": stored, **{f"{name}_step": step for step in steps}}
     model.graph.initializer.extend(
         numpy_helper.from_array(value, key) for key, value in tensors.items()
     )
-    whole = f"{name}_whole" if steps else name
+    cast_name = f"{name}_whole" if steps else name
     cast = helper.make_node(
-        "Cast", [f"{name}_stored"], [whole], name=f"Cast_{name}", to=TensorProto.FLOAT
+        "Cast", [f"{name}_stored"], [cast_name], name=f"Cast_{name}", to=TensorProto.FLOAT
     )
     product = [
-        helper.make_node("Mul", [whole, f"{name}_step"], [name], name=f"Mul_{name}") for _ in steps
+        helper.make_node("Mul", [cast_name, f"{name}_step"], [name], name=f"Mul_{name}")
+        for _ in steps
     ]
     return [cast, *product]

@@ -50,7 +50,7 @@ INT8 = "int8"
 
 _STATE_TOLERANCE = 1e-4
 _STATE_TOLERANCE_INT8 = 0.1
-"""The same for the form for 8 bits, whose noise level is a byte already; after training 1e-3."""
+"""The same for the 8-bit form, whose noise level is a byte; 1e-3 after training."""
 
 _SEQUENCES = 8
 _FRAMES = 4
@@ -70,7 +70,7 @@ def export_video(source: Source) -> Manifest:
         network,
         lambda path: write_graph(network, path),
         lambda exact, variant: write_variant(network, VideoTask(recipe), exact, variant),
-        description="Blind denoiser for video, which remembers the frames before; strength knob.",
+        description="Blind denoiser for video, with a memory of earlier frames and a strength.",
         state={"state_channels": network.state_channels, "state_stride": STATE_STRIDE},
         still=_still(source),
     )
@@ -79,35 +79,39 @@ def export_video(source: Source) -> Manifest:
 def _still(source: Source) -> Bundle | None:
     if source.still is None:
         return None
-    found = Bundle.load(source.still, task="denoiser")
-    manifest = found.manifest
+    bundle = Bundle.load(source.still, task="denoiser")
+    manifest = bundle.manifest
     is_proven = INT8 in manifest.precisions and manifest.never_saturates
     if manifest.is_recurrent or source.int8 > is_proven:
-        wanted = f" that has {INT8!r}, proven not to saturate" if source.int8 else ""
-        raise ValueError(f"--still is {source.still!r}; expected a still denoiser's bundle{wanted}")
-    return found
+        condition = f" that has {INT8!r}, proven not to saturate" if source.int8 else ""
+        raise ValueError(
+            f"--still is {source.still!r}; expected a still denoiser's bundle{condition}"
+        )
+    return bundle
 
 
 def write_variant(
     network: RecurrentNetwork, task: VideoTask, exact: Path, variant: Path
 ) -> Measured:
-    """Write the graph in 8 bits beside the one in float32; return what it loses.
+    """Write the 8-bit variant of the graph; return what it loses.
 
     Raises:
-        ParityError: the prepared network does not compute the same, or the variant loses too much.
+        ParityError: the prepared network differs from the original, or the variant loses too much.
     """
-    seen = calibration(network, task)
-    frame, strength, past, kept = (torch.cat(values) for values in zip(*seen, strict=True))
-    with tempfile.TemporaryDirectory() as aside:
-        ready = Path(aside) / "equalised.onnx"
-        alike = equalised(network, recurrent_groups, frame, strength, State(past, kept))
-        write_graph(alike, ready, wanted=network, for_int8=True)
-        proof = write_int8(ready, variant, state_feeds(frame, strength, State(past, kept)))
-    whole, rounded = (
+    calibration_inputs = calibration(network, task)
+    frame, strength, past, kept = (
+        torch.cat(values) for values in zip(*calibration_inputs, strict=True)
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "equalised.onnx"
+        equalised_network = equalised(network, recurrent_groups, frame, strength, State(past, kept))
+        write_graph(equalised_network, prepared, reference=network, for_int8=True)
+        proof = write_int8(prepared, variant, state_feeds(frame, strength, State(past, kept)))
+    stored_exact, stored_variant = (
         store([path], partial(task.stream_psnr_db, Exported(path, network), CPU))
         for path in (exact, variant)
     )
-    return proof | compared("stream_psnr_25", whole, rounded, variant.name)
+    return proof | compared("stream_psnr_25", stored_exact, stored_variant, variant.name)
 
 
 @torch.no_grad()
@@ -115,13 +119,13 @@ def calibration(network: RecurrentNetwork, task: VideoTask) -> list[tuple[Tensor
     """Return inputs of the graph, batches of (frame, strength, past, state) over sequences."""
     batch = task.batch(0, 0, _SEQUENCES)
     state = network.first_state(batch["frame"][:, 0])
-    seen: list[tuple[Tensor, ...]] = []
+    inputs: list[tuple[Tensor, ...]] = []
     for time in range(task.recipe.frames):
         state = state.moved(batch["motion"][:, time].tolist())
         case = batch["frame"][:, time].contiguous(), batch["strength"], *state
-        seen.append(case)
+        inputs.append(case)
         state = network(case[0], case[1], state).next_state
-    return seen
+    return inputs
 
 
 class Exported(nn.Module):
@@ -135,19 +139,19 @@ class Exported(nn.Module):
         """Clean frames, float32 (N, 3, H, W); the noise level is not among a file's outputs."""
         if state is None:
             state = self.network.first_state(frame)
-        given = state_feeds(frame, strength, state)
-        clean, past, kept = zip(*(run_file(self.path, feed) for feed in given), strict=True)
+        graph_inputs = state_feeds(frame, strength, state)
+        clean, past, kept = zip(*(run_file(self.path, feed) for feed in graph_inputs), strict=True)
         planes = torch.from_numpy(np.stack(kept)).permute(0, 3, 1, 2)
         next_state = State(to_tensor(past), planes)
         return Remembered(to_tensor(clean), torch.zeros_like(planes[:, :1]), next_state)
 
 
 def state_feeds(frame: Tensor, strength: Tensor, state: State) -> list[Feed]:
-    """Return the inputs of a recurrent denoiser's graph one by one, out of batches."""
-    rows = zip(frame_feeds(frame, strength), to_pixels(state.past), state.kept, strict=True)
+    """Split batches into the inputs of single runs of a recurrent denoiser's graph."""
+    runs = zip(frame_feeds(frame, strength), to_pixels(state.past), state.kept, strict=True)
     return [
         {**feed, "past": past, "state": kept.permute(1, 2, 0).contiguous().numpy()}
-        for feed, past, kept in rows
+        for feed, past, kept in runs
     ]
 
 
@@ -155,7 +159,7 @@ def write_graph(
     network: RecurrentNetwork,
     path: Path,
     *,
-    wanted: RecurrentNetwork | None = None,
+    reference: RecurrentNetwork | None = None,
     for_int8: bool = False,
 ) -> Measured:
     """Write the graph; return its differences from PyTorch, after several frames.
@@ -163,7 +167,7 @@ def write_graph(
     Args:
         network: in evaluation mode.
         path: of the file.
-        wanted: what the file must compute; None is the network itself.
+        reference: the network to compare with; None is ``network``.
         for_int8: prepare it for rounding to 8 bits.
 
     Raises:
@@ -183,15 +187,15 @@ def write_graph(
         ],
         path,
     )
-    graph = RecurrentGraph(wanted or network)
+    graph = RecurrentGraph(reference or network)
     errors = [
         _differences(path, graph, side, strength)
         for side, strength in zip(SIDES, STRENGTHS, strict=True)
     ]
-    pixels, kept = (max(found) for found in zip(*errors, strict=True))
-    require_pixels(path, pixels, for_int8=for_int8)
-    require(path, kept, _STATE_TOLERANCE_INT8 if for_int8 else _STATE_TOLERANCE)
-    return {"denoiser_max_error_levels": pixels, "state_max_relative_error": kept}
+    pixel_error, state_error = (max(values) for values in zip(*errors, strict=True))
+    require_pixels(path, pixel_error, for_int8=for_int8)
+    require(path, state_error, _STATE_TOLERANCE_INT8 if for_int8 else _STATE_TOLERANCE)
+    return {"denoiser_max_error_levels": pixel_error, "state_max_relative_error": state_error}
 
 
 @torch.no_grad()
@@ -204,14 +208,14 @@ def _differences(
     state = graph.network.first_state(torch.zeros(1, 3, *side))
     for _ in range(_FRAMES):
         frame = to_tensor([random_frame(side, rng)])
-        # As pixels are, so that both see the same past.
+        # Rounded to pixels, so that both get the same past.
         state = state._replace(past=to_tensor(to_pixels(state.past)))
         case = frame, amount, state
         state = State(*graph(frame, amount, *state)[1:])
     clean, past, kept = run_file(path, state_feeds(*case)[0])
-    wanted = graph(frame, amount, *case[2])
+    reference = graph(frame, amount, *case[2])
     pixels = max(
-        pixel_difference(path, found, planes)
-        for found, planes in zip((clean, past), wanted, strict=False)
+        pixel_difference(path, exported, planes)
+        for exported, planes in zip((clean, past), reference, strict=False)
     )
-    return pixels, difference(path, kept, wanted[2][0].permute(1, 2, 0).numpy())
+    return pixels, difference(path, kept, reference[2][0].permute(1, 2, 0).numpy())

@@ -253,7 +253,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for name, one in made.items():
         exact, variant = folder / f"{name}.onnx", folder / f"{name}-int8.onnx"
-        write_graph(one, exact, wanted=plain, for_int8=True)
+        write_graph(one, exact, reference=plain, for_int8=True)
         int8.write_int8(exact, variant, int8.frame_feeds(FRAMES, STRENGTHS))
         found |= {f"{name}-int8": variant}
     return found | {"ready": exact}
