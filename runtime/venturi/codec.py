@@ -145,10 +145,10 @@ class Codec(Model):
         """
         check_image(image)
         targets = {"quality": quality, "max_bytes": max_bytes, "min_psnr_db": min_psnr_db}
-        given = [name for name, value in targets.items() if value is not None]
-        if len(given) > 1:
+        chosen = [name for name, value in targets.items() if value is not None]
+        if len(chosen) > 1:
             raise InputError(
-                f"{' and '.join(given)} are given together; expected one; leave out the rest"
+                f"{' and '.join(chosen)} are given together; expected one; leave out the rest"
             )
         if max_bytes is not None:
             return within_bytes(partial(self._compress, image), max_bytes)

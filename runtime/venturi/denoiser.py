@@ -45,7 +45,7 @@ class Denoiser(Model):
             threads: how many for one operator; None lets onnxruntime choose.
             precision: ``fp32``, or ``int8`` where ``manifest.precisions`` has it: the network in
                 8 bits, which is faster on CPUs; ``manifest.measured`` states the loss of quality.
-            observer: told what the graphs do and how long it takes, for measurements;
+            observer: is called with what the graphs do and how long it takes;
                 see :class:`venturi.Observer`.
 
         Raises:
@@ -93,16 +93,16 @@ class Denoiser(Model):
     def step(
         self, frame: Pixels, state: DenoiserState | None = None, *, strength: float = 1.0
     ) -> tuple[Pixels, DenoiserState | None]:
-        """Clean a frame, given what the frame before it left.
+        """Clean a frame, given the state after the previous one.
 
         A :class:`DenoiserStream` calls this for each frame; call it to keep the state yourself.
-        Where the whole frame has moved, as under a camera that pans or trembles, what is known of
-        the frames before moves with it. They are forgotten when the frame has another shape than
-        the one before, or when so much of it changed that it must be another scene.
+        If the whole frame has moved, as when a camera pans or shakes, the memory of earlier frames
+        moves with it. The memory is cleared when the shape of the frame changes, and when so much
+        of the frame has changed that it must be another scene.
 
         Args:
             frame: as the picture of :meth:`denoise`.
-            state: what the frame before left; None for the first one.
+            state: the state after the previous frame; None for the first one.
             strength: as for :meth:`denoise`; it may change from frame to frame.
 
         Returns:
@@ -117,16 +117,16 @@ class Denoiser(Model):
         if amount == 0 or not self.manifest.is_recurrent:
             return self._clean(frame, amount, None, keep=False)[0], None
         view = View.of(frame)
-        before = None if state is None else followed(state, view)
-        clean, memory = self._clean(frame, amount, before, keep=True)
+        memory_before = None if state is None else followed(state, view)
+        clean, memory = self._clean(frame, amount, memory_before, keep=True)
         return clean, None if memory is None else DenoiserState(memory, view)
 
     def stream(self) -> "DenoiserStream":
         """Return an object that cleans the frames of one video or camera in their order.
 
-        A recurrent bundle (``manifest.is_recurrent``) uses what it has seen in earlier frames and
-        cleans better for it; any other cleans each frame as ``denoise`` does. For a frame before
-        which nothing is known, a bundle with a graph for such frames runs both of its graphs.
+        A recurrent bundle (``manifest.is_recurrent``) uses earlier frames and cleans better for it;
+        any other cleans each frame as ``denoise`` does. For the first frame, and the first after a
+        cut, a bundle that has a graph for such frames runs both of its graphs.
         """
         return DenoiserStream(self)
 
@@ -140,7 +140,7 @@ class Denoiser(Model):
         picture = whole(image)
         padded = picture.aligned(self.manifest.stride)
         still = self._still if memory is None else None
-        following = self._empty_memory(padded) if keep else None
+        next_memory = self._empty_memory(padded) if keep else None
         if memory is None:
             memory = self._empty_memory(padded)
         margin = self.manifest.parameters["margin"]
@@ -148,16 +148,16 @@ class Denoiser(Model):
             inputs = to_pixels(image, tile.outer), np.array([amount], np.float32)
             shape = inputs[0].shape
             clean = None if still is None else still.run(*inputs, shapes=[shape])[0]
-            if clean is None or following is not None:
+            if clean is None or next_memory is not None:
                 parts = [] if memory is None else memory.part(tile.outer)
                 shapes = [shape, *(part.shape for part in parts)]
-                own, *left = self._graph.run(*inputs, *parts, shapes=shapes)
-                clean = own if clean is None else clean
-                if following is not None:
-                    following.put(tile, *left)
+                result, *next_state = self._graph.run(*inputs, *parts, shapes=shapes)
+                clean = result if clean is None else clean
+                if next_memory is not None:
+                    next_memory.put(tile, *next_state)
             inner = tile.inner.clipped(picture)
             from_pixels(clean[inner.within(tile.outer).slices], out[inner.slices])
-        return out, following
+        return out, next_memory
 
     def _empty_memory(self, padded: Box) -> Memory | None:
         if not self.manifest.is_recurrent:

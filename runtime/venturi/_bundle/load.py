@@ -42,7 +42,7 @@ class Bundle:
 
         Args:
             bundle: the name of a shipped bundle such as ``photo``, or the path of a folder (write
-                ``./photo`` for a folder that is called like a shipped bundle).
+                ``./photo`` for a folder that has the name of a shipped bundle).
             task: the task that the bundle must be for.
 
         Raises:
@@ -90,7 +90,7 @@ def check_fingerprint(manifest: Manifest, fingerprint: bytes) -> None:
 
 
 def shipped_with(fingerprint: bytes) -> str | None:
-    """Return the name of the shipped bundle that has a decoder; None where none has."""
+    """Return the name of the shipped bundle with this fingerprint, or None."""
     for name in shipped():
         with contextlib.suppress(BundleError):  # a damaged one is no answer
             if Manifest.load(SHIPPED / name).fingerprint == fingerprint:
@@ -157,7 +157,7 @@ def _read(folder: Path, entry: FileEntry) -> bytes:
 
 
 def _refuse_links(folder: Path, relative: str) -> None:
-    """Refuse symbolic links below the bundle: its content would lie somewhere else."""
+    """Refuse symbolic links inside a bundle: their content would lie somewhere else."""
     path = folder
     for part in relative.split("/"):
         path = path / part

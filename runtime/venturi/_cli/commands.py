@@ -20,7 +20,7 @@ _DENOISE = Kind(images.READABLE + VIDEOS, images.WRITABLE + video.WRITABLE, vide
 
 
 def compress(arguments: argparse.Namespace) -> int:
-    """Make a .vnt file of every picture."""
+    """Compress every picture to a .vnt file."""
     return jobs.run(plan(arguments, _COMPRESS), _compressing, arguments)
 
 
@@ -50,7 +50,7 @@ def _codec(arguments: argparse.Namespace) -> Codec:
 
 
 def decompress(arguments: argparse.Namespace) -> int:
-    """Make a picture of every .vnt file."""
+    """Decompress every .vnt file to a picture."""
     return jobs.run(plan(arguments, _DECOMPRESS), _decompressing, arguments)
 
 
@@ -75,7 +75,7 @@ def _lost(region: Region) -> str:
 
 
 def denoise(arguments: argparse.Namespace) -> int:
-    """Make a clean picture or video of every noisy one, or clean what a camera sees."""
+    """Clean every picture or video, or the frames of a camera."""
     # Read when OpenCV and FFmpeg are loaded: what matters of what they print is in our errors.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -117,7 +117,7 @@ def _say(line: str) -> None:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure what a model costs here."""
+    """Measure what a model costs on this machine."""
     from venturi.bench import command
 
     return command.run(arguments)

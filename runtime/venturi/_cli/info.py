@@ -66,7 +66,7 @@ def _print_fact(name: str, value: object, indent: str = "") -> None:
 
 
 def _printable(value: object) -> str:
-    """Escape what would steer a terminal, or what it cannot show: a manifest may say anything."""
+    """Escape control characters and what a terminal cannot show: a manifest may hold any text."""
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(value))
     encoding = sys.stdout.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)

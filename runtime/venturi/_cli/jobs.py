@@ -1,4 +1,4 @@
-"""Work on a batch of files: do a job for each, in one process or several, report what fails."""
+"""Process a batch of files, in one process or several, and report failures."""
 
 import argparse
 import contextlib
@@ -64,7 +64,7 @@ def with_bytes(work: Work) -> Job:
 
 
 def run(batch: Sequence[Pair], maker: Maker, arguments: argparse.Namespace) -> int:
-    """Do the job for every pair, also after one has failed; 0 when all of them worked.
+    """Do the job for every pair, even if one fails; return 0 if all worked, else 1.
 
     Args:
         batch: inputs and outputs.
@@ -90,7 +90,7 @@ def run(batch: Sequence[Pair], maker: Maker, arguments: argparse.Namespace) -> i
 def _outcomes(
     batch: Sequence[Pair], maker: Maker, arguments: argparse.Namespace
 ) -> Iterator[Outcome]:
-    """Yield what becomes of each pair, in order.
+    """Yield the outcome of each pair, in order.
 
     Raises:
         VenturiError: a worker process died.
@@ -102,7 +102,7 @@ def _outcomes(
         return
     if arguments.threads is None:
         arguments.threads = max(1, available_cores() // count)
-    # A process of its own for each: libraries that print to standard error are silenced by process.
+    # Processes, not threads: libraries that print to standard error are silenced per process.
     with ProcessPoolExecutor(
         count, multiprocessing.get_context("spawn"), _start, (maker, arguments)
     ) as pool:
@@ -138,8 +138,8 @@ def _work(pair: Pair) -> Outcome:
 
 
 def _attempt(job: Job, pair: Pair) -> Outcome:
-    """Do one job; what the libraries warn of becomes notes."""
-    with warnings.catch_warnings(record=True) as heard:
+    """Do one job; warnings of libraries become notes."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
             notes, error = job(pair.input, pair.output), None
@@ -147,8 +147,8 @@ def _attempt(job: Job, pair: Pair) -> Outcome:
             raise
         except FAILURES as failure:
             notes, error = (), naming(pair.input, failure)
-    told = (" ".join(str(warning.message).split()) for warning in heard)
-    return Outcome(pair.input, pair.output, (*notes, *dict.fromkeys(told)), error)
+    warning_texts = (" ".join(str(warning.message).split()) for warning in caught)
+    return Outcome(pair.input, pair.output, (*notes, *dict.fromkeys(warning_texts)), error)
 
 
 def available_cores() -> int:
@@ -176,7 +176,7 @@ def _write(output: str, data: bytes) -> None:
 
 
 def decode_picture(data: bytes, name: str, arguments: argparse.Namespace) -> images.Picture:
-    """Decode an image file while what its library prints is discarded."""
+    """Decode an image file; discard what its library prints."""
     with quiet_libraries():
         return images.decode(
             data, name=name, background=arguments.background, frame=arguments.frame
@@ -185,19 +185,19 @@ def decode_picture(data: bytes, name: str, arguments: argparse.Namespace) -> ima
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep what libpng and its like print themselves off standard error.
+    """Discard what libpng and similar libraries print to standard error.
 
-    They write to the descriptor, not through Python; what matters of it is in our own errors.
+    They write to the descriptor, not through Python. Our own errors say what matters.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
+    stderr_copy = os.dup(2)
     try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with Path(os.devnull).open("wb") as null:
+            os.dup2(null.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr_copy, 2)
+        os.close(stderr_copy)
 
 
 def _shown(name: str) -> str:
@@ -211,7 +211,7 @@ def naming(name: str, error: BaseException) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error as one line that a terminal shows as it is."""
+    """Return an error as one line that is safe to print to a terminal."""
     if isinstance(error, OSError) and error.strerror:
         return escaped(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
     if isinstance(error, MemoryError):
@@ -222,5 +222,5 @@ def one_line(error: BaseException) -> str:
 
 
 def escaped(text: str) -> str:
-    """Escape what would steer a terminal or break a line: names of files may hold anything."""
+    """Escape control characters and line breaks, which file names may contain."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -40,7 +40,7 @@ class Kind:
 
 
 class _Input(NamedTuple):
-    """An input, and where it stands below the folder that was named."""
+    """An input, and its path relative to the folder that was named."""
 
     name: str
     below: Path
@@ -50,7 +50,7 @@ def plan(arguments: argparse.Namespace, kind: Kind) -> list[Pair]:
     """Pair every input with its output, before any work is done.
 
     Folders among the inputs stand for the files in them, and patterns for what they match. The
-    output is a file or ``-`` for one input, else a folder, which is made when it is not there.
+    output is a file or ``-`` for one input, else a folder, which is created if it is missing.
 
     Args:
         arguments: the command line: ``paths``, ``output``, ``recursive``, ``force`` and
@@ -60,9 +60,9 @@ def plan(arguments: argparse.Namespace, kind: Kind) -> list[Pair]:
     Raises:
         InputError: an output is missing, exists, is an input, or is another pair's as well.
     """
-    named, output = _split(arguments.paths, arguments.output, kind)
-    inputs = [one for name in named for one in _expanded(name, kind, arguments.recursive)]
-    single = len(inputs) == 1 and not _is_folder(output) and Path(named[0]).is_dir() is False
+    input_paths, output = _split(arguments.paths, arguments.output, kind)
+    inputs = [entry for name in input_paths for entry in _expanded(name, kind, arguments.recursive)]
+    single = len(inputs) == 1 and not _is_folder(output) and Path(input_paths[0]).is_dir() is False
     if single:
         pairs = [Pair(inputs[0].name, output)]
         if output != STANDARD:
@@ -90,7 +90,7 @@ def check_new(output: str, *, force: bool) -> None:
 
 
 def _split(paths: Sequence[str], output: str | None, kind: Kind) -> tuple[list[str], str]:
-    """Tell the inputs from the output."""
+    """Separate the inputs from the output."""
     if output is not None:
         return [*paths], output
     *inputs, last = paths
@@ -123,16 +123,16 @@ def _expanded(name: str, kind: Kind, recursive: bool) -> Iterator[_Input]:
         yield _Input(name, Path(path.name))
     elif path.is_dir():
         files = _files(path, recursive)
-        taken = sorted(file for file in files if file.suffix.lower() in kind.inputs)
-        if not taken:
+        matching = sorted(file for file in files if file.suffix.lower() in kind.inputs)
+        if not matching:
             raise InputError(
                 f"{name}: a folder without files that end in {', '.join(kind.inputs)}; expected "
                 f"some{'' if recursive else '; add --recursive to look into the folders in it'}"
             )
-        yield from (_Input(str(file), file.relative_to(path)) for file in taken)
+        yield from (_Input(str(file), file.relative_to(path)) for file in matching)
     elif glob.has_magic(name):
-        found = glob.glob(name, recursive=recursive)  # noqa: PTH207 (it takes absolute patterns)
-        matches = sorted(match for match in found if Path(match).is_file())
+        paths = glob.glob(name, recursive=recursive)  # noqa: PTH207 (it takes absolute patterns)
+        matches = sorted(match for match in paths if Path(match).is_file())
         if not matches:
             raise InputError(f"{name}: matches no file; expected a pattern that does")
         yield from (_Input(match, Path(Path(match).name)) for match in matches)
@@ -155,11 +155,11 @@ def _is_folder(output: str) -> bool:
 def _into_folder(inputs: Sequence[_Input], output: str, kind: Kind) -> list[Pair]:
     if output == STANDARD or Path(output).is_file():
         raise InputError(f"output {output}: expected a folder for {len(inputs)} inputs")
-    if any(one.name == STANDARD for one in inputs):
+    if any(entry.name == STANDARD for entry in inputs):
         raise InputError("standard input: has no name for a file in a folder; name the output file")
     return [
-        Pair(one.name, str(Path(output) / one.below.with_suffix("")) + kind.suffix(one.name))
-        for one in inputs
+        Pair(entry.name, str(Path(output) / entry.below.with_suffix("")) + kind.suffix(entry.name))
+        for entry in inputs
     ]
 
 
@@ -182,7 +182,7 @@ def _check_distinct(pairs: Sequence[Pair]) -> None:
 
 
 def _new(pairs: Sequence[Pair], *, force: bool, skip: bool) -> list[Pair]:
-    """Return the pairs to do: none whose output exists, unless it is to be replaced."""
+    """Return the pairs to do; skip or refuse those whose output exists, unless ``force``."""
     if skip:
         return [pair for pair in pairs if not Path(pair.output).is_file()]
     for pair in pairs:

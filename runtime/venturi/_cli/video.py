@@ -87,15 +87,15 @@ def clean_video(
     stream = denoiser.stream()
     progress = Progress(recode.expected_frames(name) if bar else 0)
     with terminated_like_interrupted(), contextlib.closing(progress):
-        done = recode.recode(
+        recoded = recode.recode(
             name,
             Path(output),
             lambda frame: stream.denoise(frame, strength),
             coding=coding,
             advance=progress.advance,
         )
-    _expect_whole(done, name, output)
-    return tuple(done.notes)
+    _expect_whole(recoded, name, output)
+    return tuple(recoded.notes)
 
 
 def piped(arguments: argparse.Namespace) -> recode.RawFormat | None:
@@ -131,7 +131,7 @@ def clean_pipe(
     """
     stream = denoiser.stream()
     raw: recode.RawFormat | None = arguments.raw
-    done = recode.recode_pipe(
+    recoded = recode.recode_pipe(
         sys.stdin.buffer if name == STANDARD else name,
         standard.binary_output() if output == STANDARD else Path(output),
         lambda frame: stream.denoise(frame, arguments.strength),
@@ -139,16 +139,16 @@ def clean_pipe(
         output_format=arguments.output_format or (raw.name if raw else "y4m"),
         coding=coding,
     )
-    _expect_whole(done, "standard input" if name == STANDARD else name, output)
-    return tuple(done.notes)
+    _expect_whole(recoded, "standard input" if name == STANDARD else name, output)
+    return tuple(recoded.notes)
 
 
-def _expect_whole(done: recode.Recoded, name: str, output: str) -> None:
-    if done.broke_off_s is not None:
+def _expect_whole(recoded: recode.Recoded, name: str, output: str) -> None:
+    if recoded.broke_off_s is not None:
         place = "standard output" if output == STANDARD else output
         raise VideoError(
-            f"{name}: breaks off after {done.broke_off_s:.2f} s ({done.reason}); the "
-            f"{done.frames} frames before are in {place}; fetch the file again"
+            f"{name}: breaks off after {recoded.broke_off_s:.2f} s ({recoded.reason}); the "
+            f"{recoded.frames} frames before are in {place}; fetch the file again"
         )
 
 

@@ -238,13 +238,13 @@ def _names(
 def _expect(name: str, what: str, tensors: Sequence[Tensor], expected: Signature) -> None:
     """Compare a graph's tensors with what the runtime will feed it; symbolic axes fit anything."""
     declared = {tensor.name: (tensor.type, list(tensor.shape)) for tensor in tensors}
-    wanted = {key: (f"tensor({kind})", axes) for key, (kind, axes) in expected.items()}
-    if not set(declared) == set(wanted) or not all(
+    required = {key: (f"tensor({kind})", axes) for key, (kind, axes) in expected.items()}
+    if not set(declared) == set(required) or not all(
         declared[key][0] == kind and (axes is None or _fits(declared[key][1], axes))
-        for key, (kind, axes) in wanted.items()
+        for key, (kind, axes) in required.items()
     ):
         raise BundleError(
-            f"{name}: {what} are {declared}; expected {wanted} (type, axes; None is any); "
+            f"{name}: {what} are {declared}; expected {required} (type, axes; None is any); "
             "export the bundle again"
         )
 

@@ -1,4 +1,4 @@
-"""What a recurrent denoiser carries from one frame to the next."""
+"""The state that a recurrent denoiser passes from one frame to the next."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
@@ -34,7 +34,7 @@ class Memory(NamedTuple):
         return cls(np.full((area.height, area.width, 3), _GREY, np.uint8), kept, stride)
 
     def moved(self, shift: Shift) -> Self:
-        """Return the state of a picture that has moved."""
+        """Return the state, shifted as the picture has moved."""
         if shift == (0, 0):
             return self
         down, right = (round(by / self.stride) for by in shift)
@@ -43,12 +43,12 @@ class Memory(NamedTuple):
         )
 
     def part(self, box: Box) -> list[NDArray[Any]]:
-        """Return what a tile sees of it, as further inputs of the graph."""
+        """Return the state of a tile, as further inputs of the graph."""
         parts = self.past[box.slices], self.kept[box.divided(self.stride).slices]
         return [np.ascontiguousarray(part) for part in parts]
 
     def put(self, tile: Tile, past: Pixels, kept: Planes) -> None:
-        """Put in place the inner box of what the graph made of a tile's outer box."""
+        """Store the inner box of a tile's results, which cover its outer box."""
         pairs: list[tuple[NDArray[Any], NDArray[Any], int]] = [
             (self.past, past, 1),
             (self.kept, kept, self.stride),
@@ -59,7 +59,7 @@ class Memory(NamedTuple):
 
 
 class View(NamedTuple):
-    """What is remembered of a noisy frame, to compare the next one with.
+    """Summary of a noisy frame, to compare the next one with.
 
     Attributes:
         shape: of the frame.
@@ -73,13 +73,13 @@ class View(NamedTuple):
 
     @classmethod
     def of(cls, frame: Pixels) -> Self:
-        """Look at a frame."""
+        """Summarise a frame."""
         return cls(frame.shape, thumbnail(frame), glance(frame))
 
 
 @dataclass(frozen=True, eq=False)
 class DenoiserState:
-    """What a frame leaves for the next one: keep it and hand it to :meth:`Denoiser.step`.
+    """The state after a frame: keep it and pass it to :meth:`Denoiser.step` with the next one.
 
     It is opaque, never changes, and pickles.
     """
@@ -89,8 +89,8 @@ class DenoiserState:
 
 
 def followed(state: DenoiserState, view: View) -> Memory | None:
-    """Return the memory of a state, moved as the frame has; None if the scene is another one."""
-    before = state._view
-    if view.shape != before.shape or is_cut(before.thumbnail, view.thumbnail):
+    """Return the memory of a state, shifted as the frame has moved; None after a cut."""
+    previous = state._view
+    if view.shape != previous.shape or is_cut(previous.thumbnail, view.thumbnail):
         return None
-    return state._memory.moved(motion(before.glance, view.glance))
+    return state._memory.moved(motion(previous.glance, view.glance))

@@ -34,8 +34,8 @@ _RATIO = HYPER_STRIDE // LATENT_STRIDE
 _LATENT_LIMIT = np.iinfo(np.int16).max // MEAN_SCALE
 _SYMBOL_LIMIT = 2**24
 BIT_PRICE, OFFSET_MAX = 0.07, 0.45
-"""How the encoder rounds, in training as well: the squared error that a bit is worth, and the
-largest offset."""
+"""Rounding in the encoder, and in training: the squared error that a bit is worth, and the largest
+offset."""
 
 
 class EntropyGraphs(NamedTuple):
@@ -207,37 +207,37 @@ def _rounding_offset(tables: Tables) -> Planes:
 
 
 def gather(values: NDArray[Any], step: int) -> NDArray[Any]:
-    """Take the places of a step in the order of coding: (M, H / 2, W / 2), or twice as high.
+    """Return the values of a step in the order of coding: (M, H / 2, W / 2), or twice as high.
 
-    A step has one or two quarters, one below the other. Of each quarter of the channels a quarter
-    of the latents has one place of each square of 2 × 2: ``ORDER[group] ^ ORDER[quarter]``, counted
-    0, 1 above 2, 3.
+    A step has one or two quarters, one below the other. In each of four groups of channels, a
+    quarter of the latents has one place of each square of 2 × 2: ``ORDER[group] ^ ORDER[quarter]``,
+    counted 0, 1 above 2, 3.
 
     Args:
         values: (M, H, W), H and W even.
         step: 0, 1 or 2.
     """
     channels, height, width = values.shape
-    taken = np.empty((channels, len(STEPS[step]) * (height // 2), width // 2), values.dtype)
+    gathered = np.empty((channels, len(STEPS[step]) * (height // 2), width // 2), values.dtype)
     for part, place in _parts(values, step):
-        taken[part] = values[place]
-    return taken
+        gathered[part] = values[place]
+    return gathered
 
 
-def scattered(taken: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Put what :func:`gather` took in all steps back together, (M, H, W)."""
-    channels, height, width = taken[-1].shape
-    values = np.empty((channels, height, 2 * width), taken[-1].dtype)
-    for step, given in enumerate(taken):
+def scattered(gathered: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Invert :func:`gather` for all steps: return (M, H, W)."""
+    channels, height, width = gathered[-1].shape
+    values = np.empty((channels, height, 2 * width), gathered[-1].dtype)
+    for step, step_values in enumerate(gathered):
         for part, place in _parts(values, step):
-            values[place] = given[part]
+            values[place] = step_values[part]
     return values
 
 
 def _parts(
     values: NDArray[Any], step: int
 ) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice, slice]]]:
-    """Yield what :func:`gather` makes, and what of; strides copy faster than a mask."""
+    """Yield target and source slices of :func:`gather`; strides copy faster than a mask."""
     channels, half = len(values), values.shape[1] // 2
     for group in range(4):
         of_group = slice(channels * group // 4, channels * (group + 1) // 4)

@@ -1,4 +1,4 @@
-"""Colours as files mean them: profiles to sRGB, depths rounded, alpha laid on a background."""
+"""Convert colours: profiles to sRGB, samples to 8 bits, alpha onto a background."""
 
 from io import BytesIO
 from typing import Any
@@ -10,7 +10,7 @@ from venturi._engine.arrays import Colour, Pixels
 from venturi._io.pillow import colour_management, pillow
 
 _PROBE = np.stack(np.meshgrid(*[np.linspace(0, 255, 9, dtype=np.uint8)] * 3), -1).reshape(27, 27, 3)
-_NEARLY = 1  # the level by which a profile may differ from sRGB and still be called that
+_NEARLY = 1  # levels by which a profile may differ from sRGB and still count as sRGB
 
 
 def to_srgb(image: Any, profile: bytes | None) -> tuple[Any, tuple[str, ...]]:
@@ -21,7 +21,7 @@ def to_srgb(image: Any, profile: bytes | None) -> tuple[Any, tuple[str, ...]]:
         profile: the ICC profile of its file, or None.
 
     Returns:
-        An image of mode L or RGB, and what was done.
+        An image of mode L or RGB, and notes of what was converted.
     """
     if image.mode in ("YCbCr", "HSV"):
         image = image.convert("RGB")
@@ -45,7 +45,7 @@ def _by_profile(image: Any, data: bytes) -> tuple[Any, tuple[str, ...]]:
     try:
         profile = cms.ImageCmsProfile(BytesIO(data))
         name = str(cms.getProfileDescription(profile)).strip() or "without a name"
-        change = cms.buildTransform(
+        transform = cms.buildTransform(
             profile, srgb, image.mode, "RGB", cms.Intent.RELATIVE_COLORIMETRIC
         )
     except (cms.PyCMSError, OSError):
@@ -53,18 +53,20 @@ def _by_profile(image: Any, data: bytes) -> tuple[Any, tuple[str, ...]]:
         return fallback, (
             "the colour profile is damaged or of another kind of picture, and was ignored",
         )
-    if image.mode == "RGB" and _is_srgb(change):
+    if image.mode == "RGB" and _is_srgb(transform):
         return image, ()
-    made = cms.applyTransform(image, change)
+    converted = cms.applyTransform(image, transform)
     if image.mode == "L":
-        made = made.getchannel(0)
-    return made, (f"the colour profile {name!r} was converted to sRGB",)
+        converted = converted.getchannel(0)
+    return converted, (f"the colour profile {name!r} was converted to sRGB",)
 
 
-def _is_srgb(change: Any) -> bool:
-    """Tell whether a transform to sRGB changes next to nothing."""
-    after = np.asarray(colour_management().applyTransform(pillow().fromarray(_PROBE), change))
-    return bool(np.abs(after.astype(int) - _PROBE).max() <= _NEARLY)
+def _is_srgb(transform: Any) -> bool:
+    """Return whether a transform to sRGB changes almost nothing."""
+    converted = np.asarray(
+        colour_management().applyTransform(pillow().fromarray(_PROBE), transform)
+    )
+    return bool(np.abs(converted.astype(int) - _PROBE).max() <= _NEARLY)
 
 
 def eight_bits(pixels: NDArray[Any]) -> Pixels:
@@ -80,8 +82,8 @@ def laid_on(pixels: Pixels, alpha: Pixels, background: Colour) -> Pixels:
     grey_background = len(set(background)) == 1
     if pixels.ndim == 2 and not grey_background:
         pixels = np.repeat(pixels[:, :, None], 3, 2)
-    behind = np.array(background[:1] if pixels.ndim == 2 else background, np.uint32)
+    background_pixel = np.array(background[:1] if pixels.ndim == 2 else background, np.uint32)
     share = alpha.astype(np.uint32)
     if pixels.ndim == 3:
         share = share[:, :, None]
-    return ((pixels * share + behind * (255 - share) + 127) // 255).astype(np.uint8)
+    return ((pixels * share + background_pixel * (255 - share) + 127) // 255).astype(np.uint8)

@@ -60,9 +60,9 @@ def split(
         start = time.perf_counter_ns()
         call()
         total = time.perf_counter_ns() - start
-        known = dict(stopwatch.spent_ns)
-        rest = {CONVERSION: total - sum(known.values()), TOTAL: total}
-        for name, spent in (known | rest).items():
+        spent_ns = dict(stopwatch.spent_ns)
+        rest = {CONVERSION: total - sum(spent_ns.values()), TOTAL: total}
+        for name, spent in (spent_ns | rest).items():
             samples.setdefault(name, []).append(spent / 1e6)
     parts = {name: round(median(values), 3) for name, values in samples.items()}
     return parts, dict(stopwatch.calls)

@@ -71,11 +71,11 @@ def _head(results: Mapping[str, Any]) -> str:
 
 def _points(rows: Sequence[Row]) -> Iterator[Row]:
     """Yield one row of each point; the scenarios of a point share what follows."""
-    known = set()
+    yielded = set()
     for row in rows:
         point = tuple(row[name] for name in _POINT)
-        if point not in known:
-            known.add(point)
+        if point not in yielded:
+            yielded.add(point)
             yield row
         if row["scenario"] in (SERVER, CAMERA):
             yield {**row, "only": row["scenario"]}

@@ -1,4 +1,4 @@
-"""How cleaned frames are coded: the encoder that a file name stands for, and its settings."""
+"""How cleaned frames are encoded: the encoder for a file name, and its settings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ _BARE = {".y4m", ".mjpeg", ".yuv"}
 
 @dataclass(frozen=True)
 class Coding:
-    """What the user asks of the encoder; all of it may be left out.
+    """Settings of the encoder, all optional.
 
     Attributes:
         codec: FFmpeg's name of the encoder (``libx265``), None for the ending's own.
@@ -89,9 +89,9 @@ def encoder_for(path: Path, coding: Coding) -> str:
             "choose one as the ending of the output"
         )
     names = ENCODERS[suffix] if coding.codec is None else (coding.codec,)
-    there = next((name for name in names if _is_encoder(name)), None)
-    if there is not None:
-        return there
+    available = next((name for name in names if _is_encoder(name)), None)
+    if available is not None:
+        return available
     if coding.codec is not None:
         raise InputError(
             f"codec {coding.codec!r}: this PyAV has no such video encoder; expected a name as "

@@ -1,11 +1,11 @@
-"""Clean a video with PyAV: a file whole or not at all, every frame at its own time; or a pipe.
+"""Clean a video file or a pipe with PyAV; every frame keeps its time.
 
     input ─▶ demux ─┬▶ decode ─▶ upright RGB ─▶ clean ─▶ encode ─┬▶ mux ─▶ aside ─▶ output
                     └──── sound and subtitles, copied ───────────┘
 
 The output has the times, the pixel shape, the colour tags, the sound, the subtitles, the chapters
 and the titles of the input; a rotation is applied to the pixels. What a container cannot hold is
-left out with a note.
+left out with a note. An output file appears only when it is complete.
 """
 
 import contextlib
@@ -39,18 +39,18 @@ DEFAULT_RATE = Fraction(30)
 _COPIED = ("audio", "subtitle")
 _RGB, _UNSPECIFIED = 0, 2
 _TOLERANCE_S, _TOLERANCE = 0.5, 0.02
-"""By how much a header's duration errs in whole files."""
+"""By how much the duration in the header of an intact file may be wrong."""
 
 
 @dataclass
 class Recoded:
-    """What became of a video.
+    """The result of cleaning a video.
 
     Attributes:
         frames: read, cleaned, written and counted again in the output.
-        repeated: how often one was written again, since the container has one rate.
-        broke_off_s: where the input breaks off, in seconds from its start; None when it is whole.
-        reason: why it breaks off.
+        repeated: how many were repeated, since the container has a constant frame rate.
+        broke_off_s: where the input ends too early, in seconds from its start; None if complete.
+        reason: why it ends there.
         notes: what was converted, left out or damaged, one sentence each.
     """
 
@@ -63,7 +63,7 @@ class Recoded:
 
 @dataclass(frozen=True)
 class RawFormat:
-    """What frames without a header are.
+    """The format of frames without a header.
 
     Attributes:
         name: ``rawvideo``, ``mjpeg`` or ``y4m``, whose header says the rest.
@@ -78,7 +78,7 @@ class RawFormat:
     rate: float = 30.0
 
     def options(self) -> dict[str, str]:
-        """Return what FFmpeg's demuxer is told."""
+        """Return the options of FFmpeg's demuxer."""
         if self.name == "y4m":
             return {}
         rate = {"framerate": f"{self.rate:g}"}
@@ -106,7 +106,7 @@ def recode(
         advance: called after each frame.
 
     Returns:
-        What was done. An input that breaks off gives an output with all frames before.
+        What was done. If the input ends too early, the output has all frames up to there.
 
     Raises:
         VideoError: the input cannot be read at all, the disk is full, or a frame is missing in
@@ -158,32 +158,32 @@ def _into_file(
     coding: Coding,
     advance: Callable[[], None],
 ) -> Recoded:
-    """Clean an open input into a file that appears when it is complete."""
+    """Clean an open input; the output file appears when it is complete."""
     av = pyav()
     encoder = encoder_for(target, coding)
     video = _video_stream(container, source)
-    place, suffix = resolved(target), target.suffix.lower()
-    aside = place.with_name(f".venturi-{secrets.token_hex(8)}.tmp{suffix}")
+    destination, suffix = resolved(target), target.suffix.lower()
+    temporary = destination.with_name(f".venturi-{secrets.token_hex(8)}.tmp{suffix}")
     try:
-        job = _Job(container, video, str(aside), suffix, encoder, coding)
-        done = _expect_some(job.run(clean, advance), source)
-        _expect_frames(aside, done.frames + done.repeated, target)
-        put_in_place(aside, place)
+        job = _Job(container, video, str(temporary), suffix, encoder, coding)
+        recoded = _expect_some(job.run(clean, advance), source)
+        _expect_frames(temporary, recoded.frames + recoded.repeated, target)
+        put_in_place(temporary, destination)
     except av.FFmpegError as error:
         raise _not_written(target, error) from error
     finally:
-        aside.unlink(missing_ok=True)
-    return done
+        temporary.unlink(missing_ok=True)
+    return recoded
 
 
-def _expect_some(done: Recoded, source: str) -> Recoded:
-    if not done.frames:
+def _expect_some(recoded: Recoded, source: str) -> Recoded:
+    if not recoded.frames:
         raise VideoError(f"{source}: no frame can be read; expected one at least")
-    return done
+    return recoded
 
 
 def expected_frames(source: str) -> int:
-    """Return about how many frames a video file has; 0 where it does not say.
+    """Return roughly how many frames a video file has; 0 if it does not say.
 
     Raises:
         VideoError: it cannot be read at all.
@@ -237,13 +237,13 @@ class _Job:
         self._input, self._video = container, video
         self._sink, self._suffix = sink, suffix
         self._encoder, self._coding = encoder, coding
-        self._done = Recoded()
+        self._recoded = Recoded()
         self._output: Any = None
         self._stream: Any = None
         self._copies: dict[int, Any] = {}
         self._waiting: list[Any] = []  # packets from before the output's streams are known
         self._last_pts: int | None = None
-        self._before: Any = None
+        self._previous: Any = None
         self._end_s = 0.0
         self._packets = 0
 
@@ -264,8 +264,8 @@ class _Job:
                 self._close()
             raise
         self._close()
-        self._judge_end()
-        return self._done
+        self._check_end()
+        return self._recoded
 
     def _close(self) -> None:
         output, self._output = self._output, None
@@ -275,9 +275,9 @@ class _Job:
     def _demux(self) -> Iterator[Any]:
         """Yield the packets to use, until the input ends or breaks off."""
         av = pyav()
-        taken = [s for s in self._input.streams if s.type in _COPIED or s is self._video]
-        self._note_left_out(taken)
-        packets = self._input.demux(taken)
+        streams = [s for s in self._input.streams if s.type in _COPIED or s is self._video]
+        self._note_left_out(streams)
+        packets = self._input.demux(streams)
         while True:
             try:
                 packet = next(packets)
@@ -310,20 +310,20 @@ class _Job:
         if self._output is None:
             self._begin(frame, pixels)
         context = self._stream.codec_context
-        made = self._fitted(pixels, context.width, context.height)
-        out = _tagged(made, frame, context)
+        fitted = self._fitted(pixels, context.width, context.height)
+        out = _tagged(fitted, frame, context)
         out.pts, out.time_base = self._time(frame), self._stream.codec_context.time_base
         self._encode(out)
-        self._done.frames += 1
+        self._recoded.frames += 1
 
     def _encode(self, frame: Any) -> None:
-        """Encode a frame; where each has the same length, repeat the one before until its time."""
-        if is_bare(self._suffix) and self._before is not None:
-            for pts in range(self._before.pts + 1, frame.pts):
-                self._before.pts = pts
-                self._mux_coded(self._before)
-                self._done.repeated += 1
-        self._before = frame
+        """Encode a frame; at a constant rate, first repeat the previous one up to its time."""
+        if is_bare(self._suffix) and self._previous is not None:
+            for pts in range(self._previous.pts + 1, frame.pts):
+                self._previous.pts = pts
+                self._mux_coded(self._previous)
+                self._recoded.repeated += 1
+        self._previous = frame
         self._mux_coded(frame)
 
     def _mux_coded(self, frame: Any) -> None:
@@ -331,7 +331,7 @@ class _Job:
             self._output.mux(coded)
 
     def _upright(self, frame: Any) -> Pixels:
-        """Return a frame's pixels, uint8 (H, W, 3) RGB, turned as the container says."""
+        """Return a frame's pixels, uint8 (H, W, 3) RGB, rotated as the container says."""
         bits = max(component.bits for component in frame.format.components)
         if bits > 8:
             self._note(f"{bits} bits per channel were rounded to 8")
@@ -425,7 +425,7 @@ class _Job:
         self._output.mux(packet)
 
     def _time(self, frame: Any) -> int:
-        """Return a frame's time in the output's unit, always after that of the one before."""
+        """Return a frame's time in the output's unit, always after the previous frame's."""
         unit = self._stream.codec_context.time_base
         if frame.pts is None:
             pts = 0 if self._last_pts is None else self._last_pts + 1
@@ -438,33 +438,33 @@ class _Job:
 
     def _fitted(self, pixels: Pixels, width: int, height: int) -> Pixels:
         """Cut an odd row or column; fit a frame of another size, on black, with a note."""
-        found = pixels.shape[:2]
-        if found == (height, width):
+        size = pixels.shape[:2]
+        if size == (height, width):
             return pixels
-        if found[0] - height in (0, 1) and found[1] - width in (0, 1):
+        if size[0] - height in (0, 1) and size[1] - width in (0, 1):
             return pixels[:height, :width]
         self._note(
-            f"frames of {found[1]} × {found[0]} pixels were fitted into {width} × {height}, the "
+            f"frames of {size[1]} × {size[0]} pixels were fitted into {width} × {height}, the "
             "size of the first"
         )
         return _letterboxed(pixels, width, height)
 
-    def _note_left_out(self, taken: list[Any]) -> None:
-        others = [s.type for s in self._input.streams if s not in taken]
+    def _note_left_out(self, used_streams: list[Any]) -> None:
+        others = [s.type for s in self._input.streams if s not in used_streams]
         if others:
             kinds = ", ".join(sorted(set(others)))
             self._note(f"{len(others)} more streams were left out ({kinds})")
 
     def _note(self, text: str) -> None:
-        if text not in self._done.notes:
-            self._done.notes.append(text)
+        if text not in self._recoded.notes:
+            self._recoded.notes.append(text)
 
     def _break_off(self, reason: str) -> None:
-        self._done.broke_off_s, self._done.reason = self._end_s, reason
+        self._recoded.broke_off_s, self._recoded.reason = self._end_s, reason
 
-    def _judge_end(self) -> None:
-        """Tell an input that ends before its header says from one that is whole."""
-        if self._done.broke_off_s is not None:
+    def _check_end(self) -> None:
+        """Note if the input ended before its header says."""
+        if self._recoded.broke_off_s is not None:
             return
         start = (self._input.start_time or 0) / 1e6
         promised = (self._input.duration or 0) / 1e6
@@ -493,17 +493,17 @@ def _exact() -> Any:
     return way.BILINEAR | way.ACCURATE_RND | way.FULL_CHR_H_INT
 
 
-def _tagged(pixels: Pixels, like: Any, context: Any) -> Any:
+def _tagged(pixels: Pixels, source: Any, context: Any) -> Any:
     """Return an encoder's frame of pixels, coded with the matrix that the file will name."""
     frame = pyav().VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
     is_rgb = context.pix_fmt.startswith(("rgb", "bgr", "gbr"))
-    made = frame.reformat(
+    converted = frame.reformat(
         format=context.pix_fmt,
-        dst_colorspace=None if is_rgb else _matrix(like),
+        dst_colorspace=None if is_rgb else _matrix(source),
         interpolation=_exact(),
     )
-    made.colorspace = context.colorspace
-    return made
+    converted.colorspace = context.colorspace
+    return converted
 
 
 def _letterboxed(pixels: Pixels, width: int, height: int) -> Pixels:

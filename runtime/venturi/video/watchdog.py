@@ -1,4 +1,4 @@
-"""Detect a camera that has stopped, or that repeats one frame for ever."""
+"""Detect a camera that has stopped, or that repeats one frame forever."""
 
 from dataclasses import dataclass
 

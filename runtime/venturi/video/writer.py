@@ -1,8 +1,8 @@
-"""Write a video aside, look whether every frame is in it, and move it into place.
+"""Write a video to a temporary file, check that every frame is in it, and move it into place.
 
-OpenCV's own writer drops frames of another size in silence, says that all went well on a full disk,
-and leaves a file without an index behind when nobody closes it. Hence sizes are fitted here, the
-disk is watched so that there is room to close the file, and what was written is counted again.
+OpenCV's writer silently drops frames of another size, reports success on a full disk, and leaves a
+file without an index if it is not closed. So frames are scaled to one size here, free disk space is
+monitored so that the file can be closed, and the written frames are counted.
 """
 
 import secrets
@@ -39,7 +39,7 @@ class Encoder(Protocol):
 class VideoWriter:
     """A video file that appears when it is closed, and not before.
 
-    A process that is killed leaves a hidden file beside it, which may still hold something.
+    A process that is killed leaves a hidden file beside it, which may still be playable.
 
     Attributes:
         path: the file.
@@ -61,7 +61,7 @@ class VideoWriter:
         Args:
             path: of the file; its ending chooses the format, one of ``ENCODERS``.
             fps: frames per second.
-            open_encoder, count, free: the border to OpenCV and to the disk.
+            open_encoder, count, free: the interface to OpenCV and to the disk.
 
         Raises:
             InputError: the ending names no format that can be written.
@@ -121,9 +121,9 @@ class VideoWriter:
         finally:
             self.discard()
         if counted != self.frames:
-            kept = "it was kept" if counted and keep_part else "it was not kept"
+            note = "it was kept" if counted and keep_part else "it was not kept"
             raise VideoError(
-                f"{self.path}: {counted} of {self.frames} frames are in the file, {kept}; expected "
+                f"{self.path}: {counted} of {self.frames} frames are in the file, {note}; expected "
                 "all: free the disk, or choose another ending or folder"
             )
 
