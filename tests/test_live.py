@@ -381,7 +381,9 @@ def test_other_threads_leave_signals_alone() -> None:
 
 
 def test_options_of_files_and_cameras_are_told_apart() -> None:
-    given = argparse.Namespace(camera=None, output=None, display=False, max_frames=None, paths=[])
+    others = ("output", "max_frames", "codec", "bitrate", "crf", "input_format", "size")
+    given = argparse.Namespace(camera=None, display=False, paths=[], output_format=None)
+    vars(given).update(dict.fromkeys(others))
     video.check_camera_arguments(given)
     given.camera = "0"
     video.check_camera_arguments(given)

@@ -287,13 +287,16 @@ def test_what_is_left_of_a_cut_video_is_written(
         ),
         (("absent.mp4", "out.mp4"), "absent.mp4: No such file"),
         (("in.avi", "out.png"), "video format '.png': expected one of .mp4"),
-        (("in.avi", "-"), "video format ''"),
         (("in.avi", "absent/out.mp4"), "no such folder"),
         (("in.avi", "in.avi"), "is an input and an output"),
         (("in.avi", "out.mp4", "--strength", "7"), "strength is 7.0"),
         (("in.avi", "out.mp4", "--max-frames", "3"), "--max-frames: is for --camera"),
         (("in.avi", "out.mp4", "--display"), "--display: is for --camera"),
         (("in.avi", "--camera", "0"), "in.avi: a path beside --camera"),
+        (("--camera", "in.avi", "-o", "out.avi", "--crf", "9"), "--crf: is for video files"),
+        (("--camera", "in.avi", "-o", "out.avi", "--codec", "ffv1"), "--codec: is for video"),
+        (("in.avi", "out.mp4", "--input-format", "y4m"), "--input-format: is for standard input"),
+        (("in.avi", "out.mp4", "--size", "8x8"), "--size: expected with --input-format rawvideo"),
     ],
 )
 def test_failures_are_one_line_and_leave_nothing(
@@ -408,7 +411,15 @@ def test_raw_frames_through_pipes(tmp_path: Path) -> None:
     for wrong in ("--input-format rawvideo", "--input-format mjpeg --size 64x48"):
         done = piped(tmp_path, f"venturi denoise - - {wrong}", data)
         assert done.returncode == 1
-        assert done.stderr.startswith(b"venturi: error: --size: expected for rawvideo")
+        assert done.stderr.startswith(b"venturi: error: --size: expected with --input-format")
+
+
+def test_an_output_to_a_pipe_does_not_wait_for_standard_input(tmp_path: Path) -> None:
+    """It may be a terminal, from which nothing comes."""
+    write_clip(tmp_path / "in.avi", 2)
+    command = f"exec 3< <(sleep 60); venturi denoise in.avi - <&3 --bundle {BUNDLE}; kill $!; echo"
+    done = piped(tmp_path, command, b"")
+    assert done.stdout.startswith(b"YUV4MPEG2")
 
 
 def test_a_reader_of_frames_that_has_gone_ends_the_command_quietly(tmp_path: Path) -> None:

@@ -83,9 +83,10 @@ def denoise(arguments: argparse.Namespace) -> int:
     if arguments.camera is not None:
         return video.clean_camera(arguments, _say)
     batch = plan(arguments, _DENOISE)
-    arguments.raw = video.piped(arguments)
+    names = [pair.input for pair in batch]
+    arguments.raw = video.piped(arguments, names)
     if arguments.bundle is None and arguments.raw is None:
-        arguments.bundle = video.bundle_for(pair.input for pair in batch)
+        arguments.bundle = video.bundle_for(names)
     arguments.bar = len(batch) == 1 and not (arguments.quiet or arguments.json)
     return jobs.run(batch, _denoising, arguments)
 

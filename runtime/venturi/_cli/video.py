@@ -98,21 +98,24 @@ def clean_video(
     return tuple(recoded.notes)
 
 
-def piped(arguments: argparse.Namespace) -> recode.RawFormat | None:
+def piped(arguments: argparse.Namespace, names: Iterable[str]) -> recode.RawFormat | None:
     """Return what frames standard input gives; None where it gives none.
 
+    Args:
+        arguments: the command line.
+        names: of the inputs; standard input is not looked at unless it is one.
+
     Raises:
-        InputError: an option is missing, or is for another format.
+        InputError: an option is missing, or is for another input.
     """
-    if STANDARD not in arguments.paths:
-        return None
-    name = arguments.input_format
-    if name is None:
-        return recode.RawFormat("y4m") if standard.starts_with(b"YUV4MPEG2") else None
+    name, is_input = arguments.input_format, STANDARD in names
+    if name is not None and not is_input:
+        raise InputError("--input-format: is for standard input; expected - as the input")
     if (name == "rawvideo") != (arguments.size is not None):
-        raise InputError(
-            f"--size: expected for rawvideo, and for nothing else; the input is {name}"
-        )
+        raise InputError("--size: expected with --input-format rawvideo, and with nothing else")
+    if name is None:
+        is_y4m = is_input and standard.starts_with(b"YUV4MPEG2")
+        return recode.RawFormat("y4m") if is_y4m else None
     return recode.RawFormat(name, arguments.size, arguments.pix_fmt, arguments.rate)
 
 
@@ -131,14 +134,15 @@ def clean_pipe(
     """
     stream = denoiser.stream()
     raw: recode.RawFormat | None = arguments.raw
-    recoded = recode.recode_pipe(
-        sys.stdin.buffer if name == STANDARD else name,
-        standard.binary_output() if output == STANDARD else Path(output),
-        lambda frame: stream.denoise(frame, arguments.strength),
-        raw=raw if name == STANDARD else None,
-        output_format=arguments.output_format or (raw.name if raw else "y4m"),
-        coding=coding,
-    )
+    with terminated_like_interrupted():
+        recoded = recode.recode_pipe(
+            sys.stdin.buffer if name == STANDARD else name,
+            standard.binary_output() if output == STANDARD else Path(output),
+            lambda frame: stream.denoise(frame, arguments.strength),
+            raw=raw if name == STANDARD else None,
+            output_format=arguments.output_format or (raw.name if raw else "y4m"),
+            coding=coding,
+        )
     _expect_whole(recoded, "standard input" if name == STANDARD else name, output)
     return tuple(recoded.notes)
 
@@ -255,15 +259,22 @@ def check_camera_arguments(arguments: argparse.Namespace) -> None:
         InputError: it says which.
     """
     if arguments.camera is None:
-        for name in ("display", "max_frames"):
-            if getattr(arguments, name):
-                option = name.replace("_", "-")
-                raise InputError(f"--{option}: is for --camera; name the output as the last path")
-    elif arguments.paths:
+        _refuse(arguments, ("display", "max_frames"), "is for --camera; name the output as a path")
+        return
+    others = "codec", "bitrate", "crf", "input_format", "size", "output_format"
+    _refuse(arguments, others, "is for video files and pipes; expected none beside --camera")
+    if arguments.paths:
         raise InputError(
             f"{arguments.paths[0]}: a path beside --camera; expected the output as --output FILE"
         )
-    elif arguments.output and os.path.realpath(arguments.output) == os.path.realpath(
+    if arguments.output and os.path.realpath(arguments.output) == os.path.realpath(
         arguments.camera
     ):
         raise InputError(f"{arguments.output}: is an input and an output; choose another output")
+
+
+def _refuse(arguments: argparse.Namespace, names: Iterable[str], why: str) -> None:
+    for name in names:
+        value = getattr(arguments, name)
+        if value is not None and value is not False:
+            raise InputError(f"--{name.replace('_', '-')}: {why}")
