@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from venturi._bundle.manifest import FileEntry, Manifest
+from venturi._bundle.manifest import FileEntry, Manifest, Parent, Pictures
 from venturi._format.tables import TOTAL, Tables
 from venturi._layout import ORDER, STEPS
 
@@ -76,8 +76,8 @@ def make_codec(folder: Path) -> None:
         measured={},
         provenance={"made_by": "tests/make_tiny_bundle.py", "licence": "Apache-2.0"},
         version="0.1.0",
-        parent=None,
-        pictures=(),
+        parent=Parent("tiny-codec", "0.0.1", "0" * 64),
+        pictures=(Pictures("means", 1, "Apache-2.0"),),
     )
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8", newline="\n")
 

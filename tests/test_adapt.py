@@ -109,4 +109,7 @@ def test_training_goes_on_from_weights_with_grey_pictures(folders: Path, tmp_pat
         assert latest is not None
         states.append(checkpoint.load(latest)["average"])
     for name, value in states[0].items():
-        assert np.allclose(value.numpy(), states[1][name].numpy(), atol=1e-4), name
+        if name.endswith(".largest"):  # bounds are measured on the weights that a run starts from
+            assert states[1][name] < value
+        else:
+            assert np.allclose(value.numpy(), states[1][name].numpy(), atol=1e-4), name

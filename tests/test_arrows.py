@@ -79,14 +79,19 @@ def test_arrows_between_the_folders(folder: str) -> None:
 
 
 def test_training_takes_of_the_runtime_only_what_it_must_follow() -> None:
-    """The format's integers, motion as the runtime estimates it, and how the encoder rounds."""
+    """Format integers, motion estimation, the encoder's rounding, a manifest's list of pictures."""
     taken = {
         node.module
         for path in (ROOT / "train").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom) and str(node.module).startswith("venturi")
     }
-    assert taken == {"venturi._engine.motion", "venturi._entropy.latents", "venturi._layout"}
+    assert taken == {
+        "venturi._bundle.manifest",
+        "venturi._engine.motion",
+        "venturi._entropy.latents",
+        "venturi._layout",
+    }
 
 
 def test_runtime_needs_numpy_and_onnxruntime_alone() -> None:
