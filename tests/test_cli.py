@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tests import bundles
-from venturi import Codec, Denoiser, VenturiError, __version__, images
+from venturi import Codec, Denoiser, Manifest, VenturiError, __version__, images
+from venturi._bundle.load import locate
 from venturi._cli import jobs
 from venturi._cli.main import main
 from venturi._cli.plan import Pair
@@ -302,9 +303,28 @@ def test_info_of_a_stream(run: Run, tmp_path: Path, capsys: pytest.CaptureFixtur
         "bytes": size,
         "rate_bpp": round(8 * size / (90 * 70), 4),
         "fingerprint": Codec(CODEC).manifest.fingerprint.hex(),
+        "bundle": None,
     }
     assert run("info", "a.vnt") == 0
     assert "width: 90\n" in capsys.readouterr().out
+
+
+def test_info_of_a_stream_names_the_shipped_bundle_that_wrote_it(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fingerprint = Manifest.load(locate("photo")).fingerprint
+    (tmp_path / "a.vnt").write_bytes(pack(Header(False, fingerprint, 12800, 8, 8), [b""]))
+    assert run("info", "a.vnt") == 0
+    assert "bundle: photo\n" in capsys.readouterr().out
+
+
+def test_info_of_a_stream_without_a_quality(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an autoencoder writes it."""
+    (tmp_path / "a.vnt").write_bytes(pack(Header(True, bytes(8), 0, 8, 8), [b""]))
+    assert run("info", "a.vnt", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["quality"] is None
 
 
 def test_info_of_a_bundle(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from venturi._bundle.load import shipped, shipped_with
 from venturi._format.container import read_header
-from venturi._layout import MAX_SIDE, NO_QUALITY_Q8, QUALITY_SCALE
+from venturi._layout import MAX_SIDE
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,11 @@ def probe(data: bytes | bytearray | memoryview) -> Probe:
         InputError: ``data`` is not bytes.
     """
     header = read_header(data, max_pixels=MAX_SIDE**2, check_length=False).header
-    quality = header.quality_q8
     return Probe(
         width=header.width,
         height=header.height,
         is_grey=header.grey,
-        quality=None if quality == NO_QUALITY_Q8 else quality / QUALITY_SCALE,
+        quality=header.quality,
         fingerprint=header.fingerprint.hex(),
         bundle=shipped_with(header.fingerprint),
     )

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from venturi._bundle.load import locate
+from venturi._bundle.load import locate, shipped_with
 from venturi._bundle.manifest import CARD, Manifest
 from venturi._cli.jobs import read
 from venturi._cli.standard import STANDARD
@@ -35,10 +35,11 @@ def _stream_facts(data: bytes) -> dict[str, object]:
         "width": header.width,
         "height": header.height,
         "grey": header.grey,
-        "quality": header.quality_q8 / 256,
+        "quality": header.quality,
         "bytes": len(data),
         "rate_bpp": round(8 * len(data) / (header.width * header.height), 4),
         "fingerprint": header.fingerprint.hex(),
+        "bundle": shipped_with(header.fingerprint),
     }
 
 

@@ -52,6 +52,11 @@ class Header:
     width: int
     height: int
 
+    @property
+    def quality(self) -> float | None:
+        """1 to 100, or None for a model without a quality."""
+        return None if self.quality_q8 == NO_QUALITY_Q8 else self.quality_q8 / QUALITY_SCALE
+
 
 @dataclass(frozen=True)
 class StreamInfo:
