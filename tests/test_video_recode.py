@@ -19,7 +19,6 @@ from venturi.video.recode import RawFormat, expected_frames, recode, recode_pipe
 
 UNIT = Fraction(1, 1000)
 VARIABLE_MS = [0, 40, 80, 520, 560, 1200, 1240, 2000, 2040, 2600]
-LOSSLESS = (".mkv",)
 
 
 def same(frame: Pixels) -> Pixels:

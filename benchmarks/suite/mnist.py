@@ -33,7 +33,6 @@ Floats = NDArray[np.float64]
 
 DATA_SETS = ("mnist", "fashion-mnist")
 BATCHES = (1, 256)
-NOISE_SEED = 0
 GOOD_MSE = 0.010
 _SAFE = 1e-7
 

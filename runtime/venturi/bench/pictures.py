@@ -31,7 +31,8 @@ _UP = 2  # the row filter that adds the row above
 def shipped() -> Pixels:
     """Return the photograph that comes with the package: uint8 (H, W, 3) RGB.
 
-    Its PNG is written with one filter only, so that NumPy decodes it: devices may have no OpenCV.
+    Its PNG is written with one filter only, so that NumPy decodes it: devices may have nothing
+    that reads images.
 
     Raises:
         BundleError: the file is damaged.
@@ -81,12 +82,12 @@ def noisy(image: Pixels, *, seed: int) -> Pixels:
 
 
 def read(paths: Sequence[Path]) -> list[Pixels]:
-    """Read picture files; this needs OpenCV.
+    """Read picture files; this needs the extra ``images``.
 
     Raises:
         OSError: a file cannot be read.
         InputError: a file is no picture.
-        ImportError: OpenCV is not installed.
+        ImportError: Pillow, or what it needs for a file, is not installed.
     """
     from venturi import images
 
