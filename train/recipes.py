@@ -29,25 +29,25 @@ _FIELD = re.compile(r"^    (\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What every training shares.
+    """The fields of every recipe.
 
     Attributes:
-        data: folder of training pictures, of a codec also several with commas between; empty takes
-            the recipe's own folders in VENTURI_DATA.
+        data: folder of training pictures; the codec takes several, separated by commas; empty reads
+            the recipe's folders in VENTURI_DATA.
         steps: number of optimiser steps.
         batch: pictures, crops or sequences in a step, over all processes together.
         learning_rate: peak learning rate, reached after the warm-up.
         final_learning_rate: learning rate at the last step, where the cosine schedule ends.
         warmup: steps over which the learning rate rises linearly.
-        muon: optimise the weights of layers with Muon and the rest with Adam; otherwise use Adam
-            for all.
+        muon: optimise the weights of layers with Muon and the rest with Adam; otherwise use only
+            Adam.
         clip_norm: gradients are scaled down to this norm when theirs is larger.
         average: decay of the exponential moving average of the weights, which is what is exported.
         seed: seed of the initial weights, the batches and the noise.
         threads: CPU threads.
         device: cpu, cuda, or auto, which takes CUDA where there is a GPU.
         bfloat16: run the pixel networks in bfloat16 (autocast).
-        compile: use torch.compile, which pays on a GPU and was slower on a CPU.
+        compile: use torch.compile, which is faster on a GPU and was slower on a CPU.
         checkpoint_every: steps between checkpoints.
         validate_every: steps between validations.
     """
@@ -112,9 +112,9 @@ class PhotoRecipe(Recipe):
         balance: each crop's loss is divided by (its lambda / the middle lambda) to this power, so
             that high rates do not dominate low ones.
         evenness: each crop's loss is divided by itself to this power, so that difficult pictures do
-            not dominate easy ones: 0 counts bytes in all, 1 the mean of percentages.
-        held_out: pictures kept from training beside every twentieth, by names without suffix and
-            with commas between: each that another folder shows as well, on its other side.
+            not dominate easy ones: 0 minimises the total of bytes, 1 the mean of percentages.
+        held_out: pictures kept from training in addition to every twentieth: names without suffix,
+            separated by commas; by default, pictures that another folder has in its validation.
         ssimulacra2_share: share of SSIMULACRA2 in the distortion of photographs, the rest being
             squared error; 0 trains for PSNR.
         ssimulacra2_min: weight of SSIMULACRA2's sum of errors against bits per pixel at quality 1,
@@ -122,7 +122,7 @@ class PhotoRecipe(Recipe):
         ssimulacra2_max: the same weight at quality 100.
         synthetic_share: share of crops that no camera took: text, plots, flat colours and the like.
         synthetic_ssimulacra2_share: share of SSIMULACRA2 in the distortion of these crops.
-        extra_data: folder of pictures drawn as one more kind of these, X-rays for instance; empty
+        extra_data: folder of pictures that are one more kind of these crops, such as X-rays; empty
             for none.
         width: channels at 1/8 of the resolution.
         deep_width: channels at 1/16 of the resolution.
@@ -255,7 +255,7 @@ class CameraVideoRecipe(CameraFastRecipe):
 
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderRecipe(Recipe):
-    """What all autoencoders share.
+    """The common fields of all autoencoders.
 
     Attributes:
         data: folder of idx files, or of pictures of one size; empty takes the data set.
@@ -402,5 +402,5 @@ RECIPES: Mapping[str, type[Recipe]] = {
 
 
 def of_kind(table: Mapping[type[Recipe], T], recipe: type[Recipe]) -> T:
-    """Return what a table has for a recipe, or for the nearest kind that the recipe belongs to."""
+    """Return a table's entry for the class of a recipe, or for its nearest base class."""
     return next(table[kind] for kind in recipe.__mro__ if kind in table)

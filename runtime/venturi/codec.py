@@ -275,7 +275,7 @@ class Codec(Model):
             data: the container.
             info: of its header.
             part: in pixels.
-            lost: takes the chunks that are damaged; None raises at the first one.
+            lost: receives the damaged chunks; if None, the first one raises.
         """
         header, picture = info.header, _area(info.header)
         needed = self._transform.needed(part, picture)
@@ -307,7 +307,7 @@ class Codec(Model):
 
 @contextmanager
 def _noting_damage(chunk: Box, lost: list[Box] | None) -> Iterator[None]:
-    """Put a chunk that is damaged into ``lost``; without a list, let the error through."""
+    """Add a damaged chunk to ``lost``; if that is None, let the error through."""
     try:
         yield
     except StreamError:

@@ -1,8 +1,8 @@
 """Read and write image files: RGB or grey, 8 bits, upright, in sRGB.
 
 A note says what was converted on the way: another depth, a colour profile, an opaque alpha channel,
-one frame of several. What no picture can carry is refused: transparency, unless a background is
-given, and floating-point pixels. Nothing that can be seen is lost in silence.
+one frame of several. What the models cannot represent is refused: transparency, unless a background
+is given, and floating-point pixels. Nothing visible is lost silently.
 
 Pillow is imported by the first call. It reads 16 bits per colour channel as 8 by dropping bits, so
 OpenCV reads those; HEIC and JPEG XL need Pillow's plugins for them.
@@ -51,7 +51,7 @@ _PNG_BITS = 24  # where the byte stands
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as the models take it, and what was done to make it so."""
+    """A picture as the models take it, and notes of what was converted."""
 
     pixels: Pixels
     """uint8 (H, W, 3) RGB, or (H, W) grey."""
@@ -94,9 +94,9 @@ def write(path: str | os.PathLike[str], pixels: Pixels) -> None:
 def decode(
     data: bytes, *, name: str, background: Colour | None = None, frame: int | None = None
 ) -> Picture:
-    """Make a picture of an image file's bytes.
+    """Decode an image file.
 
-    The orientation that the file notes is applied, and colours are converted to sRGB. Grey files
+    The orientation tag of the file is applied, and colours are converted to sRGB. Grey files
     give grey pictures.
 
     Args:
@@ -127,9 +127,9 @@ def decode(
 
 
 def encode(pixels: Pixels, suffix: str) -> bytes:
-    """Make the bytes of an image file; ``suffix`` chooses the format (``.png``).
+    """Encode an image file; ``suffix`` chooses the format (``.png``).
 
-    Lossless where the format can be; JPEG has quality 95.
+    The result is lossless if the format can be; JPEG has quality 95.
 
     Args:
         pixels: uint8 (H, W, 3) RGB or (H, W) grey, in any memory layout; never changed.
@@ -291,7 +291,7 @@ def _without_alpha(
 
 
 def _turned(pixels: Pixels, image: Any) -> Pixels:
-    """Turn a picture upright, as its file notes (EXIF orientation, which AVIF's is read as)."""
+    """Turn a picture upright, following its EXIF orientation (AVIF's is read as such)."""
     orientation = image.getexif().get(0x0112)  # of any type, in a damaged file
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)

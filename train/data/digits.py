@@ -58,7 +58,7 @@ _TIMEOUT_S = 30
 
 
 class Labelled(NamedTuple):
-    """Pictures and what they show.
+    """Pictures and their labels.
 
     Attributes:
         images: uint8 (N, H, W) grey or (N, H, W, 3) RGB.

@@ -50,7 +50,7 @@ Who must be sure trains their own on other pictures, with `--data FOLDER`."""
 
 
 def collection_of(path: Path) -> Collection:
-    """Return the collection that a picture is from: its folder, if it is none of these."""
+    """Return the collection of a picture; its folder, if it belongs to no known one."""
     folder = Collection("*", f"folder {path.parent.name!r}", "not stated")
     return next((one for one in COLLECTIONS if fnmatchcase(path.name, one.pattern)), folder)
 
@@ -62,7 +62,7 @@ def by_collection(paths: Iterable[Path]) -> tuple[Pictures, ...]:
 
 
 def section(pictures: Sequence[Pictures]) -> str:
-    """Return what a model card says of the pictures that a model learned from, Markdown."""
+    """Return the section of a model card about the training pictures, Markdown."""
     rows = [f"| {one.collection} | {one.count or 'unknown'} | {one.licence} |" for one in pictures]
     parts = ["## Data and licences"]
     if rows:
@@ -79,8 +79,8 @@ def main(folder: str) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(["picture", "collection", "licence"])
     for path in listed(Path(folder)):
-        found = collection_of(path)
-        writer.writerow([path.name, found.name, found.licence])
+        collection = collection_of(path)
+        writer.writerow([path.name, collection.name, collection.licence])
 
 
 if __name__ == "__main__":

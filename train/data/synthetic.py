@@ -1,7 +1,8 @@
-"""Pictures that no camera took, drawn on the fly: what else a codec is given, with a seed.
+"""Synthetic training pictures, drawn on the fly from a seed.
 
 Text, interfaces, plots, maps, codes, flat colours, gradients, noise and patterns down to one pixel,
-and photographs in unusual states. A codec that has only seen photographs may destroy any of them.
+and photographs that were processed in unusual ways. A codec that was trained on photographs alone
+may destroy any of them.
 """
 
 from collections.abc import Callable
@@ -33,9 +34,9 @@ def of_kind(name: str, rng: Rng, side: int, photograph: Callable[[], Image]) -> 
 
     Args:
         name: of the kind, a key of ``DRAWN`` or ``CHANGED``.
-        rng: everything follows from it.
+        rng: the source of all randomness.
         side: of the picture, pixels.
-        photograph: what returns a random crop of this side, for kinds that change one.
+        photograph: returns a random crop of this side, for kinds that change one.
     """
     picture = DRAWN[name](rng, side) if name in DRAWN else CHANGED[name](rng, photograph())
     return np.ascontiguousarray(picture, np.uint8)
@@ -366,7 +367,7 @@ def _thin(rng: Rng) -> int:
 
 
 def _words(rng: Rng, length: int) -> str:
-    """Return so many letters and marks, as words."""
+    """Return this many letters and punctuation marks, as words."""
     letters = [" ", *_LETTERS]
     weights = np.r_[6.0, np.linspace(3, 0.3, len(_LETTERS))]
     chars = rng.choice(letters, length, p=weights / weights.sum())

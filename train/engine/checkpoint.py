@@ -20,7 +20,7 @@ _NAME = re.compile(r"step-(\d+)\.pt")
 
 
 def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write ``folder/step-N.pt`` whole or not at all, then delete all but the last two."""
+    """Write ``folder/step-N.pt`` atomically, then delete all but the last two."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:07d}.pt"
     _write(path, state)
@@ -91,7 +91,7 @@ def find(start: str) -> Path:
 def save_weights(
     path: Path, task: str, step: int, recipe: Mapping[str, Any], average: Mapping[str, Tensor]
 ) -> None:
-    """Write what fine-tuning and export need: averaged weights, recipe and number of steps."""
+    """Write averaged weights, recipe and number of steps, for fine-tuning and export."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, {"task": task, "step": step, "recipe": recipe, "average": average})
 

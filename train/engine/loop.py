@@ -53,8 +53,8 @@ def optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.Adam(model.parameters(), lr=recipe.learning_rate)
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     matrices = [p for layer in layers for p in layer.parameters(recurse=False) if p.ndim > 1]
-    taken = set(matrices)
-    others = [parameter for parameter in model.parameters() if parameter not in taken]
+    in_muon = set(matrices)
+    others = [parameter for parameter in model.parameters() if parameter not in in_muon]
     return MuonAdam(matrices, others, lr=recipe.learning_rate)
 
 

@@ -12,20 +12,20 @@ Metrics = dict[str, float]
 
 
 class Task(Protocol):
-    """What is trained: a network, its batches and its loss.
+    """A network to train, with its batches and its loss.
 
     Batches and noise depend on (seed, step, rank) alone, so a resumed run is identical.
     """
 
     @property
     def recipe(self) -> Recipe:
-        """What is trained, on what, how long."""
+        """Network, data and length of the training."""
 
     def build(self) -> nn.Module:
         """Return the network, freshly initialised."""
 
     def settle(self, model: nn.Module) -> None:
-        """Complete a network that has got the weights of a checkpoint from elsewhere."""
+        """Complete a network that was filled with the weights of another run."""
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return the inputs of one step for one process, on the CPU."""

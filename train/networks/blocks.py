@@ -42,7 +42,7 @@ class Block(nn.Module):
         return x + self.change(x)
 
     def change(self, x: Tensor) -> Tensor:
-        """Return what it adds to its input."""
+        """Return what the block adds to its input."""
         y: Tensor = self.project(functional.leaky_relu(self.spatial(x), SLOPE))
         return y
 
@@ -58,7 +58,7 @@ def activation(slope: float = SLOPE) -> nn.Module:
 
 
 def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
-    """Return a 1×1 convolution that starts orthogonal, so that it loses nothing it can keep."""
+    """Return a 1×1 convolution with orthogonal initial weights, which preserve information."""
     layer = nn.Conv2d(inputs, outputs, 1)
     nn.init.orthogonal_(layer.weight)
     assert layer.bias is not None
@@ -67,10 +67,10 @@ def pointwise(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 class Bound(nn.Module):
-    """Keep features within the range that they have on photographs: no bound at first.
+    """Clip features to the range that they have on photographs; initially without a bound.
 
-    On pictures unlike any photograph, features that left the trained range were multiplied by each
-    other, and a blue box ended as garbage around it.
+    On pictures unlike any photograph, features beyond the trained range were multiplied by each
+    other, and the surroundings of a flat blue box were decoded as garbage.
     """
 
     def __init__(self) -> None:
@@ -90,14 +90,14 @@ class Bound(nn.Module):
         return bounded
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        """Take no bound from a checkpoint that was written before there were any."""
+        """Accept checkpoints from before there were bounds, and leave the bound unset."""
         state.setdefault(f"{prefix}largest", torch.tensor(_UNBOUNDED))
         super()._load_from_state_dict(state, prefix, *rest)
 
 
 @torch.no_grad()
 def set_bounds(network: nn.Module, inputs: Iterable[tuple[Any, ...]]) -> None:
-    """Set every bound that is not set to what a network's inputs need, and half as much again."""
+    """Set every unset bound to one and a half times the largest value on a network's inputs."""
     unset = [bound for bound in _bounds(network) if not bound.is_set]
     if not unset:
         return

@@ -1,4 +1,4 @@
-"""The camera denoiser's network: blind, with a strength knob.
+"""The network of the camera denoiser: blind, with an adjustable strength.
 
     frame ─ analysis 1/4 ─┬──────────── coefficients ──────────────────────────────────(×)─(+)
                           ├─ stem ────────(+)─ fine ─┬─ down 1/8 ─ coarse ─ up ─(+)─ fine ┴───┤

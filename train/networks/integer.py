@@ -31,7 +31,7 @@ def round_through(x: Tensor) -> Tensor:
 
 
 def clamp_inwards(x: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:
-    """Clamp; the gradient passes where it points back inside, so that no unit dies saturated."""
+    """Clamp; the gradient passes where it points back inside, so saturated units can recover."""
     clamped: Tensor = _ClampInwards.apply(x, low, high)  # type: ignore[no-untyped-call]
     return clamped
 

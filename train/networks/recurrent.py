@@ -8,7 +8,7 @@ The kept features are at 1/4 of the resolution. Where nothing moves, a coefficie
 mean, as in a Kalman filter whose gain the network chooses; where something moves, the dense layers
 after the stem see it (as in Fuoli et al., "Efficient Video Super-Resolution through Recurrent
 Latent Space Propagation", ICCVW 2019). The past is a picture, so the caller can shift it with the
-camera. Where there is no past, both connections contribute 0, and everywhere before training.
+camera. Where there is no past, both connections contribute 0; so does an untrained network.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ STATE_STRIDE = LEVEL_STRIDE
 """Pixels per position of the kept features, along each axis."""
 
 STATE_LIMIT = 8.0
-"""Largest magnitude of kept features, several times what they need: nothing grows over hours."""
+"""Limit of kept features, several times their usual range, so that nothing grows over hours."""
 
 GREY = 0.5
 """Value of the past where it is unknown."""
@@ -34,7 +34,7 @@ _RECURRENT = ("recall.", "trust.", "keep.")
 
 
 class State(NamedTuple):
-    """What one frame passes on to the next.
+    """The state that one frame passes to the next.
 
     Attributes:
         past: the clean frame, (N, 3, H, W) in [0, 1].
@@ -150,7 +150,7 @@ class RecurrentGraph(nn.Module):
 
 
 def _moved(values: Tensor, shifts: Sequence[tuple[int, ...]], fill: float) -> Tensor:
-    """Shift (N, C, H, W) by whole positions, each by its own."""
+    """Shift (N, C, H, W) by whole positions, each sample by its own shift."""
     return torch.stack(
         [
             functional.pad(one, (right, -right, down, -down), value=fill)

@@ -59,7 +59,7 @@ class CameraTask:
         return network(self.recipe)
 
     def settle(self, model: nn.Module) -> None:
-        """See the protocol; its weights are all that it needs."""
+        """See the protocol; nothing to complete."""
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return noisy frames, targets, noise levels and strengths, in channels_last."""
@@ -142,7 +142,7 @@ class CameraTask:
 
     @functools.cached_property
     def _shots(self) -> tuple[list[Image], list[Image]]:
-        """Held-out pictures as the validation cameras take them: (clean, noisy)."""
+        """Held-out pictures from the validation cameras: (clean, noisy)."""
         return _apart(pairs(self.held_out, _VALIDATION_SIDE))
 
     def _rounded(self, model: nn.Module) -> nn.Module:

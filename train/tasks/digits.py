@@ -94,7 +94,7 @@ class DigitsTask:
         self.recipe = replace(self.recipe, steps=steps)
 
     def settle(self, model: nn.Module) -> None:
-        """See the protocol; its weights are all that it needs."""
+        """See the protocol; nothing to complete."""
 
     def batch(self, step: int, rank: int, size: int) -> dict[str, Tensor]:
         """Return input pictures, their targets and noise for the code; epochs are shuffled anew."""

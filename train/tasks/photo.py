@@ -1,7 +1,7 @@
 """The photo codec's task: crops at random qualities, rate plus weighted distortion.
 
-What photographs lose counts mostly as SSIMULACRA2 sees it, since people look at them; what else a
-codec is given counts more by squared error, and by that of its worst places.
+The distortion of photographs is mostly SSIMULACRA2, since people look at them. That of synthetic
+pictures is mostly squared error, including that of their worst blocks.
 """
 
 import math
@@ -44,7 +44,7 @@ _ROOT_FLOOR, _PSNR_FLOOR = 1e-12, 1e-8
 
 
 def sizes(recipe: PhotoRecipe) -> Sizes:
-    """Return what a recipe says of the networks."""
+    """Return the sizes of a recipe's networks."""
     return Sizes(**{name: getattr(recipe, name) for name in Sizes._fields})
 
 
@@ -66,7 +66,7 @@ class PhotoTask:
         return model
 
     def settle(self, model: nn.Module) -> None:
-        """See the protocol; bounds that are missing are set to what photographs need, and more."""
+        """See the protocol; missing bounds are set to the range on photographs, plus a margin."""
         device = next(model.parameters()).device
         rng = step_generator(self.recipe.seed, _BOUND_KEY)
         qualities = torch.linspace(0, 1, _BOUND_CROPS, device=device)
@@ -101,10 +101,10 @@ class PhotoTask:
         )
 
     def quantiser_step(self, quality: Tensor) -> Tensor:
-        """Return the step of an orthonormal transform that the weight of each quality asks for.
+        """Return the optimal step of an orthonormal transform at the weight of each quality.
 
-        A uniform quantiser of step s errs by s²/12 and saves log2 s bits per number (high-rate
-        theory); bits per pixel count three numbers, the squared error is their mean.
+        A uniform quantiser of step s has an error of s²/12 and saves log2 s bits per number
+        (high-rate theory); bits per pixel count three numbers, the squared error is their mean.
         """
         return torch.sqrt(18 / (math.log(2) * self.weight(quality))) / 255
 
@@ -118,8 +118,8 @@ class PhotoTask:
     def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Return bits per pixel plus weighted distortion, balanced over qualities and crops.
 
-        A crop's cost is divided by a power of itself, held constant: a tenth less is worth nearly
-        as much in a plain sky as in gravel, which costs twenty times as much.
+        A crop's cost is divided by a power of itself, held constant: saving a tenth counts nearly
+        as much for a plain sky as for gravel, which costs twenty times as much.
         """
         image, quality = batch["image"], batch["quality"]
         coded = model(image, quality, (batch["noise"], batch["hyper_noise"]))
@@ -139,10 +139,10 @@ class PhotoTask:
     def validate(self, model: nn.Module, device: torch.device) -> Metrics:
         """Return loss, rate, PSNR and SSIMULACRA2 on held-out pictures, with true symbols.
 
-        At five qualities; and the PSNR of what no camera took, at the middle one.
+        At five qualities; and the PSNR of synthetic pictures, at the middle one.
         """
         image = self.validation_pictures().to(device)
-        taken = torch.zeros(len(image), dtype=torch.bool, device=device)
+        synthetic = torch.zeros(len(image), dtype=torch.bool, device=device)
         values: Metrics = {}
         logarithm = []
         for quality in _VALIDATION_QUALITIES:
@@ -152,7 +152,7 @@ class PhotoTask:
             values[f"bpp_{quality:.2f}"] = float(bpp.mean())
             values[f"psnr_{quality:.2f}"] = float(_psnr(decoded, image).mean())
             values[f"ssimulacra2_{quality:.2f}"] = float(score(sums).mean())
-            batch = {"image": image, "quality": level, "synthetic": taken}
+            batch = {"image": image, "quality": level, "synthetic": synthetic}
             logarithm.append(float(self._cost(bpp, decoded, batch).log().mean()))
         return {"log_loss": fmean(logarithm), **values, **self._kinds(model, device)}
 
@@ -185,7 +185,7 @@ class PhotoTask:
         return (bpp + distortion) * balance
 
     def _kinds(self, model: nn.Module, device: torch.device) -> Metrics:
-        """Return the mean PSNR of all kinds that no camera took, and that of the worst four."""
+        """Return the mean PSNR of all synthetic kinds, and that of the worst four."""
         psnr = {}
         for name in [*DRAWN, *CHANGED]:
             image = to_tensor(self._pictures_of(name)).to(device)
@@ -195,7 +195,7 @@ class PhotoTask:
         return {"psnr_of_kinds": fmean(psnr.values()), **{name: psnr[name] for name in worst}}
 
     def _pictures_of(self, kind: str) -> list[Image]:
-        """Return validation pictures of a kind that no camera took, the same every time."""
+        """Return validation pictures of a synthetic kind, the same every time."""
         rng = step_generator(*kind.encode())
         side = _KIND_SIDE
         photograph = centre(self.held_out[0], side)
@@ -212,13 +212,13 @@ def _default_folders() -> list[str]:
     return [str(data_folder() / name) for name in ("photos", "cid22", "native")]
 
 
-def _divided(folder: Path, named: Collection[str]) -> tuple[list[Image], list[Image]]:
+def _divided(folder: Path, held_out_names: Collection[str]) -> tuple[list[Image], list[Image]]:
     """Return (training, held out) of a folder's pictures; those named are held out as well."""
     names = [path.stem for path in listed(folder)]
     pairs = list(zip(names, load_folder(folder), strict=True))
     train, held_out = split(pairs)
-    held_out += [pair for pair in train if pair[0] in named]
-    train = [pair for pair in train if pair[0] not in named]
+    held_out += [pair for pair in train if pair[0] in held_out_names]
+    train = [pair for pair in train if pair[0] not in held_out_names]
     return [image for _, image in train], [image for _, image in held_out]
 
 

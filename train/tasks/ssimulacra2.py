@@ -1,4 +1,4 @@
-"""SSIMULACRA2, differentiable: how far a decoded picture looks from its original.
+"""A differentiable SSIMULACRA2: the visible difference of a decoded picture from its original.
 
 Sneyers, "SSIMULACRA 2: Structural SIMilarity Unveiling Local And Compression Related Artifacts",
 2023: errors of structure, artefacts and lost detail at six scales in the opponent colours XYB,
@@ -62,14 +62,14 @@ def distance(image: Tensor, original: Tensor) -> Tensor:
             black or white. Sides of at least 8 pixels, even at every scale.
     """
     weights = image.new_tensor(_WEIGHTS).view(3, SCALES, 2, 3)
-    light, wanted = _linear(image.clamp(0, 1)), _linear(original)
+    light, original_light = _linear(image.clamp(0, 1)), _linear(original)
     total = image.new_zeros(len(image))
     for scale in range(SCALES):
         if min(light.shape[2:]) < _LEAST_SIDE:
             break
-        errors = _errors(_positive_xyb(light), _positive_xyb(wanted))
+        errors = _errors(_positive_xyb(light), _positive_xyb(original_light))
         total = total + (errors * weights[:, scale]).sum((1, 2, 3))
-        light, wanted = (functional.avg_pool2d(x, 2) for x in (light, wanted))
+        light, original_light = (functional.avg_pool2d(x, 2) for x in (light, original_light))
     return total
 
 
@@ -99,7 +99,7 @@ def _linear(image: Tensor) -> Tensor:
 
 
 def _positive_xyb(light: Tensor) -> Tensor:
-    """Return the opponent colours of linear light, moved and scaled as the measure does."""
+    """Return the opponent colours of linear light, with the offset and scale of the metric."""
     matrix = light.new_tensor(_OPSIN).view(3, 3, 1, 1)
     cones = (functional.conv2d(light, matrix) + _BIAS).pow(1 / 3) - _BIAS ** (1 / 3)
     long, middle, short = cones.unbind(1)
@@ -108,7 +108,7 @@ def _positive_xyb(light: Tensor) -> Tensor:
 
 
 def _blur(image: Tensor) -> Tensor:
-    """Return local means, by one matrix for each direction: faster than 11 taps, and so exact."""
+    """Return local means by one matrix per direction: exact, and faster than 11 taps."""
     height, width = image.shape[2:]
     down, right = _reflecting(height).to(image), _fading(width).to(image)
     return down @ image @ right

@@ -22,7 +22,7 @@ from venturi._engine.motion import glance, motion
 _VALIDATION_SIDE = 192
 _VALIDATION_FRAMES = 12
 _VALIDATION_SIGMA = 25
-_SETTLED = 4  # frames before the quality counts
+_SETTLED = 4  # frames that are not counted in the quality
 
 
 def network(recipe: CameraVideoRecipe) -> RecurrentNetwork:
@@ -162,7 +162,7 @@ class Stateful(nn.Module):
             self.state = self.state.moved(shifts)
 
     def detach(self) -> None:
-        """Detach the state from the gradients of the frames before."""
+        """Detach the state from the gradients of earlier frames."""
         if self.state is not None:
             self.state = self.state.detach()
 

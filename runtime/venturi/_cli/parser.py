@@ -14,7 +14,7 @@ from venturi.video.coding import PIPED
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, as all others."""
+    """A parser whose errors take one line, like all others."""
 
     def error(self, message: str) -> NoReturn:
         """Exit with code 2."""
@@ -60,7 +60,7 @@ _Subparsers = argparse._SubParsersAction  # the type has no public name
 
 
 def _added(subparsers: "_Subparsers[_Parser]", name: str, purpose: str) -> _Parser:
-    """Add a command; ``purpose`` stands in the list of commands and above its own help."""
+    """Add a command; ``purpose`` appears in the list of commands and above its own help."""
     sentence = purpose[0].upper() + purpose[1:] + "."
     parser: _Parser = subparsers.add_parser(name, help=purpose, description=sentence)
     return parser
@@ -87,7 +87,7 @@ def _add_compress(subparsers: "_Subparsers[_Parser]") -> None:
         "--min-psnr-db",
         type=_number,
         metavar="DB",
-        help="choose the lowest quality that is at least this close to the picture",
+        help="choose the lowest quality with at least this PSNR",
     )
     _add_reading(command)
 
@@ -144,13 +144,13 @@ def _add_denoise(subparsers: "_Subparsers[_Parser]") -> None:
     pipe = command.add_argument_group(
         "videos through pipes", "y4m on standard input is recognised; the rest has to be said"
     )
-    pipe.add_argument("--input-format", choices=[*PIPED], help="what comes in on standard input")
-    pipe.add_argument("--size", type=_size, metavar="WxH", help="of rawvideo, in pixels")
+    pipe.add_argument("--input-format", choices=[*PIPED], help="format of standard input")
+    pipe.add_argument("--size", type=_size, metavar="WxH", help="frame size of rawvideo, in pixels")
     pipe.add_argument(
         "--pix-fmt",
         default="yuv420p",
         metavar="NAME",
-        help="of rawvideo, as FFmpeg calls it: nv12, yuyv422, rgb24, ...; default: yuv420p",
+        help="pixel format of rawvideo by FFmpeg's name: nv12, yuyv422, ...; default: yuv420p",
     )
     pipe.add_argument(
         "--rate",
@@ -162,7 +162,7 @@ def _add_denoise(subparsers: "_Subparsers[_Parser]") -> None:
     pipe.add_argument(
         "--output-format",
         choices=[*PIPED],
-        help="what goes out on standard output; default: what came in, or y4m",
+        help="format of standard output; default: that of standard input, or y4m",
     )
     command.add_argument(
         "--strength",
@@ -222,18 +222,18 @@ def _add_common(
         "--force", action="store_true", help="replace files that exist; refused otherwise"
     )
     command.add_argument(
-        "--skip-existing", action="store_true", help="leave out inputs whose output exists"
+        "--skip-existing", action="store_true", help="skip inputs whose output exists"
     )
+    command.add_argument("--recursive", action="store_true", help="include subfolders")
     command.add_argument(
-        "--recursive", action="store_true", help="look into the folders in a folder as well"
-    )
-    command.add_argument(
-        "--jobs", type=_positive, default=1, metavar="N", help="files at once; default: 1"
+        "--jobs",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="files to process at once; default: 1",
     )
     command.add_argument("--quiet", action="store_true", help="print errors only")
-    command.add_argument(
-        "--json", action="store_true", help="print what became of each file as a line of JSON"
-    )
+    command.add_argument("--json", action="store_true", help="print one line of JSON for each file")
     command.add_argument(
         "--bundle",
         default=bundle,

@@ -127,7 +127,7 @@ def _expanded(name: str, kind: Kind, recursive: bool) -> Iterator[_Input]:
         if not matching:
             raise InputError(
                 f"{name}: a folder without files that end in {', '.join(kind.inputs)}; expected "
-                f"some{'' if recursive else '; add --recursive to look into the folders in it'}"
+                f"some{'' if recursive else '; add --recursive to include subfolders'}"
             )
         yield from (_Input(str(file), file.relative_to(path)) for file in matching)
     elif glob.has_magic(name):

@@ -1,4 +1,4 @@
-"""Show on a terminal how far work on several files, or frames, has come."""
+"""Show on a terminal how many of several files, or frames, are done."""
 
 import sys
 import time
@@ -7,23 +7,23 @@ _BAR_WIDTH = 24
 
 
 class Progress:
-    """A bar on standard error; silent when that is no terminal or there is one thing only."""
+    """A bar on standard error; silent if that is no terminal or there is only one item."""
 
     def __init__(self, total: int) -> None:
-        """Prepare for ``total`` things; nothing is drawn yet."""
+        """Prepare for ``total`` items; nothing is drawn yet."""
         self._total = total
         self._done = 0
         self._start = time.monotonic()
         self._shown = total > 1 and sys.stderr.isatty()
 
     def advance(self) -> None:
-        """Count one as done, well or badly, and redraw."""
+        """Count one as done, whether it worked or not, and redraw."""
         self._done += 1
         if self._done <= self._total:  # a video may have more frames than it says
             self.draw()
 
     def close(self) -> None:
-        """Leave the bar's line where it stopped before its end."""
+        """End the bar's line if the work stopped early."""
         if self._shown and 0 < self._done < self._total:
             print(file=sys.stderr, flush=True)
 

@@ -45,7 +45,7 @@ def opened(arguments: argparse.Namespace) -> Denoiser:
 
 
 def bundle_for(names: Iterable[str]) -> str:
-    """Return the bundle with a memory where a video is among the inputs, else the one without."""
+    """Return the video bundle if a video is among the inputs, else the one for pictures."""
     return MOVING if any(map(is_video, names)) else STILL
 
 
@@ -58,7 +58,7 @@ def output_suffix(name: str) -> str:
 
 
 def is_video(name: str) -> bool:
-    """Tell by its ending whether a path is a video's."""
+    """Return whether the ending of a path is that of a video."""
     return Path(name).suffix.lower() in READABLE
 
 
@@ -223,7 +223,7 @@ class _Recording:
         return self._record(frame, shot)
 
     def close(self, say: Say) -> None:
-        """Finish the file, whatever ended the session."""
+        """Finish the file, however the session ended."""
         if self._writer is None:
             return
         if self._writer.frames:
@@ -235,7 +235,7 @@ class _Recording:
 
 @contextlib.contextmanager
 def stopping(stop: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM set ``stop``; the second one interrupts as ever."""
+    """Let the first Ctrl-C or SIGTERM set ``stop``; the second one interrupts as usual."""
 
     def handle(number: int, _: object) -> None:
         stop.set()
@@ -247,16 +247,16 @@ def stopping(stop: threading.Event) -> Iterator[None]:
 
 @contextlib.contextmanager
 def terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM do what Ctrl-C does, so that nothing is left behind."""
+    """Treat SIGTERM like Ctrl-C, so that no temporary file is left behind."""
     with handled(signal.default_int_handler, signal.SIGTERM):
         yield
 
 
 def check_camera_arguments(arguments: argparse.Namespace) -> None:
-    """Refuse a combination that has no meaning.
+    """Refuse combinations of options that make no sense.
 
     Raises:
-        InputError: it says which.
+        InputError: there is one; the message names it.
     """
     if arguments.camera is None:
         _refuse(arguments, ("display", "max_frames"), "is for --camera; name the output as a path")

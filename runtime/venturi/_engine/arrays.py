@@ -1,4 +1,4 @@
-"""Convert between uint8 pictures and what graphs take and give: pixels or float32 planes."""
+"""Convert between uint8 pictures and the arrays of graphs: pixels or float32 planes."""
 
 from typing import Any, Literal
 
@@ -40,7 +40,7 @@ def _no_image(value: str, remedy: str) -> InputError:
 
 
 def whole(image: Pixels) -> Box:
-    """Return the box of all of a picture."""
+    """Return the box of a whole picture."""
     return Box(0, 0, image.shape[0], image.shape[1])
 
 

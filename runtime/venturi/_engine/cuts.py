@@ -1,8 +1,8 @@
-"""Detect cuts to another scene, cheaply and in spite of noise.
+"""Detect cuts to another scene, cheaply and despite noise.
 
 A frame is reduced to 16 × 16 means. Between unrelated photographs these differ by 70 levels
-(median; 25 for the most alike hundredth), in a pan of 16 pixels a frame by 10, and behind noise of
-deviation 50 by 2.
+(median; 25 at the first percentile), in a pan of 16 pixels per frame by 10, and under noise of
+standard deviation 50 by 2.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ def thumbnail(frame: Pixels) -> Planes:
 
 
 def is_cut(before: Planes | None, after: Planes) -> bool:
-    """Tell whether two thumbnails are of different scenes; False where there was none before."""
+    """Return whether two thumbnails show different scenes; False if there is no previous one."""
     if before is None or before.shape != after.shape:
         return False
     return float(np.abs(after - before).mean()) > THRESHOLD

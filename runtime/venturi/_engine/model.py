@@ -1,4 +1,4 @@
-"""What a codec, a denoiser and an autoencoder share: a bundle opened for a device."""
+"""The common base of codec, denoiser and autoencoder: a bundle opened for a device."""
 
 import os
 from collections.abc import Callable
@@ -53,7 +53,7 @@ class Opener:
 class Model:
     """Opens a bundle, and pickles and prints by the arguments that opened it.
 
-    An observer stays behind when a model is pickled: it belongs to the process that watches.
+    An observer is not pickled with the model: it belongs to the process that created it.
     """
 
     manifest: Manifest

@@ -1,4 +1,4 @@
-"""Estimate how far a whole frame has moved since the one before: pans and camera shake.
+"""Estimate how far a whole frame has moved since the previous one: pans and camera shake.
 
 Phase correlation of frames a quarter as large (Kuglin and Hines, ICCS 1975) estimates the
 motion to a few pixels, and a search among the neighbours to the pixel. It is used only if the
@@ -25,7 +25,7 @@ Shift = tuple[int, int]
 
 
 class Glance(NamedTuple):
-    """What is kept of a frame to estimate motion.
+    """A frame in the form from which motion is estimated.
 
     Attributes:
         plane: int16 (H, W), the sum of its colours.

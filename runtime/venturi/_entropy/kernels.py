@@ -1,8 +1,8 @@
 """The kernels of the entropy coder, and which of them is used.
 
-Each makes the same bytes. NumPy's is the reference; the one in C is faster, where the installation
-could build it. ``VENTURI_KERNEL=numpy`` or ``=native`` in the environment chooses one. Nothing of
-this happens at import: whoever never codes a symbol loads no library.
+All produce the same bytes. NumPy's is the reference; the one in C is faster, if the installation
+could build it. ``VENTURI_KERNEL=numpy`` or ``=native`` in the environment chooses one. The kernel
+is loaded when the first symbol is coded, not at import.
 """
 
 import functools

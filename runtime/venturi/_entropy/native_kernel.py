@@ -1,6 +1,6 @@
 """The entropy coder's kernel in C, where the installation could build it: same bytes, faster.
 
-The library is optional and lies beside this file; FILE_NAME and load are all that others need.
+The library is optional and lies beside this file; other modules need only FILE_NAME and load.
 """
 
 import ctypes
@@ -130,7 +130,7 @@ class NativeDecoder:
         return symbols, escaped[: self._control[4]]
 
     def finished(self) -> bool:
-        """Say whether everything was used and the one lane left is back at its beginning."""
+        """Return whether all input was used and the last lane is back in its initial state."""
         lanes, position, end, folds, _ = self._control.tolist()
         return (lanes, position, folds) == (1, end, 0) and not self._states[0]
 

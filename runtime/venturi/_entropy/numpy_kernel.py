@@ -3,9 +3,9 @@
 A lane is one rANS state. In each row every lane codes one symbol, so NumPy handles a row at a time.
 The encoder works backwards, from the last symbol to the first. It begins with one lane at state 0
 and doubles the lanes as soon as there are words to fill the new ones with: a new lane starts at
-2^16 + a word, which is taken off the output. The decoder meets the same moments in reverse and
-folds: it puts the lanes' words back and halves the lanes. So no lane starts empty, and a lane costs
-one byte where it would cost three.
+2^16 + a word, which is removed from the output. The decoder does the same in reverse and folds: it
+puts the lanes' words back and halves the lanes. So no lane starts empty, and a lane costs one byte
+instead of three.
 
 Source: Duda, "Asymmetric numeral systems", arXiv:1311.2540; Giesen, "Interleaved entropy coders",
 arXiv:1402.3392. FORMAT.md describes the folds from the decoder's side.
@@ -35,7 +35,7 @@ BAD_FOLD = f"a lane of the entropy coder is not where it should be; {_ADVICE}"
 
 @dataclass(frozen=True)
 class Entries:
-    """What symbols are in the flat arrays of the tables.
+    """Symbols as positions in the flat arrays of the tables.
 
     Attributes:
         entries: int64 (coded,), of the symbols whose tables are not empty.
@@ -50,7 +50,7 @@ class Entries:
 
 @dataclass(frozen=True)
 class Coded:
-    """What a kernel makes of a sequence of entries.
+    """A coded sequence of entries.
 
     Attributes:
         states: uint32 (lanes,), where the decoder begins.
@@ -239,7 +239,7 @@ class NumpyDecoder:
         return keys
 
     def finished(self) -> bool:
-        """Say whether everything was used and the one lane left is back at its beginning."""
+        """Return whether all input was used and the last lane is back in its initial state."""
         used = self._position == self._words.size and not self._folds
         return used and not self._states.any()
 

@@ -215,7 +215,7 @@ def _header(fixed: bytes, quality_q8: int, width: int, height: int) -> Header:
 
 
 def _problem(header: Header) -> str:
-    """Say what is impossible in a header, or nothing."""
+    """Return what is impossible in a header, or an empty text."""
     if len(header.fingerprint) != 8:
         return f"a fingerprint of {len(header.fingerprint)} bytes; expected 8"
     if header.quality_q8 != NO_QUALITY_Q8 and header.quality_q8 not in QUALITY_Q8:

@@ -1,4 +1,4 @@
-"""The quality as people give it, as containers store it and as graphs take it.
+"""The scale of qualities: for people, in containers, and as an input of graphs.
 
 People give 1 to 100. A container stores the level, the same in 1/256, so that every decoder derives
 the same numbers from it.

@@ -76,7 +76,7 @@ def largest(
 ) -> int | None:
     """Return the largest position tried whose gap is not positive; None if there is none.
 
-    Secants, with a bisection where they creep; at most ``PASSES`` + 1 evaluations.
+    The secant method, with bisection where it converges slowly; at most ``PASSES`` + 1 evaluations.
 
     Args:
         gap: how far beyond the target a position is, negative where it is met; grows with the
@@ -126,7 +126,7 @@ def _next(points: Sequence[Point], low: int, high: int, slope: float, close: flo
 
 
 def _beyond(points: Sequence[Point], slope: float, close: float) -> int:
-    """Aim a little past the target from one side, so that the next point is on the other."""
+    """Aim slightly beyond the target, so that the next point is on its other side."""
     place, gap = points[-1]
     if len(points) > 1:
         slope = (gap - points[-2][1]) / (place - points[-2][0]) or slope

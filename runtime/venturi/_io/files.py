@@ -1,10 +1,10 @@
 """Write files so that a reader finds the old file or the new one, and never half of either.
 
-Where the system has files without a name (Linux: O_TMPFILE), the bytes go into one and get their
-name once they are on the disk: a process that is killed while it writes leaves nothing. Only to
-replace a file that exists, the new one bears a second name for the instant between two system
-calls; what a kill leaves there is whole, hidden, and taken away by the next write of that file.
-Elsewhere a hidden file is written beside the target and renamed, and a kill may leave it.
+Where the system has files without a name (Linux: O_TMPFILE), the bytes are written to one, which
+gets its name once they are on the disk: a process that is killed while writing leaves nothing
+behind. To replace an existing file, the new one has a second name for the moment between two system
+calls; a kill in that moment leaves a complete, hidden file, which the next write of the same file
+removes. Elsewhere a hidden file is written beside the target and renamed, and a kill may leave it.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ _HANDLES = Path("/proc/self/fd")
 def write_atomically(path: Path, data: bytes) -> None:
     """Write ``data`` aside, in the folder of ``path``, and move it into place.
 
-    A link is followed, so that the file behind it changes and the link stays. What is no regular
-    file (a device, a pipe) cannot be replaced and is written directly. A file that exists keeps
-    its permissions. Of several writers at once, one wins.
+    A link is followed, so that the file behind it changes and the link stays. Anything but a
+    regular file (a device, a pipe) cannot be replaced and is written directly. An existing file
+    keeps its permissions. Of several writers at once, one wins.
 
     Raises:
         OSError: the folder is missing, the disk is full, ...; ``path`` is then as it was, and
@@ -89,7 +89,7 @@ def _name(descriptor: int, folder: int, name: str) -> bool:
 def _replace(descriptor: int, folder: int, target: Path) -> bool:
     """Put a nameless file in the place of ``target``; False if another writer came between.
 
-    The second name follows from the first, so that one which a kill has left is found again.
+    The second name is derived from the first, so that one left by a kill is found again.
     """
     digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()
     aside = target.with_name(f".venturi-{digest[:16]}.tmp")

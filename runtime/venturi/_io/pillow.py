@@ -57,7 +57,7 @@ def colour_management() -> Any:
 
 
 def jpeg_warnings(data: bytes) -> tuple[str, ...]:
-    """Return libjpeg's warning of a damaged JPEG, which Pillow keeps to itself.
+    """Return libjpeg's warning of a damaged JPEG, which Pillow does not report.
 
     Raises:
         ImportError: simplejpeg is not installed; the command that does so is named.

@@ -38,7 +38,7 @@ def add_subject(command: argparse.ArgumentParser) -> None:
         help="a shipped bundle by name, a folder, or an ONNX file; default: photo",
     )
     command.add_argument(
-        "--decoder", metavar="FILE", help="ONNX file of the decoder, beside an encoder's"
+        "--decoder", metavar="FILE", help="ONNX file of the decoder that belongs to an encoder"
     )
     command.add_argument(
         "--size",
@@ -67,7 +67,7 @@ def add_subject(command: argparse.ArgumentParser) -> None:
         type=_number(1, 100),
         default=50.0,
         metavar="1..100",
-        help="of a codec; default: 50",
+        help="quality of a codec; default: 50",
     )
 
 
@@ -101,7 +101,7 @@ def _add_load(command: argparse.ArgumentParser) -> None:
         type=_number(0, 86400),
         default=5.0,
         metavar="S",
-        help="shortest time for a scenario; a trial of a server takes 662 calls; default: 5",
+        help="shortest time for a scenario; a server trial takes 662 calls; default: 5",
     )
     command.add_argument(
         "--streams",

@@ -50,7 +50,7 @@ def write(path: Path, results: dict[str, Any]) -> None:
 
 
 def say(line: str) -> None:
-    """Tell somebody at a terminal what is being measured."""
+    """Show at a terminal what is being measured."""
     if sys.stderr.isatty():
         sys.stderr.write(f"measuring {line}\n")
 

@@ -40,14 +40,14 @@ def describe() -> Machine:
 
 
 def usable_cpus() -> int:
-    """Return how many processors may be used at once, a container's limit counted in."""
+    """Return how many processors may be used at once, respecting a container's limit."""
     quota = _quota_cpus()
     allowed = _allowed_cpus()
     return allowed if quota is None else max(1, min(allowed, math.ceil(quota)))
 
 
 def load_average() -> list[float]:
-    """Return how much work wanted to run over 1, 5 and 15 minutes; zeros where nobody knows."""
+    """Return how much work wanted to run over 1, 5 and 15 minutes; zeros where it is unknown."""
     if not hasattr(os, "getloadavg"):
         return [0.0, 0.0, 0.0]
     return [round(load, 2) for load in os.getloadavg()]

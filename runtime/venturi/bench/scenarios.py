@@ -1,4 +1,4 @@
-"""When a model is called, as in MLPerf: scenarios know a callable and a clock, but no models.
+"""Scenarios, as in MLPerf: when a model is called. They know a callable and a clock, no models.
 
     single-stream   the next call begins when the last has ended
     multi-stream    the same with a batch of pictures at once; a sample is the whole batch
@@ -38,7 +38,7 @@ class Limits:
     most_seconds: float | None = None
 
     def reached(self, elapsed_ns: int, samples: int) -> bool:
-        """Tell whether a scenario has run for long enough; never before the first sample."""
+        """Return whether a scenario has run long enough; False before the first sample."""
         seconds = elapsed_ns / SECOND
         most = 4 * self.seconds if self.most_seconds is None else self.most_seconds
         enough = seconds >= self.seconds and samples >= self.samples

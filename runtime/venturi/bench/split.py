@@ -1,4 +1,4 @@
-"""Where the time of a call goes: each graph, the entropy coder, and all the rest.
+"""Split the time of a call into each graph, the entropy coder, and the rest.
 
 The model is opened with a :class:`Stopwatch`, which costs it about a µs for each part.
 """

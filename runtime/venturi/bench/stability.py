@@ -1,4 +1,4 @@
-"""Tell whether a run is reliable: its windows agree, and the machine was not busy."""
+"""Decide whether a run is reliable: its windows agree, and the machine was not busy."""
 
 import os
 import time
@@ -48,10 +48,10 @@ def other_cpus(before: Work | None, after: Work | None) -> float | None:
 
 
 def is_busy(others: float | None, load_average: float, *, threads: int, cpus: int) -> bool:
-    """Tell whether other work disturbs a run.
+    """Return whether other work disturbs a run.
 
-    Processors that the run leaves free may be half busy. Where the system does not say what others
-    did, the load average before the run stands in.
+    Processors that the run leaves free may be half busy. If the system does not report other work,
+    the load average before the run is used instead.
 
     Args:
         others: processors that other work kept busy, or None.

@@ -3,8 +3,7 @@
     zarr.create_array(store, shape=(n, 512, 512, 3), chunks=(1, 512, 512, 3), dtype="uint8", ...)
 
 Each chunk is one picture: uint8 (H, W, 3), (H, W, 1) or (H, W), with any number of axes of length 1
-before. The codec is lossy. It is found by its id, ``venturi``, wherever venturi is installed (by an
-entry point).
+before. The codec is lossy. An entry point registers it under the id ``venturi``.
 """
 
 from functools import lru_cache

@@ -97,7 +97,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
 
 
 def register() -> None:
-    """Tell Pillow of .vnt files; importing this module does so."""
+    """Register .vnt files with Pillow; importing this module does so."""
     Image.register_open(FORMAT, VenturiImageFile, _accept)
     Image.register_save(FORMAT, _save)
     Image.register_extension(FORMAT, SUFFIX)

@@ -41,7 +41,7 @@ class Capture(Protocol):
 
 
 def is_recorded(source: str) -> bool:
-    """Tell whether a source is a video file, which ends, and not a camera or a network address."""
+    """Return whether a source is a video file, which ends, not a camera or a network address."""
     return not source.isdecimal() and "://" not in source and Path(source).is_file()
 
 
@@ -88,7 +88,7 @@ def _not_opened(source: str) -> str:
 
 
 class _OpenCVCapture:
-    """What OpenCV opened."""
+    """A capture that OpenCV has opened."""
 
     def __init__(self, cv2: Any, opened: Any) -> None:
         self._cv2, self._opened = cv2, opened

@@ -1,4 +1,4 @@
-"""One line a second about a live session: rate, latency, age."""
+"""Statistics of a live session, one line per second: rate, latency, age."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _PERIOD_S = 1.0
 
 
 class Figures:
-    """Counts frames and sums up what the last ones took.
+    """Counts frames and summarises the times of the last ones.
 
     Attributes:
         frames: cleaned so far.
@@ -25,7 +25,7 @@ class Figures:
         self._since_s = now_s
 
     def add(self, *, latency_ms: float, age_ms: float) -> None:
-        """Take note of a frame.
+        """Record a frame.
 
         Args:
             latency_ms: the time that cleaning took.

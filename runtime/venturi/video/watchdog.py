@@ -65,7 +65,7 @@ class Watchdog:
         return self._count > 0
 
     def saw(self, frame: Pixels, now_s: float) -> None:
-        """Take note of a frame."""
+        """Record a frame."""
         if self._frame is None or not np.array_equal(frame, self._frame):
             self._changed_s = now_s
             self._changed = True
