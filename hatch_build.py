@@ -52,19 +52,19 @@ class NativeKernelHook(BuildHookInterface[Any]):
 def _compile(source: Path, library: Path) -> str:
     """Build the library; say what went wrong, or nothing."""
     compiler = shlex.split(os.environ.get("CC", ""))
-    found = next(filter(shutil.which, ("cc", "gcc", "clang")), None)
-    if not compiler and found:
-        compiler = [found]
+    default_compiler = next(filter(shutil.which, ("cc", "gcc", "clang")), None)
+    if not compiler and default_compiler:
+        compiler = [default_compiler]
     if not compiler:
         return "no compiler found (set CC to name one)"
     command = [*compiler, *FLAGS, "-o", str(library), str(source)]
     try:
-        done = subprocess.run(
+        completed = subprocess.run(
             command, capture_output=True, text=True, timeout=COMPILE_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"{shlex.join(command)}: {error}"
-    return f"{shlex.join(command)}: {done.stderr.strip()}" if done.returncode else ""
+    return f"{shlex.join(command)}: {completed.stderr.strip()}" if completed.returncode else ""
 
 
 def _put(library: Path, target: Path) -> None:

@@ -1,6 +1,6 @@
 """The command line: ``python -m benchmarks COMMAND``.
 
-Every benchmark of ``benchmarks/suite`` is a command; the others work on what those wrote.
+Every benchmark of ``benchmarks/suite`` is a command; the other commands work on their results.
 """
 
 import argparse
@@ -70,9 +70,9 @@ def _run(kind: type, run: Callable[[Any], int], arguments: argparse.Namespace) -
 
 _TOOLS: dict[str, tuple[str, type, Callable[[Any], int]]] = {
     "all": (
-        "every benchmark whose data and models are there, then the report",
+        "every benchmark whose data and models are present, then the report",
         everything.Options,
-        lambda asked: everything.run(asked, main),
+        lambda options: everything.run(options, main),
     ),
     "report": ("one HTML page of the results", report.Options, report.run),
     "compare": (

@@ -156,8 +156,8 @@ def _alike(old: Any, new: Any) -> Benchmark[Any, Any]:
     benchmark = registry.every()[old.benchmark]
     pairs = {"benchmark": (old.benchmark, new.benchmark)}
     if old.benchmark == new.benchmark:
-        asked = (benchmark.same(old), benchmark.same(new))
-        pairs |= {key: (asked[0][key], asked[1].get(key)) for key in asked[0]}
+        same = (benchmark.same(old), benchmark.same(new))
+        pairs |= {key: (same[0][key], same[1].get(key)) for key in same[0]}
     for key, (before, after) in pairs.items():
         if before != after:
             raise ValueError(

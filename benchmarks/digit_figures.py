@@ -1,4 +1,4 @@
-"""Figures of an autoencoder: what goes in over what comes out, drawn digits, a map of the codes."""
+"""Figures of an autoencoder: inputs above outputs, sampled digits, a map of the codes."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

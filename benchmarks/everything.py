@@ -1,4 +1,4 @@
-"""Every benchmark whose data and models are there, then the report; absent ones are named."""
+"""Run every benchmark whose data and models are present, then the report; name the others."""
 
 import sys
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """OpenCV's classic denoisers, each with the settings that suit the noise best.
 
-Unlike Venturi, which is blind, they know the noise: their settings were chosen on crops of the
-very test sets, to the highest PSNR. So they stand here at their best.
+Unlike Venturi, which is blind, they know the noise: their settings were chosen for the highest PSNR
+on crops of the test sets themselves. So they are shown at their best.
 """
 
 from collections.abc import Callable, Mapping

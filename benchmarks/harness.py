@@ -23,8 +23,9 @@ class Cost:
 def cost(*, calls: int | None = None, clock: Clock | None = None) -> Cost:
     """Return the time of a single-stream run that is not the model's, for each call.
 
-    The fake model waits for a ms and notes how long that really was; what the run took beyond the
-    sum of the notes is the harness. A pause of the machine counts only if it falls between calls.
+    The fake model waits for 1 ms and records how long that really was; what the run took beyond
+    the sum of these times is the harness. A pause of the machine counts only if it falls between
+    calls.
     """
     clock = clock or WallClock()
     spent = 0

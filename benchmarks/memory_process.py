@@ -108,6 +108,6 @@ def _peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    asked["region"] = asked["region"] and tuple(asked["region"])
-    sys.stdout.write(json.dumps(asdict(serve(Request(**asked)))))
+    request = json.load(sys.stdin)
+    request["region"] = request["region"] and tuple(request["region"])
+    sys.stdout.write(json.dumps(asdict(serve(Request(**request)))))

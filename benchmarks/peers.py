@@ -1,9 +1,9 @@
 """The classic codecs to compare with, as OpenCV writes and reads them.
 
-They stand here with OpenCV's defaults but for what is named: it encodes AVIF on one thread, and
+They have OpenCV's defaults except for the settings below. OpenCV encodes AVIF on one thread, and
 writes JPEG 2000 without a colour transform and with the reversible wavelet, which costs that codec
-much. A codec that this build of OpenCV cannot write is said to be absent, never left out in
-silence.
+much. A codec that this build of OpenCV cannot write is reported as absent, never left out
+silently.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """What a benchmark is, and which there are: each module of ``benchmarks/suite`` has one.
 
 The command line, the plan of ``all``, ``compare``, the report, the documents and the contract test
-take all they know of a benchmark from here.
+get everything about a benchmark from here.
 """
 
 import argparse
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class AbsentError(Exception):
-    """What a benchmark needs is not there; the message says what."""
+    """Something that a benchmark needs is missing; the message says what."""
 
 
 @dataclass(frozen=True)

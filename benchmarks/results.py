@@ -60,7 +60,7 @@ class Environment(Machine):
 
     @property
     def busy(self) -> str | None:
-        """Say that other work was running, since times do not count then."""
+        """Return a note if other work was running, since times do not count then."""
         load = self.load_average[0]
         if load <= 0.5:
             return None

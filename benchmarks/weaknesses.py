@@ -50,7 +50,7 @@ def draw(folder: Path, bundle: str, weakness: Weakness) -> None:
 
 
 def file_name(bundle: str, weakness: Weakness) -> str:
-    """Return what the file with a weakness's crops is called."""
+    """Return the name of the file with a weakness's crops."""
     return f"{bundle}-{weakness.picture}.jpg"
 
 
@@ -70,7 +70,7 @@ def _compared(codec: Codec, path: Path) -> Weakness:
 
 
 def _webp(image: Picture, budget: int) -> Picture:
-    """Return what WebP makes of a picture in no more bytes, or in as few as it can."""
+    """Return a picture coded by WebP in no more bytes, or in as few as it can."""
     (peer,) = (peer for peer in PEERS if peer.name == "webp")
     quality = closest_quality(lambda quality: len(peer.encode(image, quality)), budget)
     return peer.decode(peer.encode(image, quality))

@@ -62,9 +62,9 @@ def shown_files() -> dict[Path, str]:
     """Return the files outside docs/ that have a page, and the page's name."""
     pages = {path: SHOWN.match(path.read_text("utf-8")) for path in DOCS.rglob("*.md")}
     return {
-        (page.parent / found[1]).resolve(): page.relative_to(DOCS).as_posix()
-        for page, found in pages.items()
-        if found
+        (page.parent / shown[1]).resolve(): page.relative_to(DOCS).as_posix()
+        for page, shown in pages.items()
+        if shown
     }
 
 

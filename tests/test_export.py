@@ -105,9 +105,9 @@ def test_runtime_equals_the_trained_network(run: Path, bundle: Path) -> None:
     image = torch.from_numpy(padded).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         coded = model(image, torch.tensor([(50.5 - 1) / 99]), None).image
-    wanted = (coded.clamp(0, 1) * 255)[0].permute(1, 2, 0).numpy()[:75, :101]
+    expected = (coded.clamp(0, 1) * 255)[0].permute(1, 2, 0).numpy()[:75, :101]
     # The coder drops symbols whose table is "always zero", so a few pixels may differ more.
-    difference = np.abs(decoded.astype(np.float64) - wanted)
+    difference = np.abs(decoded.astype(np.float64) - expected)
     assert np.median(difference) <= 0.5 + 1e-3
     assert decoded.shape == picture.shape
 
@@ -191,9 +191,9 @@ def test_parity_refuses_nan() -> None:
 
 def test_block_major_turns_pixel_shuffle_into_dcr() -> None:
     x = torch.arange(2 * 12 * 3 * 5, dtype=torch.float32).view(2, 12, 3, 5)
-    wanted = functional.pixel_shuffle(x, 2)
+    expected = functional.pixel_shuffle(x, 2)
     dcr = x[:, block_major(12, 2)].view(2, 2, 2, 3, 3, 5).permute(0, 3, 4, 1, 5, 2)
-    assert torch.equal(dcr.reshape(2, 3, 6, 10), wanted)
+    assert torch.equal(dcr.reshape(2, 3, 6, 10), expected)
 
 
 @torch.no_grad()
@@ -216,9 +216,9 @@ def test_permuted_layers_turn_two_pixel_shuffles_into_dcr() -> None:
     torch.manual_seed(0)
     layer = torch.nn.Conv2d(5, 3 * 36, 3, padding=1, bias=False)
     x = torch.rand(2, 5, 3, 4)
-    wanted = functional.pixel_shuffle(functional.pixel_shuffle(layer(x), 2), 3)
+    expected = functional.pixel_shuffle(functional.pixel_shuffle(layer(x), 2), 3)
     found = dcr(dcr(permuted(layer, 2, 3)(x), 2), 3)
-    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("shuffles", [(8,), (2, 8)])
@@ -236,9 +236,9 @@ def test_layers_that_make_pixels_make_the_coefficients_of_patches(
     layer = torch.nn.Conv2d(5, 3 * math.prod(shuffles) ** 2, 1)
     x = torch.rand(2, 5, 3, 4)
     image = shuffled(layer(x), *shuffles)
-    wanted = functional.conv2d(image, basis.view(48, 3, 4, 4), stride=4)
+    expected = functional.conv2d(image, basis.view(48, 3, 4, 4), stride=4)
     found = shuffled(in_patches(layer, basis)(x), *(2 for _ in shuffles))
-    torch.testing.assert_close(found, wanted, atol=1e-6, rtol=0)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
 @torch.no_grad()

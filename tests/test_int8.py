@@ -196,8 +196,8 @@ def test_equal_channels_of_a_codec_compute_the_same() -> None:
     image, quality = torch.rand(2, 3, 128, 64), torch.tensor([0.2, 0.9])
     after = equalised(before, codec_groups, image, quality, None)
     latent, hyper = before.analysis(image, quality)
-    for wanted, found in zip((latent, hyper), after.analysis(image, quality), strict=True):
-        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+    for expected, found in zip((latent, hyper), after.analysis(image, quality), strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     made = before.synthesis(latent, quality), after.synthesis(latent, quality)
     torch.testing.assert_close(made[1], made[0], atol=1e-4, rtol=1e-4)
     for group in codec_groups(after):
@@ -301,8 +301,8 @@ def test_what_is_moved_for_convolutions_alone_is_rounded_before(in_float: bool) 
     session = onnxruntime.InferenceSession(
         made.SerializeToString(), providers=["CPUExecutionProvider"]
     )
-    wanted = np.repeat(image.sum(2)[None, None], 2, axis=1)
-    np.testing.assert_allclose(session.run(["found"], inputs)[0], wanted, atol=1e-5)
+    expected = np.repeat(image.sum(2)[None, None], 2, axis=1)
+    np.testing.assert_allclose(session.run(["found"], inputs)[0], expected, atol=1e-5)
 
 
 def product() -> ModelProto:
@@ -368,9 +368,9 @@ def test_equal_channels_compute_the_same() -> None:
     before = network()
     frames, strengths = torch.rand(4, 3, 64, 64), torch.tensor([1.0, 1.0, 0.5, 2.0])
     after = equalised(before, still_groups, frames, strengths)
-    wanted, found = before(frames, strengths), after(frames, strengths)
-    torch.testing.assert_close(found.clean, wanted.clean, atol=1e-4, rtol=1e-4)
-    torch.testing.assert_close(found.level, wanted.level, atol=1e-4, rtol=1e-4)
+    expected, found = before(frames, strengths), after(frames, strengths)
+    torch.testing.assert_close(found.clean, expected.clean, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found.level, expected.level, atol=1e-4, rtol=1e-4)
     assert not torch.equal(after.stem.weight, before.stem.weight)
     for one in before.state_dict(), network().state_dict():
         assert torch.equal(one["stem.weight"], network().stem.weight)  # the argument is as it was
@@ -394,13 +394,13 @@ def test_what_is_added_to_coefficients_is_of_one_size() -> None:
 
 @torch.no_grad()
 def test_channels_of_one_size_lose_less(files: dict[str, Path]) -> None:
-    wanted = network()(FRAMES, STRENGTHS).clean.clamp(0, 1)
+    expected = network()(FRAMES, STRENGTHS).clean.clamp(0, 1)
     plain, equal = (
-        beyond_rounding(int8.Exported(files[f"{name}-int8"])(FRAMES, STRENGTHS).clean, wanted)
+        beyond_rounding(int8.Exported(files[f"{name}-int8"])(FRAMES, STRENGTHS).clean, expected)
         for name in ("plain", "equal")
     )
     assert equal < 0.8**2 * plain
-    assert equal < 0.01 * float((wanted - FRAMES).square().mean())
+    assert equal < 0.01 * float((expected - FRAMES).square().mean())
 
 
 def beyond_rounding(pixels: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -443,9 +443,9 @@ def test_a_plain_relu_belongs_to_its_convolution(tmp_path: Path) -> None:
     assert after["QLinearConv"] == before["Conv"]
     assert after["Relu"] == after["QLinearLeakyRelu"] == 0
     assert after["DequantizeLinear"] == 3
-    wanted = plain(FRAMES, STRENGTHS).clean
+    expected = plain(FRAMES, STRENGTHS).clean
     found = int8.Exported(variant)(FRAMES, STRENGTHS).clean
-    assert beyond_rounding(found, wanted) < 0.05 * float((wanted - FRAMES).square().mean())
+    assert beyond_rounding(found, expected) < 0.05 * float((expected - FRAMES).square().mean())
 
 
 def test_planes_stay_in_the_layout_of_convolutions(tmp_path: Path) -> None:
@@ -474,14 +474,14 @@ def test_all_grids_at_once_are_the_grids(height: int) -> None:
     assert ships.between is not None
     levels, features = torch.randn(1, PATCH, height, 7), torch.randn(1, 16, height, 7)
     coefficients = FloatForm(made).analysis(levels + MIDDLE)
-    wanted = sum(grid(coefficients, features) for grid in made.between)
-    torch.testing.assert_close(AllBetween(made.between)(coefficients, features), wanted)
+    expected = sum(grid(coefficients, features) for grid in made.between)
+    torch.testing.assert_close(AllBetween(made.between)(coefficients, features), expected)
     found = ships.between(levels, features)
-    assert found.shape == wanted.shape
+    assert found.shape == expected.shape
     # Beyond the frame is level 128, and half a level less.
-    torch.testing.assert_close(found, wanted, atol=0.05, rtol=1e-4)
+    torch.testing.assert_close(found, expected, atol=0.05, rtol=1e-4)
     torch.testing.assert_close(
-        found[..., 1:-1, 1:-1], wanted[..., 1:-1, 1:-1], atol=1e-4, rtol=1e-4
+        found[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-4, rtol=1e-4
     )
 
 
@@ -492,8 +492,8 @@ def test_all_overlapping_grids_at_once_are_the_grids() -> None:
         for parameter in grid.share.parameters():  # type: ignore[union-attr]
             torch.nn.init.normal_(parameter)
     coefficients, features = torch.randn(1, PATCH, 5, 7), torch.randn(1, 16, 5, 7)
-    wanted = sum(grid(coefficients, features) for grid in grids)
-    torch.testing.assert_close(AllBetween(grids)(coefficients, features), wanted)
+    expected = sum(grid(coefficients, features) for grid in grids)
+    torch.testing.assert_close(AllBetween(grids)(coefficients, features), expected)
     largest = max(float(grid.share(features).abs().max()) for grid in grids)  # type: ignore[operator]
     assert largest > SHARE_MAX  # so the limits were met, by both
 
@@ -531,8 +531,8 @@ def test_limits_are_those_of_8_bits(low: float) -> None:
     )
     (rounded,) = session.run(None, inputs)
     image = inputs["image"]
-    wanted = -(image[:, :2].sum(1, keepdims=True) - image[:, 2:]).clip(low, 1.5)
-    np.testing.assert_allclose(rounded, wanted, atol=0.02)
+    expected = -(image[:, :2].sum(1, keepdims=True) - image[:, 2:]).clip(low, 1.5)
+    np.testing.assert_allclose(rounded, expected, atol=0.02)
 
 
 def operators(path: Path) -> Counter[str]:

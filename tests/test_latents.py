@@ -16,8 +16,8 @@ from venturi._format import target as search
 def test_gather_takes_what_the_format_says(channels: int) -> None:
     values = np.arange(channels * 8 * 12).reshape(channels, 8, 12)
     for step, quarters in enumerate(plain_decoder.QUARTERS):
-        wanted = [values[place] for place in plain_decoder.places_of(values.shape, quarters)]
-        np.testing.assert_array_equal(gather(values, step).reshape(-1), wanted)
+        expected = [values[place] for place in plain_decoder.places_of(values.shape, quarters)]
+        np.testing.assert_array_equal(gather(values, step).reshape(-1), expected)
 
 
 def test_training_takes_the_same_places() -> None:

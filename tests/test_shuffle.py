@@ -39,10 +39,10 @@ def test_the_values_are_the_same(blocks: tuple[int, ...], height: int, width: in
     channels = 3 * int(np.prod(blocks)) ** 2
     x = np.random.default_rng(0).random((1, channels, height, width), np.float32)
     model = shuffling(1, channels, *blocks)
-    wanted = run(model, x)
+    expected = run(model, x)
     spread(model)
     assert "DepthToSpace" not in {node.op_type for node in model.graph.node}
-    np.testing.assert_array_equal(run(model, x), wanted)
+    np.testing.assert_array_equal(run(model, x), expected)
 
 
 @pytest.mark.parametrize("batch", [2, "batch"])

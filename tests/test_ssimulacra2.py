@@ -40,9 +40,9 @@ CHANGED = {
 def test_scores_are_those_of_the_reference(name: str, tmp_path: Path) -> None:
     for file, image in (("original.png", ORIGINAL), ("changed.png", CHANGED[name])):
         assert cv2.imwrite(str(tmp_path / file), image[..., ::-1])
-    wanted = compute_ssimulacra2(tmp_path / "original.png", tmp_path / "changed.png")
+    expected = compute_ssimulacra2(tmp_path / "original.png", tmp_path / "changed.png")
     ours = float(score(distance(to_tensor([CHANGED[name]]), to_tensor([ORIGINAL]))))
-    assert ours == pytest.approx(wanted, abs=0.25)
+    assert ours == pytest.approx(expected, abs=0.25)
 
 
 def test_each_picture_is_measured_by_itself() -> None:

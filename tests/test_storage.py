@@ -67,11 +67,11 @@ def test_what_is_exact_is_stored_in_fewer_bits(
 ) -> None:
     path = product(tmp_path / "product.onnx", weight)
     seen = {"seen": RNG.normal(0, 1, (5, len(weight))).astype(np.float32)}
-    wanted = run_file(path, seen)
+    expected = run_file(path, seen)
     store_exactly(path)
     assert stored_types(path) == types
     np.testing.assert_array_equal(weight_of(path), weight)
-    np.testing.assert_array_equal(run_file(path, seen), wanted)
+    np.testing.assert_array_equal(run_file(path, seen), expected)
 
 
 def test_onnxruntime_unpacks_as_it_loads(tmp_path: Path) -> None:

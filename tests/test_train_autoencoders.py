@@ -103,11 +103,11 @@ def test_training_learns(data: Path, tmp_path: Path) -> None:
 
 def test_batches_depend_on_the_step_alone(data: Path) -> None:
     first, second = task("mnist-denoise", data), task("mnist-denoise", data)
-    wanted = [first.batch(step, 0, 16) for step in range(30)]
+    expected = [first.batch(step, 0, 16) for step in range(30)]
     for step in (29, 3, 14):
         found = second.batch(step, 0, 16)
-        assert found.keys() == wanted[step].keys()
-        assert all(torch.equal(found[key], wanted[step][key]) for key in found)
+        assert found.keys() == expected[step].keys()
+        assert all(torch.equal(found[key], expected[step][key]) for key in found)
 
 
 def test_an_epoch_takes_each_picture_once(data: Path) -> None:
@@ -187,13 +187,13 @@ def test_the_bundle_does_what_was_trained(bundle: Path, data: Path) -> None:
     images = made.data.test.images
     with torch.no_grad():
         code = model.encode(digits.to_tensor(images).float() / 255)
-        wanted = torch.sigmoid(model.decode(code))[:, 0].numpy()
-    np.testing.assert_allclose(autoencoder.decode(autoencoder.encode(images)), wanted, atol=1e-4)
-    error = np.abs(autoencoder.reconstruct(images[3]) / 255 - wanted[3]).max()
+        expected = torch.sigmoid(model.decode(code))[:, 0].numpy()
+    np.testing.assert_allclose(autoencoder.decode(autoencoder.encode(images)), expected, atol=1e-4)
+    error = np.abs(autoencoder.reconstruct(images[3]) / 255 - expected[3]).max()
     assert error <= 0.5 / 255 + 1e-4
     restored = autoencoder.decompress(autoencoder.compress(images[3]))
     assert restored.shape == (HEIGHT, WIDTH)
-    assert np.abs(restored / 255 - wanted[3]).max() < 0.5
+    assert np.abs(restored / 255 - expected[3]).max() < 0.5
 
 
 def test_the_manifest_tells_where_it_is_from(bundle: Path) -> None:

@@ -89,8 +89,8 @@ def test_patches_between_the_patches_are_those_of_the_moved_picture(down: int, r
     whole = network.analysis(frame() - 0.5)
     moved = network.analysis(torch.roll(frame() - 0.5, (-down, -right), (2, 3)))
     found = grid.there(whole)  # without what begins or ends beyond the frame
-    wanted = moved[:, :GREY_PART, : found.shape[2], : found.shape[3]]
-    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=0)
+    expected = moved[:, :GREY_PART, : found.shape[2], : found.shape[3]]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     features = torch.zeros(1, 16, *whole.shape[2:])
     assert not grid(whole, features).any()  # nothing at first
     assert grid.share.bias is not None

@@ -65,8 +65,8 @@ def test_squared_error_and_looks_are_weighed(data: Path) -> None:
     assert looks > 0
     batch = {"image": image, "quality": quality, "synthetic": torch.tensor([False])}
     cost = own._cost(torch.tensor([0.3]), decoded, batch)
-    wanted = 0.3 + 0.25 * lambda_ * 255**2 * float(error) + 0.75 * eye * looks
-    assert float(cost) == pytest.approx(wanted, rel=1e-4)
+    expected = 0.3 + 0.25 * lambda_ * 255**2 * float(error) + 0.75 * eye * looks
+    assert float(cost) == pytest.approx(expected, rel=1e-4)
     plain = task(data, ssimulacra2_share=0.0, synthetic_ssimulacra2_share=0.0, balance=0.0)
     cost = plain._cost(torch.tensor([0.3]), decoded, batch)
     assert float(cost) == pytest.approx(0.3 + lambda_ * 255**2 * float(error), rel=1e-4)

@@ -84,14 +84,14 @@ def test_cameras_are_of_all_kinds() -> None:
     cameras = [Camera.random(generator) for _ in range(400)]
     assert all(1e-4 <= camera.shot <= 0.012 for camera in cameras)
     assert all(1e-10 < camera.read < 1e-3 for camera in cameras)
-    for wanted, chosen in (
+    for expected, chosen in (
         (0.9, [camera.blur > 0 for camera in cameras]),
         (0.7, [camera.colour.edges for camera in cameras]),
         (0.8, [camera.colours.share > 0 for camera in cameras]),
         (0.3, [camera.shrinking > 1 for camera in cameras]),
         (0.8, [camera.quality is not None for camera in cameras]),
     ):
-        assert np.mean(chosen) == pytest.approx(wanted, abs=0.08)
+        assert np.mean(chosen) == pytest.approx(expected, abs=0.08)
     for camera in cameras:
         np.testing.assert_allclose(camera.colour.matrix.sum(1), 1, atol=1e-5)
 

@@ -1,4 +1,4 @@
-"""What it costs to get a uint8 frame into a denoiser and out again, one way beside the other.
+"""What it costs to pass a uint8 frame into a denoiser and get it out again, in several ways.
 
 The graph takes pixels and gives them. Beside what ships stand the graph's run alone, with arrays
 allocated for each call or bound once, and what planes of floats, computed by NumPy outside of it,

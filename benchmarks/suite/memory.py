@@ -1,8 +1,8 @@
-"""How much memory a large picture takes, and that windows change nothing else.
+"""The peak memory of a large picture, and whether processing in windows changes the result.
 
 Each call runs in a process of its own (:mod:`benchmarks.memory_process`). The picture is a
 photograph, mirrored until it fills the size. A region is decoded from a container in which all
-chunks are blank but those that the region is drawn from, so that reading another would be an error.
+chunks are blank except those that the region needs, so that reading another would be an error.
 """
 
 import math
@@ -139,7 +139,7 @@ def photograph(path: Path, side: int) -> None:
 
 
 def blanked(codec: Codec, data: bytes, region: Place) -> tuple[bytes, int, int]:
-    """Blank the chunks that a region needs nothing of.
+    """Blank the chunks that a region does not need.
 
     Returns:
         The container, how many chunks it has, and how many of them are left.
@@ -149,14 +149,14 @@ def blanked(codec: Codec, data: bytes, region: Place) -> tuple[bytes, int, int]:
     picture = Box(0, 0, info.header.height, info.header.width).aligned(HYPER_STRIDE)
     needed = Box(top, left, top + height, left + width).aligned(HYPER_STRIDE)
     needed = needed.grown(codec.manifest.parameters["decoder_margin"]).clipped(picture)
-    kept, damaged = 0, bytearray(data)
+    chunks_left, damaged = 0, bytearray(data)
     for chunk, (first, length) in zip(grid(picture, CHUNK), info.chunks, strict=True):
         common = chunk.clipped(needed)
         if common.height > 0 and common.width > 0:
-            kept += 1
+            chunks_left += 1
         else:
             damaged[first : first + length] = bytes(length)
-    return bytes(damaged), len(info.chunks), kept
+    return bytes(damaged), len(info.chunks), chunks_left
 
 
 def _side(megapixels: float) -> int:
@@ -166,17 +166,17 @@ def _side(megapixels: float) -> int:
 def _calls(options: Options, folder: Path, side: int) -> tuple[dict[str, Call], int, Region]:
     """Return what each call takes, the container's bytes, and how the region compares."""
     source, coded, back = (folder / name for name in ("a.npy", "a.vnt", "b.npy"))
-    asked = Request("open", options.bundle, options.threads)
+    request = Request("open", options.bundle, options.threads)
     photograph(source, side)
-    peaks = {"open": _start(asked)}
-    peaks["compress"] = _start(_with(asked, "compress", source, coded))
+    peaks = {"open": _start(request)}
+    peaks["compress"] = _start(_with(request, "compress", source, coded))
     source.unlink()
-    peaks["decompress"] = _start(_with(asked, "decompress", coded, back))
+    peaks["decompress"] = _start(_with(request, "decompress", coded, back))
     region = (side // 2 - PART[0] // 2, side // 2 - PART[1] // 2, *PART)
     data = coded.read_bytes()
     damaged, chunks, needed = blanked(Codec(options.bundle), data, region)
     coded.write_bytes(damaged)
-    part = replace(_with(asked, "decompress", coded, folder / "c.npy"), region=region)
+    part = replace(_with(request, "decompress", coded, folder / "c.npy"), region=region)
     peaks["decompress_region"] = _start(part)
     top, left, height, width = region
     crop = np.load(back, mmap_mode="r")[top : top + height, left : left + width]
@@ -193,11 +193,11 @@ def _windows(options: Options, folder: Path, side: int) -> Windows:
     """Compare a picture that is processed in windows with one that is processed whole."""
     source = folder / "a.npy"
     photograph(source, side)
-    asked = Request("open", options.bundle, options.threads)
+    opening = Request("open", options.bundle, options.threads)
     files = {way: (folder / f"{way}.vnt", folder / f"{way}.npy") for way in ("windowed", "whole")}
     calls: dict[str, dict[str, Call]] = {}
     for way, (coded, back) in files.items():
-        request = replace(asked, windowed=way == "windowed")
+        request = replace(opening, windowed=way == "windowed")
         compress = _start(_with(request, "compress", source, coded))
         # Both read the stream that was written in windows, so that only the drawing differs.
         decompress = _start(_with(request, "decompress", files["windowed"][0], back))

@@ -252,7 +252,7 @@ def _psnr_db(error: float) -> float:
 def _pca_beside(
     place: Path | None, models: Mapping[str, Model], sets: Mapping[str, Sets], name: str
 ) -> dict[str, Components]:
-    """Return what as many principal components as each model has numbers give, by their count.
+    """Return the results of as many principal components as each model has numbers, by count.
 
     Draws the same figures of them as of a model.
     """

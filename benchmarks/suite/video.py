@@ -1,7 +1,7 @@
 """A stream of frames beside the still denoiser: on a clip, on pans of every speed, and after cuts.
 
 Each frame has different Gaussian noise, sigma 25, clipped and rounded to uint8. What a stream gains
-on slow motion must not become ghosts on fast motion and cuts: so these stand beside it. Pans move
+on slow motion must not cost ghosts on fast motion and after cuts, so all are measured. Pans move
 by whole pixels of real pictures, which blurs nothing. A figure is the mean PSNR (RGB) of all frames
 but the first ones, before which a stream has no history; of a cut, only the frame after it counts.
 """

@@ -78,7 +78,7 @@ def samples() -> list[Sample]:
     """Return small pictures, and what the service must answer about each."""
     codec = Codec("photo", threads=1)  # as the service has it
     rng = np.random.default_rng(0)
-    made = []
+    pictures = []
     for side in SIDES:
         coarse = rng.integers(0, 256, (side // 16, side // 16 + 1, 3))
         pixels = np.kron(coarse, np.ones((16, 16, 1))).astype(np.uint8)
@@ -90,8 +90,8 @@ def samples() -> list[Sample]:
             ".jpg": images.encode(whole, ".jpg"),
             ".png?region=8,4,32,40": images.encode(part, ".png"),
         }
-        made.append(Sample(images.encode(pixels, ".png"), answers))
-    return made
+        pictures.append(Sample(images.encode(pixels, ".png"), answers))
+    return pictures
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def opened(data: bytes, name: str) -> tuple[Any, tuple[str, ...]]:
             f"expected it to be installed: pip install {package}"
         )
     # Pillow's own limit is a module's variable, and lower than ours; warnings are global as well.
-    with _lock, warnings.catch_warnings(record=True) as heard:
+    with _lock, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         limit, module.MAX_IMAGE_PIXELS = module.MAX_IMAGE_PIXELS, None
         try:
@@ -108,7 +108,7 @@ def opened(data: bytes, name: str) -> tuple[Any, tuple[str, ...]]:
             f"{name}: a picture of {width} × {height} pixels; expected sides of 1 to {MAX_SIDE} "
             f"and at most {MAX_PIXELS} pixels in all: make it smaller first"
         )
-    return image, tuple(dict.fromkeys(str(warning.message) for warning in heard))
+    return image, tuple(dict.fromkeys(str(warning.message) for warning in caught))
 
 
 @contextlib.contextmanager

@@ -64,13 +64,13 @@ class VenturiImageFile(ImageFile.ImageFile):
         return super().load()
 
 
-def _bundle_of(seen: Probe) -> str:
-    if seen.bundle is None:
+def _bundle_of(header: Probe) -> str:
+    if header.bundle is None:
         raise StreamError(
-            f"the file needs the decoder {seen.fingerprint}, which no installed bundle has; "
+            f"the file needs the decoder {header.fingerprint}, which no installed bundle has; "
             "decompress it with Codec and the bundle that wrote it"
         )
-    return seen.bundle
+    return header.bundle
 
 
 @lru_cache(maxsize=4)
