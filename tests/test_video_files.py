@@ -359,6 +359,25 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, number: signal.Signals) 
     assert names(tmp_path) == ["in.avi"]
 
 
+@pytest.mark.usefixtures("heeded")
+def test_an_interruption_does_not_wait_for_the_videos_of_other_processes(tmp_path: Path) -> None:
+    for name in ("a.avi", "b.avi"):
+        write_clip(tmp_path / name, 400, height=240, width=320)
+    command = [sys.executable, "-m", "venturi", "denoise", "a.avi", "b.avi", "-o", "out/"]
+    environment = {**os.environ, "PYTHONPATH": str(bundles.DATA.parents[1] / "runtime")}
+    with subprocess.Popen(
+        [*command, "--jobs", "2", "--bundle", BUNDLE],
+        cwd=tmp_path, env=environment, stderr=subprocess.PIPE, start_new_session=True,
+    ) as process:  # fmt: skip
+        deadline = time.monotonic() + 60
+        while len([*tmp_path.glob("out/.*")]) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (130, b"venturi: interrupted\n")
+    assert names(tmp_path / "out") == []
+
+
 @pytest.mark.parametrize(
     ("words", "bundle"),
     [

@@ -107,7 +107,8 @@ def _outcomes(
         count, multiprocessing.get_context("spawn"), _start, (maker, arguments)
     ) as pool:
         try:
-            with handled(signal.SIG_IGN, signal.SIGINT):  # workers inherit it, where they can
+            # Workers inherit it, where they can; a Ctrl-C in these milliseconds is lost.
+            with handled(signal.SIG_IGN, signal.SIGINT):
                 outcomes = pool.map(_work, batch)
             yield from outcomes
         except BrokenProcessPool as error:
@@ -116,6 +117,8 @@ def _outcomes(
                 "expected all to live: choose fewer --jobs; --skip-existing goes on from here"
             ) from error
         except BaseException:
+            for worker in multiprocessing.active_children():  # a video may have hours to go
+                worker.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
 
@@ -134,7 +137,10 @@ def _start(maker: Maker, arguments: argparse.Namespace) -> None:
 
 
 def _work(pair: Pair) -> Outcome:
-    return _attempt(_opened(), pair)
+    try:
+        return _attempt(_opened(), pair)
+    except KeyboardInterrupt:  # terminated, and a video has removed what it began
+        os._exit(1)
 
 
 def _attempt(job: Job, pair: Pair) -> Outcome:
