@@ -271,10 +271,10 @@ def test_what_is_left_of_a_cut_video_is_written(
     left = len(read_clip(tmp_path / "out.mp4"))
     assert 5 < left < 25
     error = capsys.readouterr().err
-    place = re.match(r"venturi: error: in\.avi: breaks off after (\d\.\d\d) s \(", error)
+    place = re.match(r"venturi: error: in\.avi: ends too early, after (\d\.\d\d) s \(", error)
     assert place is not None
     assert float(place[1]) == pytest.approx(left / 30, abs=0.05)
-    assert f"the {left} frames before are in out.mp4" in error
+    assert f"the first {left} frames are in out.mp4" in error
     assert error.count("\n") == 1
 
 

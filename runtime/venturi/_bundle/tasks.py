@@ -9,7 +9,7 @@ FP32 = "fp32"
 """The precision that every bundle has."""
 
 STILL = "still"
-"""The role that a recurrent denoiser may have: cleans frames before which nothing is known."""
+"""A graph that a recurrent denoiser may have: it cleans the first frame, and after cuts."""
 
 _ENTROPY = "entropy_first", "entropy_second", "entropy_third"
 

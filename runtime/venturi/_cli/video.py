@@ -75,7 +75,7 @@ def clean_video(
         coding: of the output.
 
     Raises:
-        VideoError: the input breaks off (the frames before are written), or a frame is missing in
+        VideoError: the input ends too early (what can be read is written), or a frame is missing in
             the output (nothing is).
         OSError: a path cannot be read or written.
         InputError: the output's ending or codec is none that can be written.
@@ -129,7 +129,7 @@ def clean_pipe(
     """Clean frames as they come from or go to a pipe; return notes.
 
     Raises:
-        VideoError: the input has no frame, or breaks off (what came before is written).
+        VideoError: the input has no frame, or ends too early (what can be read is written).
         InputError: the output is a terminal or closed, or its format cannot be written.
     """
     stream = denoiser.stream()
@@ -151,8 +151,8 @@ def _expect_whole(recoded: recode.Recoded, name: str, output: str) -> None:
     if recoded.broke_off_s is not None:
         place = "standard output" if output == STANDARD else output
         raise VideoError(
-            f"{name}: breaks off after {recoded.broke_off_s:.2f} s ({recoded.reason}); the "
-            f"{recoded.frames} frames before are in {place}; fetch the file again"
+            f"{name}: ends too early, after {recoded.broke_off_s:.2f} s ({recoded.reason}); the "
+            f"first {recoded.frames} frames are in {place}; fetch the file again"
         )
 
 

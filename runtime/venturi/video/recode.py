@@ -273,7 +273,7 @@ class _Job:
             output.close()
 
     def _demux(self) -> Iterator[Any]:
-        """Yield the packets to use, until the input ends or breaks off."""
+        """Yield the packets to use, until the input ends."""
         av = pyav()
         streams = [s for s in self._input.streams if s.type in _COPIED or s is self._video]
         self._note_left_out(streams)
