@@ -115,7 +115,11 @@ def write_picture(path: Path) -> None:
 def test_the_hook_knows_all_that_is_imported_by_a_call() -> None:
     hook = (ROOT / "runtime/venturi/__pyinstaller/hook-venturi.py").read_text(encoding="utf-8")
     code = [path.read_text(encoding="utf-8") for path in (ROOT / "runtime/venturi").rglob("*.py")]
-    called = {name for text in code for name in re.findall(r'import_module\("([\w.]+)"', text)}
+    called = {
+        name
+        for text in code
+        for name in re.findall(r'(?:import_module|_imported)\("([\w.]+)"', text)
+    }
     called |= {name for text in code for name in re.findall(r"^ +import (cv2|av)$", text, re.M)}
     assert {"PIL.Image", "simplejpeg", "cv2", "av"} <= called
     assert {name for name in called if f'"{name}"' not in hook} == {

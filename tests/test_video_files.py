@@ -405,7 +405,8 @@ def test_what_moves_is_cleaned_with_a_memory(
 
 
 def piped(folder: Path, command: str, data: bytes) -> subprocess.CompletedProcess[bytes]:
-    line = command.replace("venturi", f"{sys.executable} -m venturi") + f" --bundle {BUNDLE}"
+    line = command.replace("venturi denoise", f"{sys.executable} -m venturi denoise")
+    line += f" --bundle {BUNDLE}"
     runtime = str(Path(venturi.__file__).parents[1])
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line}"],
