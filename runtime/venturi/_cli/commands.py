@@ -87,7 +87,8 @@ def denoise(arguments: argparse.Namespace) -> int:
     arguments.raw = video.piped(arguments, names)
     if arguments.bundle is None and arguments.raw is None:
         arguments.bundle = video.bundle_for(names)
-    arguments.bar = len(batch) == 1 and not (arguments.quiet or arguments.json)
+    is_quiet = arguments.quiet or arguments.json or not sys.stderr.isatty()
+    arguments.bar = len(batch) == 1 and not is_quiet
     return jobs.run(batch, _denoising, arguments)
 
 
